@@ -4,18 +4,21 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, GenericParam, Generics, Ident, ItemFn, Path, ReturnType, Token, Type,
+    Attribute, Block, FnArg, GenericParam, Generics, Ident, ItemFn, Path, ReturnType, Token, Type,
     parse_quote,
 };
 
-use crate::{argument, check, types};
+use crate::types::{can_be_named, mentions_parameter};
+use crate::{argument, check};
 
 /// The function with its body moved into a job.
 ///
 /// ```text
 /// async fn hash(body: Json<A>) -> T {          // attributes, docs, visibility, name: the user's
 ///     fn __offload_body(Json(body): Json<A>) -> T { .. }
-///     async fn __offload_run<T, A0, F>(body: F, a0: A0) -> T where .. { krate::__private::run(move || body(a0)).await }
+///     fn __offload_run<T, A0, F>(body: F, a0: A0) -> Pin<Box<dyn Future<..>>> where .. {
+///         Box::pin(krate::__private::run(move || body(a0)))
+///     }
 ///     __offload_run::<T, Json<A>, _>(__offload_body, body).await
 /// }
 /// ```
@@ -26,7 +29,7 @@ use crate::{argument, check, types};
 pub(crate) fn expand(item: ItemFn, krate: &Path) -> TokenStream {
     let arguments = arguments(&item);
     let body = body(&item);
-    let runner = runner(arguments.len(), item.sig.asyncness.is_some(), krate);
+    let runner = runner(&item, &arguments, krate);
     let call = call(&item, &arguments);
     let names: Vec<Ident> = arguments
         .into_iter()
@@ -42,7 +45,9 @@ pub(crate) fn expand(item: ItemFn, krate: &Path) -> TokenStream {
             *input.pat = parse_quote!(#name);
         }
     }
-    *outer.block = parse_quote!({ #body #runner #call });
+    // The braces stay the user's, so that lints about the whole function point at it.
+    let block: Block = parse_quote!({ #body #runner #call });
+    outer.block.stmts = block.stmts;
     outer.into_token_stream()
 }
 
@@ -74,9 +79,9 @@ struct Argument<'a> {
     ty: &'a Type,
 }
 
-fn arguments(item: &ItemFn) -> Vec<Argument<'_>> {
-    let argument = |(index, input)| match input {
-        &FnArg::Typed(ref argument) => Some(Argument {
+fn arguments<'a>(item: &'a ItemFn) -> Vec<Argument<'a>> {
+    let argument = |(index, input): (usize, &'a FnArg)| match input {
+        FnArg::Typed(argument) => Some(Argument {
             name: argument::name(&argument.pat)
                 .cloned()
                 .unwrap_or_else(|| format_ident!("__offload_{}", index, span = Span::mixed_site())),
@@ -113,41 +118,66 @@ fn runner_name(span: Span) -> Ident {
     Ident::new("__offload_run", Span::mixed_site().located_at(span))
 }
 
-/// The function that gives the body to a lane, generic over the result and `count` arguments.
-fn runner(count: usize, is_async: bool, krate: &Path) -> TokenStream {
+/// The function that gives the body to a lane, generic over the result and the arguments.
+///
+/// It returns a boxed future because the type of an opaque one repeats the bounds, and with them each error, at every
+/// mention. Beside a hop to another thread the allocation does not count.
+fn runner(item: &ItemFn, arguments: &[Argument<'_>], krate: &Path) -> TokenStream {
     let name = runner_name(Span::mixed_site());
-    let types: Vec<Ident> = (0..count)
-        .map(|index| format_ident!("__A{index}"))
+    let indices = 0..arguments.len();
+    let types: Vec<Ident> = indices
+        .clone()
+        .map(|index| format_ident!("__A{}", index))
         .collect();
-    let values: Vec<Ident> = (0..count)
-        .map(|index| format_ident!("__a{index}"))
-        .collect();
-    let (future, bound, job) = if is_async {
-        (
-            quote!(, __Fut),
-            quote! {
-                __F: ::core::ops::FnOnce(#(#types),*) -> __Fut,
-                __Fut: ::core::future::Future<Output = __T> + ::core::marker::Send + 'static,
-            },
-            quote!(#krate::__private::spawn(__body(#(#values),*))),
-        )
+    let values: Vec<Ident> = indices.map(|index| format_ident!("__a{}", index)).collect();
+    let private = quote!(#krate::__private);
+    let (future, bounds, job) = if item.sig.asyncness.is_some() {
+        // The future holds the arguments, so its own bound covers them; a second one would be a second error.
+        let bounds = quote! {
+            __F: ::core::ops::FnOnce(#(#types),*) -> __Fut,
+            __Fut: ::core::future::Future<Output = __T> + ::core::marker::Send + 'static,
+        };
+        (quote!(, __Fut), bounds, quote!(spawn(__body(#(#values),*))))
     } else {
-        (
-            quote!(),
-            quote!(__F: ::core::ops::FnOnce(#(#types),*) -> __T + ::core::marker::Send + 'static,),
-            quote!(#krate::__private::run(move || __body(#(#values),*))),
-        )
+        let crosses = arguments
+            .iter()
+            .map(|argument| crosses(argument.ty, &item.sig.generics, quote!(#private::Argument)));
+        let bounds = quote! {
+            #(#types: #crosses,)*
+            __F: ::core::ops::FnOnce(#(#types),*) -> __T + ::core::marker::Send + 'static,
+        };
+        (quote!(), bounds, quote!(run(move || __body(#(#values),*))))
+    };
+    let output = match &item.sig.output {
+        ReturnType::Type(_, ty) if can_be_named(ty) => {
+            crosses(ty, &item.sig.generics, quote!(#private::Output))
+        }
+        _ => quote!(#private::Output),
     };
     quote! {
         #[allow(clippy::too_many_arguments)]
-        async fn #name<__T, #(#types,)* __F #future>(__body: __F, #(#values: #types),*) -> __T
+        fn #name<__T, #(#types,)* __F #future>(
+            __body: __F,
+            #(#values: #types),*
+        ) -> ::core::pin::Pin<
+            ::std::boxed::Box<dyn ::core::future::Future<Output = __T> + ::core::marker::Send>
+        >
         where
-            __T: #krate::__private::Output,
-            #(#types: #krate::__private::Argument,)*
-            #bound
+            __T: #output,
+            #bounds
         {
-            #job.await
+            ::std::boxed::Box::pin(#private::#job)
         }
+    }
+}
+
+/// The bound on a type that crosses threads: the trait with our advice, or the plain one for a generic type, because
+/// there the compiler advises the bound itself and must not advise a private trait.
+fn crosses(ty: &Type, generics: &Generics, ours: TokenStream) -> TokenStream {
+    if can_be_named(ty) && !mentions_parameter(ty, generics) {
+        ours
+    } else {
+        quote!(::core::marker::Send + 'static)
     }
 }
 
@@ -163,8 +193,12 @@ fn call(item: &ItemFn, arguments: &[Argument<'_>]) -> TokenStream {
         value.set_span(value.span().located_at(argument.ty.span()));
         value
     });
-    let future = item.sig.asyncness.map(|_| quote!(, _));
-    let (runner, body) = (runner_name(span), body_name());
+    let future = item
+        .sig
+        .asyncness
+        .map(|_| quote_spanned!(item.sig.ident.span()=> , _));
+    let runner = runner_name(span);
+    let body = body_name();
     let parameters = parameters(&item.sig.generics);
     quote! {
         #runner::<#output, #(#types,)* _ #future>(#body #parameters, #(#values),*).await
@@ -173,7 +207,7 @@ fn call(item: &ItemFn, arguments: &[Argument<'_>]) -> TokenStream {
 
 /// A type as an explicit parameter: `_` when it can't be written outside of a signature.
 fn written(ty: &Type) -> TokenStream {
-    if types::can_be_named(ty) {
+    if can_be_named(ty) {
         ty.to_token_stream()
     } else {
         quote_spanned!(ty.span()=> _)
@@ -181,10 +215,10 @@ fn written(ty: &Type) -> TokenStream {
 }
 
 /// The body's generic parameters, as far as they may be given: types and constants. Lifetimes are inferred.
-fn parameters(generics: &Generics) -> TokenStream {
-    let name = |param| match param {
-        &GenericParam::Type(ref param) => Some(&param.ident),
-        &GenericParam::Const(ref param) => Some(&param.ident),
+fn parameters<'a>(generics: &'a Generics) -> TokenStream {
+    let name = |param: &'a GenericParam| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
         GenericParam::Lifetime(_) => None,
     };
     let names: Vec<&Ident> = generics.params.iter().filter_map(name).collect();

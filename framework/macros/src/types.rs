@@ -5,7 +5,9 @@
 //! that is called like one of actix's, or a wrapper that makes its content `Send`, must not be refused by its looks.
 
 use syn::visit::{self, Visit};
-use syn::{GenericArgument, Lifetime, PathArguments, Type, TypePath, TypeReference};
+use syn::{
+    GenericArgument, Generics, Lifetime, Path, PathArguments, Type, TypePath, TypeReference,
+};
 
 const REQUEST: &str = "extract what the body needs (`web::Path`, `web::Query`, `web::Header`, \
     `web::Json`), or read the request in an async handler and call this function with the values";
@@ -190,7 +192,7 @@ impl<'a> Visit<'a> for BorrowFinder<'a> {
     fn visit_expr(&mut self, _: &'a syn::Expr) {}
 }
 
-/// Whether the type can be written down outside of a signature. `impl Trait` can't.
+/// Whether the type can be written down outside of a signature. `impl Trait` and `!` can't.
 pub(crate) fn can_be_named(ty: &Type) -> bool {
     struct Finder(bool);
     impl<'a> Visit<'a> for Finder {
@@ -204,6 +206,22 @@ pub(crate) fn can_be_named(ty: &Type) -> bool {
     let mut finder = Finder(false);
     finder.visit_type(ty);
     !finder.0
+}
+
+/// Whether the type depends on one of the type parameters.
+pub(crate) fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
+    struct Finder<'g>(&'g Generics, bool);
+    impl<'a> Visit<'a> for Finder<'_> {
+        fn visit_path(&mut self, path: &'a Path) {
+            let first = path.segments.first();
+            self.1 |= first
+                .is_some_and(|first| self.0.type_params().any(|param| param.ident == first.ident));
+            visit::visit_path(self, path);
+        }
+    }
+    let mut finder = Finder(generics, false);
+    finder.visit_type(ty);
+    finder.1
 }
 
 #[cfg(test)]
@@ -293,5 +311,27 @@ mod tests {
         assert!(can_be_named(&ty("Result<Vec<u8>, Failure>")));
         assert!(!can_be_named(&ty("Result<impl Responder, Failure>")));
         assert!(!can_be_named(&ty("impl Into<String>")));
+    }
+
+    #[test]
+    fn a_type_parameter_is_found_wherever_it_hides() {
+        let item: syn::ItemFn = syn::parse_quote!(
+            fn f<'a, T: Into<String>, const N: usize>() {}
+        );
+        for (text, mentioned) in [
+            ("T", true),
+            ("T::Item", true),
+            ("web::Json<Vec<T>>", true),
+            ("<T as Iterator>::Item", true),
+            ("[u8; N]", false),
+            ("other::T", false),
+            ("Vec<u8>", false),
+        ] {
+            assert_eq!(
+                mentions_parameter(&ty(text), &item.sig.generics),
+                mentioned,
+                "{text}"
+            );
+        }
     }
 }
