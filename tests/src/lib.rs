@@ -1,1 +1,6 @@
-//! placeholder
+//! What the end-to-end tests share: a server in its own thread, and a client that sees every byte.
+#![forbid(unsafe_code)]
+
+pub mod connection;
+pub mod response;
+pub mod server;
