@@ -1,12 +1,50 @@
-//! Finds the name of an argument, which a pattern may hide, for messages and for the outer function.
+//! Gives every argument a name, which a pattern may hide, for messages and for the outer function.
 
-use syn::{Ident, Pat};
+use proc_macro2::Span;
+use quote::format_ident;
+use syn::{FnArg, Ident, Pat, Signature, Type};
+
+/// An argument of the outer function, which hands it on whole; the body takes it apart.
+pub(crate) struct Argument<'a> {
+    pub(crate) name: Ident,
+    /// What a message calls it.
+    pub(crate) label: String,
+    pub(crate) ty: &'a Type,
+}
+
+impl<'a> Argument<'a> {
+    /// The arguments of a function, a receiver left out.
+    pub(crate) fn all(sig: &'a Signature) -> Vec<Self> {
+        let inputs = sig.inputs.iter().enumerate();
+        let argument = |(index, input): (usize, &'a FnArg)| match input {
+            FnArg::Typed(input) => Some(Self {
+                name: name(&input.pat).cloned().unwrap_or_else(|| unnamed(index)),
+                label: label(&input.pat, index),
+                ty: &input.ty,
+            }),
+            FnArg::Receiver(_) => None,
+        };
+        inputs.filter_map(argument).collect()
+    }
+}
+
+/// What a message calls the argument at `index`.
+pub(crate) fn label(pat: &Pat, index: usize) -> String {
+    match name(pat) {
+        Some(name) => format!("`{name}`"),
+        None => format!("number {}", index + 1),
+    }
+}
+
+fn unnamed(index: usize) -> Ident {
+    format_ident!("__offload_{}", index, span = Span::mixed_site())
+}
 
 /// The one name that stands for the whole argument, when its pattern has an obvious one: `x` for `x`, `mut x` and
 /// `web::Json(x)`.
 ///
 /// A capitalised name may be a constant that the pattern compares with, so it is not taken for a name.
-pub(crate) fn name(pat: &Pat) -> Option<&Ident> {
+fn name(pat: &Pat) -> Option<&Ident> {
     match pat {
         Pat::Ident(pat) if starts_like_a_variable(&pat.ident) => Some(&pat.ident),
         Pat::TupleStruct(pat) if pat.elems.len() == 1 => name(&pat.elems[0]),

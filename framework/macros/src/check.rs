@@ -104,10 +104,7 @@ fn check_cfg(argument: &PatType, errors: &mut Errors) {
 }
 
 fn check_argument(argument: &PatType, index: usize, sig: &Signature, errors: &mut Errors) -> bool {
-    let label = match argument::name(&argument.pat) {
-        Some(name) => format!("`{name}`"),
-        None => format!("number {}", index + 1),
-    };
+    let label = argument::label(&argument.pat, index);
     if let Some(found) = types::find_known(&argument.ty) {
         errors.at(
             found.path,

@@ -83,8 +83,10 @@ use crate::errors::Errors;
 mod args;
 mod argument;
 mod check;
+mod crossing;
 mod errors;
 mod expand;
+mod runner;
 mod types;
 
 /// Moves the body of a function off the event loop, and makes the function async.

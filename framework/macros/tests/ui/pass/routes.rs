@@ -1,7 +1,7 @@
 #![deny(warnings)]
 
 use actix_web::http::StatusCode;
-use actix_web::{App, Responder, delete, get, post, put, route, routes, web};
+use actix_web::{App, Responder, get, post, route, routes, web};
 use offload_macros::offload;
 
 mod shop {
