@@ -1,1 +1,15 @@
-//! placeholder
+#![doc = include_str!("docs.md")]
+#![forbid(unsafe_code)]
+
+#[doc(hidden)]
+#[path = "offloaded.rs"]
+pub mod __private;
+pub mod ambient;
+pub mod clock;
+mod error;
+mod lane;
+mod quiet;
+mod sync;
+
+pub use error::Error;
+pub use lane::{BuildError, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task};

@@ -1,0 +1,152 @@
+//! Why a job gave no value, told by condition so that callers can answer 503 to one and 500 to another.
+
+use std::{any::Any, fmt, sync::Mutex};
+
+use crate::quiet::{self, Payload};
+
+/// Why a job gave no value.
+///
+/// It is one of three conditions: the lane took no more work ([`is_overloaded`](Self::is_overloaded)), the lane went away
+/// before the job could end ([`is_canceled`](Self::is_canceled)), or the job panicked ([`is_panic`](Self::is_panic)).
+///
+/// # Examples
+///
+/// ```
+/// use offload_core::Lane;
+///
+/// let lane = Lane::builder().threads(1).build()?;
+/// let error = pollster::block_on(lane.run(|| -> u32 { panic!("no number") })).unwrap_err();
+/// assert!(error.is_panic());
+/// assert_eq!(error.to_string(), "the job panicked: no number");
+/// let payload = error.into_panic().expect("it is a panic");
+/// assert_eq!(payload.downcast_ref::<&str>(), Some(&"no number"));
+/// # Ok::<(), offload_core::BuildError>(())
+/// ```
+#[derive(thiserror::Error)]
+#[error("{kind}")]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(thiserror::Error)]
+enum Kind {
+    #[error("the lane is overloaded")]
+    Overloaded,
+    #[error("the job was canceled")]
+    Canceled,
+    #[error("{}", panic_text(.message))]
+    Panic {
+        message: Option<String>,
+        // Never locked: the mutex only makes an error that carries any payload shareable between threads.
+        payload: Mutex<Payload>,
+    },
+}
+
+fn panic_text(message: &Option<String>) -> String {
+    match message {
+        Some(message) => format!("the job panicked: {message}"),
+        None => "the job panicked".to_owned(),
+    }
+}
+
+impl Error {
+    pub(crate) fn overloaded() -> Self {
+        Self {
+            kind: Kind::Overloaded,
+        }
+    }
+
+    pub(crate) fn canceled() -> Self {
+        Self {
+            kind: Kind::Canceled,
+        }
+    }
+
+    pub(crate) fn panic(payload: Payload) -> Self {
+        Self {
+            kind: Kind::Panic {
+                message: quiet::message(&*payload).map(str::to_owned),
+                payload: Mutex::new(payload),
+            },
+        }
+    }
+
+    /// The lane's queue was full, so the job was refused; it never ran and never will.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        matches!(self.kind, Kind::Overloaded)
+    }
+
+    /// The lane was shut down before the job could run to its end.
+    #[must_use]
+    pub fn is_canceled(&self) -> bool {
+        matches!(self.kind, Kind::Canceled)
+    }
+
+    /// The job panicked; [`into_panic`](Self::into_panic) has what it panicked with.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.kind, Kind::Panic { .. })
+    }
+
+    /// What the job panicked with, for [`std::panic::resume_unwind`] or a downcast.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error itself if it is not a panic.
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
+        match self.kind {
+            Kind::Panic { payload, .. } => Ok(payload
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)),
+            kind => Err(Self { kind }),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.kind).finish()
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overloaded => f.write_str("Overloaded"),
+            Self::Canceled => f.write_str("Canceled"),
+            Self::Panic { message, .. } => f.debug_tuple("Panic").field(message).finish(),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn sendable<T: Send + Sync + std::error::Error + 'static>(error: T) -> T {
+        error
+    }
+
+    #[test]
+    fn each_condition_is_told_apart() {
+        let overloaded = sendable(Error::overloaded());
+        assert!(overloaded.is_overloaded() && !overloaded.is_canceled() && !overloaded.is_panic());
+        assert!(overloaded.into_panic().unwrap_err().is_overloaded());
+
+        let canceled = Error::canceled();
+        assert!(canceled.is_canceled() && !canceled.is_overloaded() && !canceled.is_panic());
+        assert_eq!(canceled.to_string(), "the job was canceled");
+    }
+
+    #[test]
+    fn a_payload_that_is_no_string_survives() {
+        let error = Error::panic(Box::new(17_u64));
+        assert!(error.is_panic());
+        assert_eq!(error.to_string(), "the job panicked");
+        assert_eq!(
+            *error.into_panic().unwrap().downcast::<u64>().unwrap(),
+            17_u64
+        );
+    }
+}

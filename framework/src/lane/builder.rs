@@ -1,0 +1,217 @@
+//! The settings of a lane, checked as a whole when it is built.
+
+use std::{fmt, future::Future, num::NonZeroUsize, pin::Pin, sync::Arc, thread};
+
+use rayon::ThreadPoolBuilder;
+
+use super::{
+    Lane,
+    engine::{Around, Engine, Shared},
+    gate::Gate,
+    ledger::Ledger,
+    resident::{Place, ResidentBuilder},
+    seat::Seat,
+};
+use crate::quiet;
+
+const MOST_THREADS: usize = 4096;
+const MOST_QUEUED: usize = 1 << 20;
+const LEAST_STACK: usize = 64 * 1024;
+const MOST_STACK: usize = 1 << 32;
+
+/// Room for tombstones: this many times the bound.
+const ROOM_FACTOR: usize = 4;
+const LEAST_ROOM: usize = 1024;
+
+/// Settings of a [`Lane`]; see [`Lane::builder`].
+///
+/// | setting | default | allowed |
+/// | --- | --- | --- |
+/// | [`name`](Self::name) | `lane` | not empty, without NUL |
+/// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
+/// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
+/// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
+#[must_use = "a builder does nothing until `build`"]
+pub struct LaneBuilder {
+    name: String,
+    threads: Option<usize>,
+    queue_bound: usize,
+    stack_size: Option<usize>,
+    around: Option<Around>,
+    local: Option<ResidentBuilder>,
+}
+
+impl LaneBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: "lane".to_owned(),
+            threads: None,
+            queue_bound: 1024,
+            stack_size: None,
+            around: None,
+            local: None,
+        }
+    }
+
+    /// The lane's name. Its threads are called `{name}-{index}`; Linux shows the first 15 bytes of that.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// How many threads the lane has.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// How many jobs may wait. Jobs that have begun don't count, so a lane takes up to `threads` more than this.
+    ///
+    /// A removed job leaves a small tombstone in the queue until a lane thread passes by. There is room for four times
+    /// the bound (at least 1,024) of jobs and tombstones; when that is used up as well, the lane is overloaded.
+    pub fn queue_bound(mut self, jobs: usize) -> Self {
+        self.queue_bound = jobs;
+        self
+    }
+
+    /// The stack size of each thread, in bytes.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Gives each thread one future of its own for its whole life, which need not be `Send`.
+    ///
+    /// `build` is called with the thread's index on each thread as it starts. The future is polled there whenever it was
+    /// woken, between jobs, by turns with them; it never runs inside a job, not even while a job waits in a
+    /// `rayon::join`. It is dropped when it is ready, or on its thread when the lane ends. This is how an adapter
+    /// gives each lane thread a small event loop.
+    ///
+    /// A panic in it is logged and counted ([`LaneStats::resident_panics`](crate::LaneStats::resident_panics)), and
+    /// the future is polled again when it is woken next, and once more in any case.
+    pub fn local(
+        mut self,
+        build: impl Fn(usize) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync + 'static,
+    ) -> Self {
+        self.local = Some(Box::new(build));
+        self
+    }
+
+    /// Wraps each piece of work on the lane's threads: each closure, each poll of a task, and building, polling and
+    /// dropping the [`local`](Self::local) future.
+    ///
+    /// `around` must call its argument once; a job whose `around` does not is canceled. This is how an adapter enters
+    /// the context of an async runtime.
+    pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        self.around = Some(Box::new(around));
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`BuildError`] that names the setting whose value is not allowed, or says that the operating system gave
+    /// no thread.
+    pub fn build(self) -> Result<Lane, BuildError> {
+        let threads = match self.threads {
+            Some(threads) => within("threads", threads, 1, MOST_THREADS)?,
+            None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        };
+        let bound = within("queue_bound", self.queue_bound, 1, MOST_QUEUED)?;
+        if self.name.is_empty() || self.name.contains('\0') {
+            return Err(BuildError::setting("name", "must be a text without NUL"));
+        }
+        let mut pool = ThreadPoolBuilder::new().num_threads(threads);
+        if let Some(bytes) = self.stack_size {
+            pool = pool.stack_size(within("stack_size", bytes, LEAST_STACK, MOST_STACK)?);
+        }
+
+        let seat = match self.local {
+            Some(_) => Seat::called,
+            None => Seat::vacant,
+        };
+        let seats = std::iter::repeat_with(seat).take(threads).collect();
+        let room = bound.saturating_mul(ROOM_FACTOR).max(LEAST_ROOM);
+        let shared = Arc::new(Shared::new(
+            self.name.clone(),
+            Gate::new(room, seats),
+            Ledger::new(bound),
+            self.around,
+            self.local,
+        ));
+        let name = self.name;
+        let place = Arc::clone(&shared);
+        let pool = pool
+            .thread_name(move |index| format!("{name}-{index}"))
+            // Whatever a job gives to rayon behind our back, such as `rayon::spawn`, must not abort the process either.
+            .panic_handler(|payload| quiet::report("a rayon job on a lane", payload))
+            .start_handler(move |index| Place::take_up(&place, index))
+            .exit_handler(|_| Place::give_up())
+            .build()
+            .map_err(|error| BuildError {
+                kind: Kind::Threads(error.to_string()),
+            })?;
+        Ok(Lane::over(Engine::start(shared, pool)))
+    }
+}
+
+impl fmt::Debug for LaneBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaneBuilder")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .field("queue_bound", &self.queue_bound)
+            .field("stack_size", &self.stack_size)
+            .finish_non_exhaustive()
+    }
+}
+
+fn within(
+    setting: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+) -> Result<usize, BuildError> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        let rule = format!("must be {least} to {most}, not {value}");
+        Err(BuildError::setting(setting, rule))
+    }
+}
+
+/// Why a lane could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct BuildError {
+    kind: Kind,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Kind {
+    #[error("lane setting `{name}` {rule}")]
+    Setting { name: &'static str, rule: String },
+    #[error("could not start the lane's threads: {0}")]
+    Threads(String),
+}
+
+impl BuildError {
+    fn setting(name: &'static str, rule: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Setting {
+                name,
+                rule: rule.into(),
+            },
+        }
+    }
+
+    /// The name of the setting whose value is not allowed, or `None` if the threads could not be started.
+    #[must_use]
+    pub fn setting_name(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Setting { name, .. } => Some(name),
+            Kind::Threads(_) => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a lane thread owns for its whole life: its place in the lane and, if wanted, one `!Send` future.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+};
+
+use super::engine::Shared;
+use crate::quiet;
+
+/// A future that never leaves its thread.
+pub(crate) type Resident = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Builds the resident of the lane thread with the given index, on that thread.
+pub(crate) type ResidentBuilder = Box<dyn Fn(usize) -> Resident + Send + Sync>;
+
+thread_local! {
+    static PLACE: RefCell<Option<Rc<Place>>> = const { RefCell::new(None) };
+}
+
+/// A thread's place in its lane.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    index: usize,
+    resident: RefCell<Option<Resident>>,
+    waker: Waker,
+    last_poll_panicked: Cell<bool>,
+    visits: Cell<u64>,
+}
+
+impl Place {
+    /// Makes the calling thread the lane's thread `index` and builds its resident.
+    pub(crate) fn take_up(shared: &Arc<Shared>, index: usize) {
+        let place = Rc::new(Self {
+            shared: Arc::clone(shared),
+            index,
+            resident: RefCell::new(None),
+            waker: Waker::from(Arc::new(ResidentWaker {
+                shared: Arc::clone(shared),
+                index,
+            })),
+            last_poll_panicked: Cell::new(false),
+            visits: Cell::new(0),
+        });
+        PLACE.set(Some(Rc::clone(&place)));
+        if let Some(build) = &shared.local {
+            shared.surround("building a lane thread's resident", || {
+                let resident = build(index);
+                *place.resident.borrow_mut() = Some(resident);
+            });
+        }
+    }
+
+    /// Drops the calling thread's resident, and then its place.
+    pub(crate) fn give_up() {
+        let Some(place) = Self::on_this_thread() else {
+            return;
+        };
+        let resident = place.resident.borrow_mut().take();
+        if resident.is_some() {
+            place
+                .shared
+                .surround("dropping a lane thread's resident", move || drop(resident));
+        }
+        PLACE.set(None);
+    }
+
+    /// The calling thread's place, if it is a thread of any lane.
+    pub(crate) fn on_this_thread() -> Option<Rc<Self>> {
+        PLACE
+            .try_with(|place| place.borrow().clone())
+            .ok()
+            .flatten()
+    }
+
+    /// Whether the calling thread is a thread of any lane.
+    pub(crate) fn exists() -> bool {
+        PLACE
+            .try_with(|place| place.borrow().is_some())
+            .unwrap_or(false)
+    }
+
+    /// Whether the calling thread is a thread of this lane.
+    pub(crate) fn is_in(shared: &Arc<Shared>) -> bool {
+        PLACE
+            .try_with(|place| {
+                let place = place.borrow();
+                place
+                    .as_ref()
+                    .is_some_and(|place| Arc::ptr_eq(&place.shared, shared))
+            })
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) fn visits(&self) -> u64 {
+        self.visits.get()
+    }
+
+    pub(crate) fn count_visit(&self) {
+        self.visits.set(self.visits.get().wrapping_add(1));
+    }
+
+    /// Polls the resident once. Only an outer frame may call this (I2 of the gate).
+    pub(crate) fn poll_resident(&self) {
+        // I2 makes this borrow succeed. If it ever did not, polling twice would be the worse answer.
+        let Ok(mut resident) = self.resident.try_borrow_mut() else {
+            return;
+        };
+        let Some(future) = resident.as_mut() else {
+            return;
+        };
+        let mut outcome = Ok(Poll::Pending);
+        self.shared
+            .surround("polling a lane thread's resident", || {
+                outcome =
+                    quiet::catch(|| future.as_mut().poll(&mut Context::from_waker(&self.waker)));
+            });
+        match outcome {
+            Ok(Poll::Pending) => self.last_poll_panicked.set(false),
+            Ok(Poll::Ready(())) => {
+                let ended = resident.take();
+                self.shared
+                    .surround("dropping a lane thread's resident", move || drop(ended));
+            }
+            Err(payload) => {
+                self.shared.ledger.resident_panicked();
+                quiet::report("the resident of a lane thread", payload);
+                // What it had left to do gave no further wake-up. One more poll, but no endless row of panics.
+                if !self.last_poll_panicked.replace(true) {
+                    self.waker.wake_by_ref();
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("lane", &self.shared.name)
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wakes one lane thread's resident from anywhere.
+struct ResidentWaker {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Wake for ResidentWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.shared.notify(self.index);
+    }
+}

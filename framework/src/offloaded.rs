@@ -1,0 +1,100 @@
+//! What `#[offload]` expands to calls: finds the lane, runs the body there, and gives its value or its panic back.
+//!
+//! This module is public as `__private` for the macro's sake only and follows no version rules.
+
+use std::{future::Future, panic::resume_unwind};
+
+use crate::{
+    ambient,
+    error::Error,
+    lane::{Lane, Place},
+};
+
+/// An argument of an `#[offload]` function.
+#[diagnostic::on_unimplemented(
+    message = "an argument of an `#[offload]` function crosses threads, and `{Self}` can't",
+    label = "this is not `Send + 'static`",
+    note = "take owned data such as `web::Json<T>`, `web::Path<T>`, `web::Query<T>`, `web::Data<T>`, `String` or `Bytes` instead of `HttpRequest`, `Payload`, `Rc` or a reference",
+    note = "an app that is wrapped by the plugin needs no `#[offload]`: its heavy routes move as a whole, whatever their arguments are"
+)]
+pub trait Argument {}
+impl<T: Send + 'static> Argument for T {}
+
+/// The return value of an `#[offload]` function.
+#[diagnostic::on_unimplemented(
+    message = "the value of an `#[offload]` function crosses threads, and `{Self}` can't",
+    label = "this is not `Send + 'static`",
+    note = "return `web::Json<T>`, `String`, `Bytes` or `(T, StatusCode)` instead of `HttpResponse`, and an error type that is `Send` instead of `actix_web::Error`"
+)]
+pub trait Output {}
+impl<T: Send + 'static> Output for T {}
+
+/// Runs the body of an `#[offload]` function that is not async.
+///
+/// # Panics
+///
+/// Resumes the body's panic. If the lane refuses or cancels the job, it unwinds with the [`Error`] as the payload and
+/// without a printed message, so that an adapter that catches it can answer accordingly.
+pub async fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match lane_for_body() {
+        Where::Here => f(),
+        Where::On(lane) => settle(lane.run(f).await),
+    }
+}
+
+/// Runs the body of an `#[offload]` function that is async.
+///
+/// # Panics
+///
+/// As [`run`] does.
+pub async fn spawn<Fut>(future: Fut) -> Fut::Output
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+{
+    match lane_for_body() {
+        Where::Here => future.await,
+        Where::On(lane) => settle(lane.spawn(future).await),
+    }
+}
+
+enum Where {
+    Here,
+    On(Lane),
+}
+
+fn lane_for_body() -> Where {
+    let host = ambient::current();
+    if let Some(host) = &host {
+        host.offload_met();
+    }
+    // No lane thread is an event loop, so the body may run on any of them; a second hop would only cost.
+    if Place::exists() {
+        return Where::Here;
+    }
+    match host {
+        Some(host) => Where::On(host.lane().clone()),
+        None => match Lane::fallback() {
+            Ok(lane) => Where::On(lane),
+            Err(error) => {
+                tracing::error!(target: "offload", %error, "no lane for an #[offload] function");
+                // Without threads there is no capacity, which is what the client is told.
+                resume_unwind(Box::new(Error::overloaded()))
+            }
+        },
+    }
+}
+
+fn settle<T>(result: Result<T, Error>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => match error.into_panic() {
+            Ok(payload) => resume_unwind(payload),
+            Err(error) => resume_unwind(Box::new(error)),
+        },
+    }
+}
