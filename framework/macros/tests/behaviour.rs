@@ -139,26 +139,26 @@ fn a_panic_goes_on_in_the_caller() {
     assert_eq!(block_on(first_digit("7".into())), Ok(7), "the lane goes on");
 }
 
-fn loop_name() -> String {
+fn this_thread() -> String {
     format!("{:?}", thread::current().id())
 }
 
 #[get("/above/{name}")]
 #[offload(crate = ::offload_core)]
 fn above(name: web::Path<String>) -> impl Responder {
-    format!("{name} {}", loop_name())
+    format!("{name} {}", this_thread())
 }
 
 #[offload(crate = ::offload_core)]
 #[post("/below")]
 async fn below(web::Json(name): web::Json<String>) -> Result<impl Responder, std::io::Error> {
-    Ok(format!("{name} {}", loop_name()))
+    Ok(format!("{name} {}", this_thread()))
 }
 
 #[route("/route", method = "GET", method = "PUT")]
 #[offload(crate = ::offload_core)]
 fn of_several_methods() -> String {
-    format!("route {}", loop_name())
+    format!("route {}", this_thread())
 }
 
 #[routes]
@@ -166,12 +166,12 @@ fn of_several_methods() -> String {
 #[offload(crate = ::offload_core)]
 #[get("/two")]
 fn of_several_paths() -> String {
-    format!("routes {}", loop_name())
+    format!("routes {}", this_thread())
 }
 
 #[offload(crate = ::offload_core)]
 fn registered_by_hand(query: web::Query<Vec<(String, String)>>) -> String {
-    format!("{} {}", query[0].1, loop_name())
+    format!("{} {}", query[0].1, this_thread())
 }
 
 #[actix_web::test]
@@ -195,6 +195,6 @@ async fn handlers_answer_from_another_thread_in_either_order_of_attributes() {
         let body = call_and_read_body(&app, request.to_request()).await;
         let body = std::str::from_utf8(&body).expect("a text");
         assert!(body.starts_with(&format!("{name} ThreadId(")), "{body}");
-        assert!(!body.ends_with(&loop_name()), "{body} is the event loop");
+        assert!(!body.ends_with(&this_thread()), "{body} is the event loop");
     }
 }
