@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicUsize as Count, Ordering::SeqCst},
 };
 
-use loom::thread;
+use loom::{sync::Mutex, thread};
 
 use super::{
     entry::Entry,
@@ -40,6 +40,8 @@ impl Attendant<Arc<Entry<()>>> for Log {
 struct Model {
     gate: Arc<Gate<Arc<Entry<()>>>>,
     log: Arc<Log>,
+    /// What makes several loom threads one lane thread: arrivals on it come one after the other.
+    bodies: Arc<[Mutex<()>]>,
 }
 
 impl Model {
@@ -48,10 +50,18 @@ impl Model {
         Self {
             gate: Arc::new(Gate::new(capacity, seats)),
             log: Arc::default(),
+            bodies: std::iter::repeat_with(Mutex::default)
+                .take(threads)
+                .collect(),
         }
     }
 
     fn attend(&self, index: usize, arrival: Arrival) -> Wanted {
+        let _body = self.bodies[index].lock().unwrap();
+        self.attend_nested(index, arrival)
+    }
+
+    fn attend_nested(&self, index: usize, arrival: Arrival) -> Wanted {
         self.gate.attend(index, arrival, &*self.log)
     }
 
@@ -174,7 +184,7 @@ fn loom_a_nested_runner_never_strands_a_job_beside_an_idle_thread() {
             let idling = thread::spawn(move || one.attend(1, Arrival::Visit));
             let pushed = model.gate.push(Arc::new(Entry::new(()))).ok();
             assert_eq!(pushed, Some(Wanted::Runner), "one of two slots is free");
-            let wanted = model.attend(0, Arrival::Runner);
+            let wanted = model.attend_nested(0, Arrival::Runner);
             assert_eq!(idling.join().unwrap(), Wanted::Nothing);
             if wanted == Wanted::Visit {
                 assert_eq!(model.attend(1, Arrival::Visit), Wanted::Nothing);
