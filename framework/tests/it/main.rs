@@ -1,0 +1,14 @@
+//! Behaviour of lanes through the public API: real threads, gates instead of sleeps.
+
+mod bound;
+mod cancel;
+mod lifetime;
+mod nested;
+mod offloaded;
+mod order;
+mod panics;
+mod resident;
+mod run;
+mod spans;
+mod spawn;
+mod support;

@@ -1,0 +1,252 @@
+//! Jobs that use rayon themselves: no deadlock, no job inside a job, no resident polled inside either.
+
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Poll, Waker},
+    thread,
+};
+
+use offload_core::Lane;
+use rayon::prelude::*;
+
+use crate::support::{Gate, lane, until};
+
+thread_local! {
+    /// What the lane does on this thread now, in its own code and not in what rayon steals.
+    static OCCUPIED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as occupied by a job or a poll; it must not be so already.
+struct Exclusive;
+
+impl Exclusive {
+    #[track_caller]
+    fn enter() -> Self {
+        assert!(!OCCUPIED.replace(true), "one frame on top of another");
+        Self
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        OCCUPIED.set(false);
+    }
+}
+
+/// Work of three kinds that makes a thread wait inside rayon.
+fn parallel_work(seed: u64) -> u64 {
+    match seed % 3 {
+        0 => {
+            let mut numbers: Vec<u64> = (0..20_000_u64)
+                .map(|n| n.wrapping_add(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+                .collect();
+            numbers.par_sort_unstable();
+            assert!(numbers.is_sorted());
+            numbers.len() as u64
+        }
+        1 => fibonacci(14),
+        _ => {
+            let sum = AtomicUsize::new(0);
+            rayon::scope(|scope| {
+                for n in 0..64 {
+                    let sum = &sum;
+                    scope.spawn(move |_| {
+                        sum.fetch_add(n, SeqCst);
+                    });
+                }
+            });
+            sum.into_inner() as u64
+        }
+    }
+}
+
+fn fibonacci(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let (one, two) = rayon::join(|| fibonacci(n - 1), || fibonacci(n - 2));
+    one + two
+}
+
+fn expected(seed: u64) -> u64 {
+    [20_000, 377, 2_016][(seed % 3) as usize]
+}
+
+#[test]
+fn many_parallel_jobs_on_two_threads_all_run_and_never_meet_a_resident() {
+    let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));
+    let polls = Arc::new(AtomicUsize::new(0));
+    let faults = Arc::new(AtomicUsize::new(0));
+    let (registered, counted, faulty) =
+        (Arc::clone(&wakers), Arc::clone(&polls), Arc::clone(&faults));
+    let lane = Lane::builder()
+        .threads(2)
+        .local(move |_| {
+            let (registered, counted, faulty) = (
+                Arc::clone(&registered),
+                Arc::clone(&counted),
+                Arc::clone(&faulty),
+            );
+            let mut known = false;
+            Box::pin(poll_fn(move |cx| {
+                if OCCUPIED.replace(true) {
+                    faulty.fetch_add(1, SeqCst);
+                }
+                if !known {
+                    registered.lock().unwrap().push(cx.waker().clone());
+                    known = true;
+                }
+                // A handler may use rayon as well, and so make its thread wait inside the poll.
+                assert_eq!(fibonacci(5), 5);
+                counted.fetch_add(1, SeqCst);
+                OCCUPIED.set(false);
+                Poll::<()>::Pending
+            }))
+        })
+        .build()
+        .unwrap();
+    until("both residents are there", || {
+        wakers.lock().unwrap().len() == 2
+    });
+
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let wakers = wakers.lock().unwrap().clone();
+            while !done.load(SeqCst) {
+                wakers.iter().for_each(Waker::wake_by_ref);
+                thread::yield_now();
+            }
+        });
+        let submitters: Vec<_> = (0..2_u64)
+            .map(|submitter| {
+                let lane = &lane;
+                scope.spawn(move || {
+                    for round in 0..10 {
+                        let runs: Vec<_> = (0..30_u64)
+                            .map(|n| {
+                                let seed = submitter + round + n;
+                                let run = lane.run(move || {
+                                    let _exclusive = Exclusive::enter();
+                                    parallel_work(seed)
+                                });
+                                (seed, run)
+                            })
+                            .collect();
+                        for (seed, run) in runs {
+                            assert_eq!(pollster::block_on(run).unwrap(), expected(seed));
+                        }
+                    }
+                })
+            })
+            .collect();
+        let outcomes: Vec<_> = submitters
+            .into_iter()
+            .map(|submitter| submitter.join())
+            .collect();
+        done.store(true, SeqCst); // Also if one has failed, so that the scope ends.
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+    });
+    assert_eq!(faults.load(SeqCst), 0, "a resident was polled inside a job");
+    assert_eq!(lane.stats().resident_panics, 0);
+    assert_eq!(lane.stats().finished, 600);
+    assert!(polls.load(SeqCst) > 2);
+}
+
+/// A job that stays inside rayon takes the other's runner again and again; the idle thread must get the work each time.
+#[test]
+fn an_idle_thread_gets_what_a_waiting_job_was_given() {
+    let lane = lane(2);
+    let finished = Gate::default();
+    let done = Arc::new(AtomicBool::new(false));
+    let (waits, says) = (Arc::clone(&done), finished.clone());
+    lane.submit(move || {
+        let _exclusive = Exclusive::enter();
+        // What `join` does while it waits for a stolen half.
+        while !waits.load(SeqCst) {
+            if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                thread::yield_now();
+            }
+        }
+        says.open();
+    })
+    .unwrap()
+    .detach();
+    for n in 0..2_000 {
+        let run = lane.run(move || {
+            let _exclusive = Exclusive::enter();
+            n
+        });
+        assert_eq!(pollster::block_on(run).unwrap(), n);
+    }
+    done.store(true, SeqCst);
+    finished.pass();
+}
+
+#[test]
+fn without_an_idle_thread_a_job_waits_for_the_outer_one() {
+    let lane = lane(1);
+    let submitted = Gate::default();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (waits, outer) = (submitted.clone(), Arc::clone(&order));
+    let first = lane.run(move || {
+        waits.pass();
+        for _ in 0..100 {
+            rayon::yield_now();
+        }
+        outer.lock().unwrap().push("outer");
+    });
+    until("it has begun", || lane.queued() == 0);
+    let inner = Arc::clone(&order);
+    let second = lane.run(move || inner.lock().unwrap().push("inner"));
+    submitted.open();
+    pollster::block_on(first).unwrap();
+    pollster::block_on(second).unwrap();
+    assert_eq!(*order.lock().unwrap(), ["outer", "inner"]);
+}
+
+/// Under load a runner stays for ever; what jobs leave behind on rayon must get its turn all the same.
+#[test]
+fn what_a_job_spawns_on_rayon_runs_between_the_jobs() {
+    let lane = lane(1);
+    let spawned = Arc::new(AtomicBool::new(false));
+    let queued = Gate::default();
+    let (flag, waits) = (Arc::clone(&spawned), queued.clone());
+    lane.submit(move || {
+        waits.pass();
+        rayon::spawn(move || flag.store(true, SeqCst));
+    })
+    .unwrap()
+    .detach();
+    let flag = Arc::clone(&spawned);
+    let next = lane.run(move || flag.load(SeqCst));
+    queued.open();
+    assert!(pollster::block_on(next).unwrap());
+}
+
+#[test]
+fn futures_on_the_lane_may_use_rayon_between_their_awaits() {
+    let lane = lane(2);
+    let gate = Gate::default();
+    let tasks: Vec<_> = (0..60_u64)
+        .map(|seed| {
+            let gate = gate.clone();
+            lane.spawn(async move {
+                let before = parallel_work(seed);
+                gate.await;
+                (before, parallel_work(seed + 1))
+            })
+        })
+        .collect();
+    until("all wait", || gate.waiting() == 60);
+    gate.open();
+    for (seed, task) in (0..).zip(tasks) {
+        let values = pollster::block_on(task).unwrap();
+        assert_eq!(values, (expected(seed), expected(seed + 1)));
+    }
+}
