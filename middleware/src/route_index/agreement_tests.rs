@@ -64,7 +64,7 @@ fn fragment() -> impl Strategy<Value = String> {
     select(vec![
         "/a", "/b", "/ab", "/a.b", "/", "", "//a", "/é", "/a b", "/a}", "/*", "/{NAME}", "/{NAME}",
         "/{NAME:[^/]+}", "/{NAME:\\d+}", "/{NAME:a|b}", "/{NAME:[a-z]{2}}", "/{NAME:a/b}",
-        "/{NAME:a)|(b}", "/{NAME:.*}", "/{NAME:(?:a/?)*}", "/a{NAME}", "/{NAME}b", "/{NAME}.{NAME}",
+        "/{NAME:.*}", "/{NAME:(?:a/?)*}", "/a{NAME}", "/{NAME}b", "/{NAME}.{NAME}",
         "{NAME}", "/{NAME:a|/}",
     ])
     .prop_map(str::to_owned)
@@ -118,7 +118,11 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_index_agrees_with_actix(

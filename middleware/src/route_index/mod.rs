@@ -163,10 +163,16 @@ impl RouteIndex {
             match targets[hit.order as usize] {
                 Target::Resource(id) if accept(id) => return Outcome::Found(id),
                 Target::Resource(_) => outcome = Outcome::Refused,
-                Target::Scope(inner) => match self.search(inner, &path[hit.end..], accept) {
-                    Outcome::Refused => outcome = Outcome::Refused,
-                    ended => return ended,
-                },
+                Target::Scope(inner) => {
+                    // `None` only for an expression over which actix itself stumbles.
+                    let Some(rest) = path.get(hit.end..) else {
+                        return Outcome::DeadEnd;
+                    };
+                    match self.search(inner, rest, accept) {
+                        Outcome::Refused => outcome = Outcome::Refused,
+                        ended => return ended,
+                    }
+                }
             }
             from = hit.order + 1;
         }
