@@ -1,1 +1,49 @@
-//! placeholder
+//! Keeps actix-web's event loops responsive while handlers compute.
+#![forbid(unsafe_code)]
+
+mod answers;
+mod app_routes;
+mod builder;
+mod declared;
+mod error;
+mod hop;
+mod json;
+mod lane_side;
+mod local;
+mod loop_record;
+mod loop_side;
+mod offload;
+mod pace;
+mod panics;
+mod profile;
+mod report;
+mod route_index;
+mod server_timing;
+mod wrap;
+
+pub use offload_core::{
+    Error, JobHandle, Lane, Run, Task, clock,
+    placement::{Placement, Policy},
+    profile::ProfileError,
+    routes::RouteReport,
+};
+pub use offload_macros::offload;
+
+pub use crate::{
+    builder::{OffloadBuilder, ServerTiming},
+    error::BuildError,
+    hop::body::{BodyError, OffloadBody},
+    json::{Json, JsonConfig},
+    loop_record::LoopReport,
+    loop_side::{
+        body::MeteredBody,
+        future::{AppBody, OffloadFuture},
+        service::{OffloadApp, OffloadService},
+    },
+    offload::Offload,
+    report::{LaneReport, Report},
+    wrap::{OffloadMiddleware, WrapFuture},
+};
+
+#[doc(hidden)]
+pub use offload_core::__private;

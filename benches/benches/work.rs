@@ -1,0 +1,100 @@
+//! Everyday blockers through each way: JSON, sorting, argon2.
+//!
+//! One at a time, so this shows the overhead of each way and not what it does to other requests.
+
+use std::hint::black_box;
+
+use argon2::Argon2;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use offload_benches::{Way, lane, on_event_loop};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Record {
+    id: u64,
+    name: String,
+    tags: Vec<String>,
+    score: f64,
+}
+
+fn records(bytes: usize) -> Vec<Record> {
+    let record = |id| Record {
+        id,
+        name: format!("record {id}"),
+        tags: vec!["alpha".into(), "beta".into()],
+        score: id as f64 * 0.5,
+    };
+    let one = serde_json::to_vec(&record(1000)).expect("JSON").len();
+    (0..(bytes / one).max(1) as u64).map(record).collect()
+}
+
+fn each_way<T: Clone + Send + 'static, R: Send + 'static>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    parameter: &str,
+    input: &T,
+    work: fn(T) -> R,
+) {
+    let lane = lane();
+    for way in Way::ALL {
+        group.bench_function(BenchmarkId::new(way.name(), parameter), |b| {
+            b.iter_custom(|rounds| {
+                let inputs: Vec<T> = (0..rounds).map(|_| input.clone()).collect();
+                on_event_loop(async {
+                    let start = std::time::Instant::now();
+                    for input in inputs {
+                        black_box(way.run(&lane, move || work(input)).await);
+                    }
+                    start.elapsed()
+                })
+            });
+        });
+    }
+}
+
+fn json(c: &mut Criterion) {
+    for (label, bytes) in [("1KB", 1 << 10), ("100KB", 100 << 10), ("1MB", 1 << 20)] {
+        let records = records(bytes);
+        let text = serde_json::to_vec(&records).expect("JSON");
+        let mut group = c.benchmark_group("json/parse");
+        group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
+        each_way(&mut group, label, &text, |text| {
+            serde_json::from_slice::<Vec<Record>>(&text).expect("JSON")
+        });
+        group.finish();
+        let mut group = c.benchmark_group("json/serialise");
+        group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
+        each_way(&mut group, label, &records, |records| {
+            serde_json::to_vec(&records).expect("JSON")
+        });
+        group.finish();
+    }
+}
+
+fn sort(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sort");
+    group.sample_size(20);
+    for n in [1_000u64, 100_000] {
+        // A fixed shuffle: a multiplier that is odd visits all residues of a power of two.
+        let numbers: Vec<u64> = (0..n).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+        group.throughput(Throughput::Elements(n));
+        each_way(&mut group, &n.to_string(), &numbers, |mut numbers| {
+            numbers.sort_unstable();
+            numbers
+        });
+    }
+}
+
+fn argon2(c: &mut Criterion) {
+    let mut group = c.benchmark_group("argon2");
+    group.sample_size(10);
+    each_way(&mut group, "default", &"correct horse battery staple", |password| {
+        let mut key = [0u8; 32];
+        Argon2::default()
+            .hash_password_into(password.as_bytes(), b"a salt of 16 b..", &mut key)
+            .expect("valid parameters");
+        key
+    });
+}
+
+criterion_group!(benches, json, sort, argon2);
+criterion_main!(benches);

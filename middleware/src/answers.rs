@@ -1,0 +1,23 @@
+//! The few answers that the plugin gives itself.
+
+use std::time::Duration;
+
+use actix_http::{Response, StatusCode, header};
+use actix_web::{HttpResponse, body::BoxBody};
+
+/// 500: the handler panicked, or the lane thread's app could not be built.
+pub(crate) fn internal_error() -> Response<BoxBody> {
+    HttpResponse::InternalServerError().finish().into()
+}
+
+/// 503: too much heavy work waits already. `delay` is how long the client would have waited.
+pub(crate) fn overloaded(delay: Duration) -> Response<BoxBody> {
+    let seconds = delay.as_secs_f64().ceil().clamp(1.0, 3600.0) as u64;
+    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
+        .insert_header((header::RETRY_AFTER, seconds.to_string()))
+        .json(serde_json::json!({
+            "error": "overloaded",
+            "retry_after_seconds": seconds,
+        }))
+        .into()
+}

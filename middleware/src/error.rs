@@ -1,0 +1,74 @@
+//! What can be wrong with the settings of an [`Offload`](crate::Offload).
+
+use std::{io, time::Duration};
+
+/// A setting that cannot be used, or a resource that could not be had.
+///
+/// Each message names the setting and says what it accepts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `threads` is zero or absurdly large.
+    #[error("`threads` must be between 1 and {max}, not {given}")]
+    Threads {
+        /// What was asked for.
+        given: usize,
+        /// The largest number that is accepted.
+        max: usize,
+    },
+    /// `workers` is zero or absurdly large.
+    #[error("`workers` must be between 1 and {max}, not {given}")]
+    Workers {
+        /// What was asked for.
+        given: usize,
+        /// The largest number that is accepted.
+        max: usize,
+    },
+    /// `budget` is zero or longer than anyone would want an event loop to stand still.
+    #[error("`budget` must be between {min:?} and {max:?}, not {given:?}")]
+    Budget {
+        /// What was asked for.
+        given: Duration,
+        /// The shortest budget that is accepted.
+        min: Duration,
+        /// The longest budget that is accepted.
+        max: Duration,
+    },
+    /// `queue_bound` is zero or absurdly large.
+    #[error("`queue_bound` must be between 1 and {max}, not {given}")]
+    QueueBound {
+        /// What was asked for.
+        given: usize,
+        /// The largest number that is accepted.
+        max: usize,
+    },
+    /// The method of a `pin` is not an HTTP method.
+    #[error("`pin` takes an HTTP method such as GET, not {given:?}")]
+    PinMethod {
+        /// What was given.
+        given: String,
+    },
+    /// The pattern of a `pin` does not begin with a slash.
+    #[error("`pin` takes a full resource pattern that begins with `/`, not {given:?}")]
+    PinPattern {
+        /// What was given.
+        given: String,
+    },
+    /// The same route is pinned to both sides.
+    #[error("`pin` names {method} {pattern} twice with different placements")]
+    PinTwice {
+        /// The route's method.
+        method: String,
+        /// The route's pattern.
+        pattern: String,
+    },
+    /// The profile file could not be read, or a damaged one could not be set aside.
+    #[error("`profile` could not be loaded")]
+    Profile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The threads of the lanes could not be started.
+    #[error("the lane's threads could not be started")]
+    Lane(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The runtime that serves the lanes' timers and sockets could not be started.
+    #[error("the runtime that serves the lanes' timers and sockets could not be started")]
+    Runtime(#[source] io::Error),
+}

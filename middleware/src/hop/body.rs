@@ -1,0 +1,147 @@
+//! The response body on its way back from a lane, complete or as a stream with back-pressure.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{
+    body::{BodySize, MessageBody},
+    web::Bytes,
+};
+use tokio::sync::mpsc;
+
+use super::payload::Pump;
+
+/// Chunks that may wait in the channel. actix writes about 32 KiB before it waits for the socket, so
+/// a few chunks keep the connection busy while the lane makes the next.
+const CHUNKS: usize = 4;
+
+/// Why a streaming body that was made on a lane broke off.
+///
+/// actix logs it and closes the connection, exactly as it does for a body that fails on the event
+/// loop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The handler's own body stream failed; the text is what its error displays.
+    #[error("the response body failed: {0}")]
+    Failed(String),
+    /// The handler's body stream panicked.
+    #[error("the response body panicked")]
+    Panicked,
+    /// The lane ended before the body did.
+    #[error("the lane ended before the response body did")]
+    Lost,
+}
+
+/// One message of the channel; the end is said aloud so that a lost lane does not look like an end.
+pub(crate) enum Chunk {
+    Data(Bytes),
+    End,
+    Failed(BodyError),
+}
+
+/// The lane's end of a streaming body.
+pub(crate) type ChunkSender = mpsc::Sender<Chunk>;
+
+/// A body on its way between the threads.
+pub(crate) enum LaneBody {
+    Complete {
+        size: BodySize,
+        bytes: Bytes,
+    },
+    Stream {
+        size: BodySize,
+        chunks: mpsc::Receiver<Chunk>,
+    },
+}
+
+impl LaneBody {
+    pub(crate) fn stream(size: BodySize) -> (ChunkSender, Self) {
+        let (sender, chunks) = mpsc::channel(CHUNKS);
+        (sender, Self::Stream { size, chunks })
+    }
+}
+
+/// The body of a response that came from a lane, or that was complete when the event loop had it.
+pub struct OffloadBody {
+    body: LaneBody,
+    // The handler may still read its request while it answers, as an echo does.
+    pump: Option<Box<Pump>>,
+    ended: bool,
+}
+
+impl OffloadBody {
+    pub(crate) fn new(body: LaneBody) -> Self {
+        Self {
+            body,
+            pump: None,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn complete(size: BodySize, bytes: Bytes) -> Self {
+        Self::new(LaneBody::Complete { size, bytes })
+    }
+
+    /// Keeps feeding the handler's request body for as long as the response lasts.
+    pub(crate) fn keep_pumping(&mut self, unfinished: Pump) {
+        if matches!(self.body, LaneBody::Stream { .. }) {
+            self.pump = Some(Box::new(unfinished));
+        }
+    }
+}
+
+impl fmt::Debug for OffloadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OffloadBody").field(&self.size()).finish()
+    }
+}
+
+impl MessageBody for OffloadBody {
+    type Error = BodyError;
+
+    fn size(&self) -> BodySize {
+        match &self.body {
+            LaneBody::Complete { size, .. } | LaneBody::Stream { size, .. } => *size,
+        }
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let chunks = match &mut this.body {
+            LaneBody::Complete { bytes, .. } => {
+                this.ended = true;
+                let bytes = std::mem::take(bytes);
+                return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)));
+            }
+            LaneBody::Stream { chunks, .. } => chunks,
+        };
+        if let Some(pump) = &mut this.pump {
+            pump.poll(cx);
+        }
+        let chunk = ready!(chunks.poll_recv(cx));
+        this.ended = !matches!(chunk, Some(Chunk::Data(_)));
+        Poll::Ready(match chunk {
+            Some(Chunk::Data(data)) => Some(Ok(data)),
+            Some(Chunk::End) => None,
+            Some(Chunk::Failed(error)) => Some(Err(error)),
+            None => Some(Err(BodyError::Lost)),
+        })
+    }
+
+    fn try_into_bytes(self) -> Result<Bytes, Self> {
+        match self.body {
+            LaneBody::Complete { bytes, .. } => Ok(bytes),
+            body @ LaneBody::Stream { .. } => Err(Self { body, ..self }),
+        }
+    }
+}

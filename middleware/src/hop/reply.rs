@@ -1,0 +1,78 @@
+//! The response on its way back from a lane: its head by value, its body, and how the run went.
+
+use std::time::Duration;
+
+use actix_http::{ResponseHead, StatusCode};
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    dev::Response,
+    web::Bytes,
+};
+
+use super::body::{BodyError, Chunk, ChunkSender, LaneBody, OffloadBody};
+
+/// What comes back from a lane for one request.
+pub(crate) struct Reply {
+    pub(crate) head: ResponseHead,
+    pub(crate) body: LaneBody,
+    /// The handler answered in its very first poll without a look at the request body. Without the
+    /// plugin actix could not have decoded the body by then and would close the connection.
+    pub(crate) unread: bool,
+    /// The lane thread, by its number.
+    pub(crate) thread: Option<usize>,
+    /// From the submit to the first poll, wall time.
+    pub(crate) queued: Duration,
+    /// From the first poll to the response head, wall time.
+    pub(crate) ran: Duration,
+}
+
+/// The part of a response body that has to follow after the head.
+pub(crate) type Tail<B> = (B, ChunkSender);
+
+/// Takes a response apart into what can cross threads now and what has to follow.
+pub(crate) fn disassemble<B: MessageBody>(
+    response: Response<B>,
+) -> (ResponseHead, LaneBody, Option<Tail<B>>) {
+    let mut parts = None;
+    response.map_body(|head, body| {
+        let head = std::mem::replace(head, ResponseHead::new(StatusCode::OK));
+        parts = Some((head, body));
+    });
+    let (head, body) = parts.expect("`map_body` has called the closure");
+    let size = body.size();
+    match body.try_into_bytes() {
+        Ok(bytes) => (head, LaneBody::Complete { size, bytes }, None),
+        Err(_) if matches!(size, BodySize::None | BodySize::Sized(0)) => {
+            let bytes = Bytes::new();
+            (head, LaneBody::Complete { size, bytes }, None)
+        }
+        Err(body) => {
+            let (sender, stream) = LaneBody::stream(size);
+            (head, stream, Some((body, sender)))
+        }
+    }
+}
+
+/// A response of the plugin's own.
+pub(crate) fn own(response: Response<BoxBody>) -> Response<OffloadBody> {
+    let (head, body, _) = disassemble(response);
+    assemble(head, OffloadBody::new(body))
+}
+
+/// Puts a response together again on the event loop.
+pub(crate) fn assemble(head: ResponseHead, body: OffloadBody) -> Response<OffloadBody> {
+    let mut response = Response::with_body(head.status, body);
+    *response.head_mut() = head;
+    response
+}
+
+/// What a chunk becomes for the channel.
+pub(crate) fn chunk_of<E: Into<Box<dyn std::error::Error>>>(
+    item: Option<Result<Bytes, E>>,
+) -> Chunk {
+    match item {
+        Some(Ok(data)) => Chunk::Data(data),
+        Some(Err(err)) => Chunk::Failed(BodyError::Failed(err.into().to_string())),
+        None => Chunk::End,
+    }
+}

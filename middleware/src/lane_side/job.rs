@@ -1,0 +1,299 @@
+//! One whole request on a lane thread: through the app's instance there, and its response back.
+
+use std::{
+    any::Any,
+    fmt,
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use actix_http::{Method, Payload, Request, RequestHead, Response, Uri};
+use actix_service::IntoServiceFactory;
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
+};
+use futures_util::future::{Either, select};
+use offload_core::{
+    cost::SizeBucket,
+    placement::Placement,
+    routes::{Observation, PinSource, Route},
+};
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::{
+    instance::LaneApp,
+    run::{LaneHost, LaneRun, Ran, contained},
+};
+use crate::{
+    answers,
+    app_routes::AppRoutes,
+    hop::{
+        body::{BodyError, Chunk},
+        payload::LanePayload,
+        reply::{Reply, Tail, chunk_of, disassemble},
+    },
+    local,
+    offload::Core,
+    panics,
+};
+
+/// A request that crosses to a lane, with all that is needed there.
+pub(crate) struct LaneJob<F> {
+    pub(crate) core: Arc<Core>,
+    pub(crate) app: Arc<LaneApp<F>>,
+    pub(crate) head: RequestHead,
+    pub(crate) payload: Option<LanePayload>,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) bucket: SizeBucket,
+    pub(crate) submitted: Instant,
+    pub(crate) span: Span,
+    pub(crate) reply: oneshot::Sender<Reply>,
+}
+
+impl<F> LaneJob<F> {
+    /// Starts the request on the calling lane thread, whose next poll of its `LocalSet` runs it.
+    pub(crate) fn start<I, S, B>(self)
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request> + 'static,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Service: 'static,
+        S::Error: Into<Error> + 'static,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>> + 'static,
+        B: MessageBody + 'static,
+    {
+        if local::spawn_local(self.serve::<I, S, B>()).is_err() {
+            // The job is dropped, and with it the reply's sender: the event loop answers.
+            tracing::error!(target: "offload", "a request was started outside of a lane thread");
+        }
+    }
+
+    async fn serve<I, S, B>(self)
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request> + 'static,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Service: 'static,
+        S::Error: Into<Error> + 'static,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>> + 'static,
+        B: MessageBody + 'static,
+    {
+        let Self {
+            core,
+            app,
+            head,
+            payload,
+            route,
+            bucket,
+            submitted,
+            span,
+            mut reply,
+        } = self;
+        let started = Instant::now();
+        let queued = started - submitted;
+        let seen = payload.as_ref().map(LanePayload::seen);
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        let host = LaneHost::new(core.lane.clone());
+        let mut subject = Subject {
+            core,
+            route,
+            bucket,
+            method,
+            uri,
+        };
+
+        let handler = async {
+            let service = app.service::<I, S>().await.map_err(Failure::Init)?;
+            let service = service.get().ok_or(Failure::Gone)?;
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(Failure::Service)?;
+            service
+                .call(request(head, payload))
+                .await
+                .map_err(Failure::Service)
+        };
+        let run = pin!(LaneRun::new(handler, Rc::clone(&host), span.clone()));
+        let Either::Left((ran, _)) = select(run, pin!(reply.closed())).await else {
+            // Dropping the handler here is what cancels it: it stops where it awaited.
+            if let Some(route) = &subject.route {
+                route.count_cancelled();
+            }
+            return;
+        };
+        let Ran {
+            outcome,
+            cost,
+            polls,
+        } = ran;
+        let took = started.elapsed();
+        let unread = polls == 1 && seen.is_some_and(|seen| !seen.anything());
+
+        let (head, body, tail) = match outcome {
+            Ok(Ok(response)) => {
+                subject.learn::<S::Response, B>(app.routes(), &response);
+                let (head, body, tail) = disassemble(response.into());
+                (head, body, tail)
+            }
+            Ok(Err(failure)) => {
+                subject.find(app.routes());
+                let (head, body, tail) = disassemble(failure.into_response());
+                debug_assert!(tail.is_none(), "error bodies are complete");
+                (head, body, None)
+            }
+            Err(panic) => {
+                subject.find(app.routes());
+                let response = panics::response(&subject.core, subject.route.as_ref(), &*panic);
+                let (head, body, _) = disassemble(response);
+                (head, body, None)
+            }
+        };
+        subject.observe(cost, queued);
+        if host.offload_was_met() {
+            subject.pin();
+        }
+        let sent = reply.send(Reply {
+            head,
+            body,
+            unread,
+            thread: rayon::current_thread_index(),
+            queued,
+            ran: took,
+        });
+        if let (Ok(()), Some(tail)) = (sent, tail) {
+            stream::<B>(tail, subject, host, span).await;
+        }
+    }
+}
+
+/// Puts a request together again on the lane thread.
+fn request(head: RequestHead, payload: Option<LanePayload>) -> Request {
+    let payload = match payload {
+        Some(payload) => Payload::Stream {
+            payload: Box::pin(payload) as _,
+        },
+        None => Payload::None,
+    };
+    let mut request = Request::with_payload(payload);
+    *request.head_mut() = head;
+    request
+}
+
+/// Sends the rest of a response after its head, no faster than the connection takes it.
+async fn stream<B: MessageBody + 'static>(
+    (body, sender): Tail<B>,
+    subject: Subject,
+    host: Rc<LaneHost>,
+    span: Span,
+) {
+    let mut body = pin!(body);
+    // The room comes first: a chunk is not made before it can be sent.
+    while let Ok(room) = sender.reserve().await {
+        let next = poll_fn(|cx| {
+            let (polled, cost) = contained(&host, &span, || body.as_mut().poll_next(cx));
+            if cost > subject.core.table.rules().budget {
+                // A heavy chunk would freeze an event loop as a heavy handler does.
+                subject.observe(cost, Duration::ZERO);
+            }
+            match polled {
+                Ok(polled) => polled.map(chunk_of),
+                Err(panic) => {
+                    panics::log(subject.route.as_ref(), &*panic);
+                    Poll::Ready(Chunk::Failed(BodyError::Panicked))
+                }
+            }
+        });
+        let Either::Left((chunk, _)) = select(next, pin!(sender.closed())).await else {
+            break;
+        };
+        let last = !matches!(chunk, Chunk::Data(_));
+        room.send(chunk);
+        if last {
+            return;
+        }
+    }
+    if let Some(route) = &subject.route {
+        route.count_cancelled();
+    }
+}
+
+/// Why a service gave no response of its own.
+enum Failure<E, I> {
+    Init(I),
+    Gone,
+    Service(E),
+}
+
+impl<E: Into<Error>, I: fmt::Debug> Failure<E, I> {
+    fn into_response(self) -> Response<BoxBody> {
+        match self {
+            Self::Service(error) => error.into().error_response().into(),
+            Self::Init(error) => {
+                tracing::error!(target: "offload", ?error, "the app could not be built on a lane thread");
+                answers::internal_error()
+            }
+            Self::Gone => answers::internal_error(),
+        }
+    }
+}
+
+/// The request as the model sees it.
+struct Subject {
+    core: Arc<Core>,
+    route: Option<Arc<Route>>,
+    bucket: SizeBucket,
+    method: Method,
+    uri: Uri,
+}
+
+impl Subject {
+    /// Finds the route if it was not known when the request came, from what actix made of it.
+    fn learn<R: 'static, B: 'static>(&mut self, app: &Arc<AppRoutes>, response: &R) {
+        if self.route.is_some() {
+            return;
+        }
+        if let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() {
+            let request = response.request();
+            app.learn(request.resource_map(), &self.core.lane);
+            if let Some(pattern) = request.match_pattern() {
+                app.met(&pattern);
+            }
+        }
+        self.find(app);
+    }
+
+    fn find(&mut self, app: &Arc<AppRoutes>) {
+        if self.route.is_none() {
+            let published = app.published();
+            let slot = published.slot(&self.method, &self.uri);
+            self.route = slot.map(|slot| app.open(&published, slot));
+        }
+    }
+
+    fn observe(&self, cost: Duration, queued: Duration) {
+        self.core.pace.record(cost);
+        if let Some(route) = &self.route {
+            let observation = Observation {
+                cost,
+                ran: Placement::Lane,
+                queued: Some(queued),
+            };
+            route.observe(self.bucket, observation);
+        }
+    }
+
+    fn pin(&self) {
+        if let Some(route) = &self.route {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
+    }
+}

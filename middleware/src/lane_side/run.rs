@@ -1,0 +1,122 @@
+//! Polls a handler on a lane thread: measures what it costs, contains its panics, and says to
+//! `#[offload]` bodies where they are.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use offload_core::{
+    Lane,
+    ambient::{self, Host},
+    clock::Stopwatch,
+};
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+/// What a panic carried.
+pub(crate) type PanicPayload = Box<dyn Any + Send>;
+
+/// What surrounds a handler on a lane thread.
+pub(crate) struct LaneHost {
+    lane: Lane,
+    offload_met: Cell<bool>,
+}
+
+impl LaneHost {
+    pub(crate) fn new(lane: Lane) -> Rc<Self> {
+        Rc::new(Self {
+            lane,
+            offload_met: Cell::new(false),
+        })
+    }
+
+    /// Whether an `#[offload]` body was started under this host.
+    pub(crate) fn offload_was_met(&self) -> bool {
+        self.offload_met.get()
+    }
+}
+
+impl Host for LaneHost {
+    fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    fn offload_met(&self) {
+        self.offload_met.set(true);
+    }
+}
+
+/// Runs `work` as part of a request: measured, contained, inside its span.
+pub(crate) fn contained<T>(
+    host: &Rc<LaneHost>,
+    span: &Span,
+    work: impl FnOnce() -> T,
+) -> (Result<T, PanicPayload>, Duration) {
+    let host: Rc<dyn Host> = Rc::clone(host) as _;
+    let _here = ambient::enter(host);
+    let _in_span = span.enter();
+    let watch = Stopwatch::start();
+    // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    (outcome, watch.cost())
+}
+
+pin_project! {
+    /// A handler's future on a lane thread.
+    pub(crate) struct LaneRun<F> {
+        #[pin]
+        inner: F,
+        host: Rc<LaneHost>,
+        span: Span,
+        cost: Duration,
+        polls: u64,
+    }
+}
+
+/// How a run ended.
+pub(crate) struct Ran<T> {
+    pub(crate) outcome: Result<T, PanicPayload>,
+    /// The sum over all polls.
+    pub(crate) cost: Duration,
+    pub(crate) polls: u64,
+}
+
+impl<F> LaneRun<F> {
+    pub(crate) fn new(inner: F, host: Rc<LaneHost>, span: Span) -> Self {
+        Self {
+            inner,
+            host,
+            span,
+            cost: Duration::ZERO,
+            polls: 0,
+        }
+    }
+}
+
+impl<F: Future> Future for LaneRun<F> {
+    type Output = Ran<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (polled, cost) = contained(this.host, this.span, || this.inner.poll(cx));
+        *this.cost += cost;
+        *this.polls += 1;
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        Poll::Ready(Ran {
+            outcome,
+            cost: *this.cost,
+            polls: *this.polls,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Gives each lane thread a small event loop of its own, so that any actix handler may run there.
+//!
+//! A lane thread owns one tokio [`LocalSet`]. The lane polls it whenever it was woken; timers, sockets
+//! and `web::block` are served by a small runtime that belongs to the [`Offload`](crate::Offload), so
+//! no thread ever blocks to wait for them. Nothing here runs on a server's event loop.
+
+use std::{cell::RefCell, future, future::Future, pin::Pin, rc::Rc};
+
+use tokio::{
+    runtime::{Handle, Runtime},
+    task::LocalSet,
+};
+
+thread_local! {
+    static LOCAL: RefCell<Option<Rc<LocalSet>>> = const { RefCell::new(None) };
+}
+
+/// The runtime whose drivers serve the timers and sockets of what runs on the lanes.
+#[derive(Debug)]
+pub(crate) struct LaneRuntime {
+    runtime: Option<Runtime>,
+}
+
+impl LaneRuntime {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("offload-io")
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            runtime: Some(runtime),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        self.runtime.as_ref().map(|rt| rt.handle().clone())
+    }
+}
+
+impl Drop for LaneRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // The plain drop of a runtime blocks, which panics on an async thread.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Removes the thread's `LocalSet` together with the future that polls it.
+struct Installed;
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // A task's destructor may look at `LOCAL`, so the set is dropped outside of the borrow.
+        let set = LOCAL.with(|local| local.borrow_mut().take());
+        drop(set);
+    }
+}
+
+/// The future that a lane thread polls for its whole life: its `LocalSet`.
+pub(crate) fn resident() -> Pin<Box<dyn Future<Output = ()>>> {
+    let set = Rc::new(LocalSet::new());
+    LOCAL.with(|local| *local.borrow_mut() = Some(Rc::clone(&set)));
+    let installed = Installed;
+    Box::pin(async move {
+        let _installed = installed;
+        set.run_until(future::pending::<()>()).await;
+    })
+}
+
+/// Starts `task` on this lane thread's `LocalSet`.
+///
+/// Gives the task back if the calling thread is no lane thread.
+pub(crate) fn spawn_local<F>(task: F) -> Result<(), F>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let set = LOCAL.with(|local| local.borrow().clone());
+    match set {
+        Some(set) => {
+            set.spawn_local(task);
+            Ok(())
+        }
+        None => Err(task),
+    }
+}

@@ -1,0 +1,206 @@
+//! One event loop's own things, and one request's visit to it: what is measured and to whom it counts.
+
+use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
+
+use offload_core::{
+    Lane,
+    ambient::{self, Host},
+    clock::{LoopClock, Reading, Stopwatch},
+    cost::SizeBucket,
+    placement::Placement,
+    routes::{Observation, PinSource, Route},
+};
+
+use crate::{
+    app_routes::{LoopRoutes, Slot, View},
+    loop_record::LoopRecord,
+    offload::Core,
+};
+
+/// What the services of one app share on one event loop.
+pub(crate) struct LoopContext {
+    pub(crate) core: Arc<Core>,
+    pub(crate) routes: LoopRoutes,
+    record: Arc<LoopRecord>,
+    clock: LoopClock,
+    offload_met: Cell<bool>,
+}
+
+impl LoopContext {
+    pub(crate) fn new(core: Arc<Core>, routes: LoopRoutes) -> Rc<Self> {
+        let record = core.loops.here();
+        let clock = LoopClock::new(core.table.rules().budget);
+        Rc::new(Self {
+            core,
+            routes,
+            record,
+            clock,
+            offload_met: Cell::new(false),
+        })
+    }
+}
+
+impl Host for LoopContext {
+    fn lane(&self) -> &Lane {
+        &self.core.lane
+    }
+
+    fn offload_met(&self) {
+        self.offload_met.set(true);
+    }
+}
+
+/// One request on its event loop.
+pub struct Visit {
+    context: Rc<LoopContext>,
+    view: Rc<View>,
+    slot: Option<Slot>,
+    bucket: SizeBucket,
+    cost: Duration,
+    suspect: bool,
+    exact: bool,
+    upgrade: bool,
+}
+
+impl Visit {
+    pub(crate) fn new(
+        context: Rc<LoopContext>,
+        view: Rc<View>,
+        slot: Option<Slot>,
+        bucket: SizeBucket,
+    ) -> Self {
+        // A run that looked dear, but may only have been set aside by the kernel, is followed by one
+        // that is measured exactly.
+        let exact = slot.is_some_and(|slot| view.take_suspicion(slot));
+        Self {
+            context,
+            view,
+            slot,
+            bucket,
+            cost: Duration::ZERO,
+            suspect: false,
+            exact,
+            upgrade: false,
+        }
+    }
+
+    /// Says whether the request asks for an upgrade.
+    pub(crate) fn asking(mut self, upgrade: bool) -> Self {
+        self.upgrade = upgrade;
+        self
+    }
+
+    /// Learns from the answer to an upgrade request whether its route does upgrade.
+    pub(crate) fn answered(&self, upgraded: bool) {
+        if self.upgrade
+            && let Some(slot) = self.slot
+        {
+            self.view.published.note_handshake(slot, upgraded);
+        }
+    }
+
+    /// What the request has cost so far.
+    pub(crate) fn cost(&self) -> Duration {
+        self.cost
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.context.core
+    }
+
+    pub(crate) fn context(&self) -> &LoopContext {
+        &self.context
+    }
+
+    /// Runs one poll of the request and says what it cost.
+    pub(crate) fn measured<T>(&self, poll: impl FnOnce() -> T) -> (T, Reading) {
+        let host: Rc<dyn Host> = Rc::clone(&self.context) as _;
+        let _here = ambient::enter(host);
+        if self.exact {
+            let watch = Stopwatch::start();
+            let polled = poll();
+            (polled, Reading::Cost(watch.cost()))
+        } else {
+            let mark = self.context.clock.start();
+            let polled = poll();
+            (polled, self.context.clock.stop(mark).reading)
+        }
+    }
+
+    /// Takes a poll of the handler into account.
+    pub(crate) fn polled(&mut self, reading: Reading) {
+        match reading {
+            Reading::Cost(cost) => {
+                self.cost += cost;
+                self.record_poll(cost);
+            }
+            Reading::Suspect { .. } => self.suspect = true,
+        }
+        if self.context.offload_met.take()
+            && let Some(route) = self.route()
+        {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
+    }
+
+    /// Takes a poll of the body into account; a heavy chunk freezes a loop as a heavy handler does,
+    /// so it counts as a run of its own.
+    pub(crate) fn body_polled(&self, reading: Reading) {
+        match reading {
+            Reading::Cost(cost) => {
+                self.record_poll(cost);
+                if cost > self.core().table.rules().budget {
+                    self.observe(cost);
+                }
+            }
+            Reading::Suspect { .. } => self.suspect_next(),
+        }
+    }
+
+    /// The handler has answered.
+    pub(crate) fn finished(&self) {
+        self.context.record.count_request();
+        if self.suspect {
+            self.suspect_next();
+        } else {
+            self.observe(self.cost);
+        }
+    }
+
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+        self.slot.and_then(|slot| self.view.published.route(slot))
+    }
+
+    fn observe(&self, cost: Duration) {
+        let Some(route) = self.route() else { return };
+        let observation = Observation {
+            cost,
+            ran: Placement::Loop,
+            queued: None,
+        };
+        route.observe(self.bucket, observation);
+    }
+
+    fn suspect_next(&self) {
+        if let Some(slot) = self.slot {
+            self.view.suspect(slot);
+        }
+    }
+
+    fn record_poll(&self, cost: Duration) {
+        self.context
+            .record
+            .record_poll(cost, || match self.route() {
+                Some(route) => format!("{} {}", route.method(), route.pattern()),
+                None => String::from("(unknown)"),
+            });
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visit")
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
+    }
+}

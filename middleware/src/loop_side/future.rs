@@ -1,0 +1,148 @@
+//! The response of an app under `offload.app`, wherever its request runs.
+
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_http::{Request, Response, StatusCode};
+use actix_web::{
+    Error,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceResponse},
+};
+use pin_project_lite::pin_project;
+
+use super::{
+    body::MeteredBody,
+    call::LaneCall,
+    context::Visit,
+    run::{Ended, LoopRun},
+};
+use crate::{
+    hop::{
+        body::OffloadBody,
+        reply::own,
+    },
+    panics, server_timing,
+};
+
+/// The body of a response of an app under `offload.app`.
+pub type AppBody<B> = EitherBody<MeteredBody<B>, OffloadBody>;
+
+pin_project! {
+    #[project = PlacedProj]
+    enum Placed<S>
+    where
+        S: Service<Request>,
+    {
+        Loop { #[pin] run: LoopRun<S, Request> },
+        Lane { call: Box<LaneCall> },
+        Refused { response: Option<Response<OffloadBody>> },
+    }
+}
+
+pin_project! {
+    /// The future of a response of an app under `offload.app`.
+    pub struct OffloadFuture<S, B>
+    where
+        S: Service<Request>,
+    {
+        #[pin]
+        placed: Placed<S>,
+        body: std::marker::PhantomData<fn() -> B>,
+    }
+}
+
+impl<S: Service<Request>, B> OffloadFuture<S, B> {
+    fn new(placed: Placed<S>) -> Self {
+        Self {
+            placed,
+            body: std::marker::PhantomData,
+        }
+    }
+
+    pub(crate) fn on_loop(run: LoopRun<S, Request>) -> Self {
+        Self::new(Placed::Loop { run })
+    }
+
+    pub(crate) fn on_lane(call: LaneCall) -> Self {
+        Self::new(Placed::Lane {
+            call: Box::new(call),
+        })
+    }
+
+    pub(crate) fn refused(response: Response<OffloadBody>) -> Self {
+        Self::new(Placed::Refused {
+            response: Some(response),
+        })
+    }
+}
+
+impl<S, B> Future for OffloadFuture<S, B>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>> + 'static,
+    S::Error: Into<Error>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<Response<AppBody<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match self.project().placed.project() {
+            PlacedProj::Loop { run } => {
+                let (ended, visit) = ready!(run.poll(cx));
+                return Poll::Ready(finish::<S, B>(ended, visit));
+            }
+            PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
+            PlacedProj::Refused { response } => {
+                response.take().expect("not polled after it was ready")
+            }
+        };
+        Poll::Ready(Ok(response.map_body(|_, body| EitherBody::right(body))))
+    }
+}
+
+/// Turns what a run on the event loop ended with into a response.
+fn finish<S, B>(
+    ended: Ended<S, Request>,
+    visit: Visit,
+) -> Result<Response<AppBody<B>>, Error>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>> + 'static,
+    S::Error: Into<Error>,
+    B: MessageBody + 'static,
+{
+    let response = match ended {
+        Ok(answered) => answered.map_err(Into::into)?,
+        Err(panic) => {
+            let response = own(panics::response(visit.core(), visit.route(), &*panic));
+            return Ok(response.map_body(|_, body| EitherBody::right(body)));
+        }
+    };
+    learn::<_, B>(&visit, &response);
+    let mut response: Response<B> = response.into();
+    visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
+    server_timing::on_loop(visit.core(), response.head_mut(), &visit);
+    Ok(response.map_body(|_, body| {
+        let size = body.size();
+        match body.try_into_bytes() {
+            // A complete body costs nothing to send and needs no measuring.
+            Ok(bytes) => EitherBody::right(OffloadBody::complete(size, bytes)),
+            Err(body) => EitherBody::left(MeteredBody::metered(body, visit)),
+        }
+    }))
+}
+
+/// Learns the app's patterns if no lane has yet, which happens where every request is pinned here.
+fn learn<R: 'static, B: 'static>(visit: &Visit, response: &R) {
+    let routes = visit.context().routes.shared();
+    if routes.wants_map()
+        && let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>()
+    {
+        routes.learn(response.request().resource_map(), &visit.core().lane);
+    }
+}

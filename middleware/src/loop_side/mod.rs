@@ -1,0 +1,9 @@
+//! What runs on an event loop: decides where a request goes, runs the light ones, and waits for the
+//! others. Nothing here blocks, takes a lock that a lane thread can hold for long, or computes.
+
+pub(crate) mod body;
+pub(crate) mod call;
+pub(crate) mod context;
+pub(crate) mod future;
+pub(crate) mod run;
+pub(crate) mod service;

@@ -1,0 +1,253 @@
+//! `offload.app(factory)`: decides for each request of an app whether it runs here or on a lane.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use actix_http::{Payload, Request, Response, header};
+use actix_service::IntoServiceFactory;
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{AppConfig, Service, ServiceFactory},
+};
+use offload_core::{
+    cost::SizeBucket,
+    placement::{Placement, Policy},
+    routes::Route,
+};
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::{
+    call::{Framing, LaneCall, refusal},
+    context::{LoopContext, Visit},
+    future::{AppBody, OffloadFuture},
+    run::LoopRun,
+};
+use crate::{
+    app_routes::{LoopRoutes, Slot, View},
+    declared::declared_size,
+    hop::payload,
+    lane_side::{instance::{LaneApp, LaneApps}, job::LaneJob},
+    offload::Core,
+};
+
+/// The factory of an app's service under [`Offload::app`](crate::Offload::app); `HttpServer::new`
+/// takes a function that makes it.
+pub struct OffloadApp<F, I, S, B> {
+    factory: F,
+    core: Arc<Core>,
+    lane_apps: Arc<LaneApps<F>>,
+    app: PhantomData<fn() -> (I, S, B)>,
+}
+
+impl<F, I, S, B> OffloadApp<F, I, S, B> {
+    pub(crate) fn new(factory: F, core: Arc<Core>, lane_apps: Arc<LaneApps<F>>) -> Self {
+        Self {
+            factory,
+            core,
+            lane_apps,
+            app: PhantomData,
+        }
+    }
+}
+
+impl<F, I, S, B> ServiceFactory<Request> for OffloadApp<F, I, S, B>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request> + 'static,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<AppBody<B>>;
+    type Error = Error;
+    type Config = AppConfig;
+    type Service = OffloadService<F, I, S, B>;
+    type InitError = S::InitError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Service, Self::InitError>>>>;
+
+    fn new_service(&self, config: AppConfig) -> Self::Future {
+        let building = (self.factory)().into_factory().new_service(config.clone());
+        let routes = LoopRoutes::new(Arc::clone(self.lane_apps.routes()));
+        let core = Arc::clone(&self.core);
+        let lane_app = self.lane_apps.app(config);
+        Box::pin(async move {
+            Ok(OffloadService {
+                inner: Rc::new(building.await?),
+                context: LoopContext::new(core, routes),
+                lane_app,
+                app: PhantomData,
+            })
+        })
+    }
+}
+
+/// An app's service under [`Offload::app`](crate::Offload::app) on one event loop.
+pub struct OffloadService<F, I, S, B>
+where
+    S: ServiceFactory<Request>,
+{
+    inner: Rc<S::Service>,
+    context: Rc<LoopContext>,
+    lane_app: Arc<LaneApp<F>>,
+    app: PhantomData<fn() -> (I, B)>,
+}
+
+impl<F, I, S, B> Service<Request> for OffloadService<F, I, S, B>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request> + 'static,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<AppBody<B>>;
+    type Error = Error;
+    type Future = OffloadFuture<S::Service, B>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&self, mut request: Request) -> Self::Future {
+        let view = self.context.routes.view();
+        let slot = view.published.slot(request.method(), request.uri());
+        let empty = matches!(request.payload(), Payload::None);
+        let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
+        // actix gives every request that could become an upgrade a payload.
+        let upgrade = !empty && request.head().upgrade();
+        match self.place(&view, slot, bucket, upgrade) {
+            Placement::Loop => {
+                let visit =
+                    Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
+                OffloadFuture::on_loop(LoopRun::new(Rc::clone(&self.inner), request, visit))
+            }
+            Placement::Lane => {
+                let route = slot.and_then(|slot| view.published.route(slot)).cloned();
+                self.to_lane(request, route, bucket)
+            }
+        }
+    }
+}
+
+impl<F, I, S, B> OffloadService<F, I, S, B>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request> + 'static,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+    fn place(
+        &self,
+        view: &View,
+        slot: Option<Slot>,
+        bucket: SizeBucket,
+        upgrade: bool,
+    ) -> Placement {
+        if upgrade && slot.is_none_or(|slot| view.published.may_upgrade(slot)) {
+            return Placement::Loop;
+        }
+        let rules = self.context.core.table.rules();
+        let known = slot.and_then(|slot| view.published.route(slot));
+        match known {
+            Some(route) => route.place(bucket),
+            None => {
+                let placement = match rules.policy {
+                    Policy::Learned => rules.unknown,
+                    Policy::AlwaysLane => Placement::Lane,
+                    Policy::AlwaysLoop => Placement::Loop,
+                };
+                if placement == Placement::Loop
+                    && let Some(slot) = slot
+                {
+                    // Nothing but a setting leads here, and once per route: it has to be opened
+                    // for its runs to be counted.
+                    self.context.routes.shared().open(&view.published, slot);
+                }
+                placement
+            }
+        }
+    }
+
+    fn to_lane(
+        &self,
+        mut request: Request,
+        route: Option<Arc<Route>>,
+        bucket: SizeBucket,
+    ) -> OffloadFuture<S::Service, B> {
+        let core = &self.context.core;
+        let head = std::mem::take(request.head_mut());
+        let (pump, lane_payload, framing) = match request.take_payload() {
+            Payload::None => (None, None, Framing::Independent),
+            payload => {
+                let framing = match (&payload, head.headers.contains_key(header::CONTENT_LENGTH)) {
+                    (Payload::H1 { .. }, true) => Framing::Length,
+                    (Payload::H1 { .. }, false) => Framing::Chunked,
+                    _ => Framing::Independent,
+                };
+                let (pump, lane_payload) = payload::split(payload);
+                (Some(pump), Some(lane_payload), framing)
+            }
+        };
+        let (sender, reply) = oneshot::channel();
+        let job = LaneJob {
+            core: Arc::clone(core),
+            app: Arc::clone(&self.lane_app),
+            head,
+            payload: lane_payload,
+            route: route.clone(),
+            bucket,
+            submitted: Instant::now(),
+            span: Span::current(),
+            reply: sender,
+        };
+        match core.lane.submit(move || job.start::<I, S, B>()) {
+            Ok(job) => {
+                let core = Arc::clone(core);
+                OffloadFuture::on_lane(LaneCall::new(job, reply, pump, framing, core))
+            }
+            Err(_) => {
+                if let Some(route) = &route {
+                    route.count_refused();
+                }
+                OffloadFuture::refused(refusal(core.projected_delay()))
+            }
+        }
+    }
+}
+
+impl<F, I, S, B> fmt::Debug for OffloadApp<F, I, S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadApp").finish_non_exhaustive()
+    }
+}
+
+impl<F, I, S, B> fmt::Debug for OffloadService<F, I, S, B>
+where
+    S: ServiceFactory<Request>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadService")
+            .field("lane_app", &self.lane_app)
+            .finish_non_exhaustive()
+    }
+}

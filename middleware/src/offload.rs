@@ -1,0 +1,225 @@
+//! The handle: one [`Offload`] owns the lanes and what was learned, and is cloned wherever it is needed.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_http::{Request, Response};
+use actix_service::IntoServiceFactory;
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{AppConfig, ServiceFactory},
+};
+use offload_core::{Lane, routes::RouteTable};
+use tokio::runtime::Handle;
+
+use crate::{
+    app_routes::AppRoutes,
+    builder::{OffloadBuilder, Pin, ServerTiming},
+    error::BuildError,
+    lane_side::instance::LaneApps,
+    local::{self, LaneRuntime},
+    loop_record::LoopRecords,
+    loop_side::service::OffloadApp,
+    pace::Pace,
+};
+
+/// Keeps actix-web's event loops responsive while handlers compute.
+///
+/// One value serves a whole process: it owns the lane threads, knows what every route costs, and is
+/// cheap to clone. See the [crate documentation](crate) for how to use it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use actix_offload::Offload;
+/// use actix_web::{App, HttpServer, web};
+///
+/// #[actix_web::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let offload = Offload::new()?;
+///     let app = || App::new().route("/", web::get().to(|| async { "hello" }));
+///     HttpServer::new(offload.app(app))
+///         .workers(offload.workers())
+///         .bind(("127.0.0.1", 8080))?
+///         .run()
+///         .await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Offload {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What all clones of an [`Offload`] and all event loops share.
+pub(crate) struct Core {
+    pub(crate) lane: Lane,
+    pub(crate) table: RouteTable,
+    pub(crate) loops: LoopRecords,
+    pub(crate) pace: Pace,
+    pub(crate) server_timing: ServerTiming,
+    pub(crate) profile: Option<crate::profile::ProfileFile>,
+    pub(crate) handle: Option<Handle>,
+    pins: Vec<Pin>,
+    workers: usize,
+    apps: AtomicU16,
+    wrapped: Mutex<Option<Arc<AppRoutes>>>,
+    // Last, so that the lanes' handlers have drivers for as long as the lanes run.
+    _runtime: LaneRuntime,
+}
+
+impl Offload {
+    /// Starts with the default settings: as many lane threads as logical cores, learned placement.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] if the lane threads could not be started.
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// Starts with settings of your own.
+    pub fn builder() -> OffloadBuilder {
+        OffloadBuilder::default()
+    }
+
+    pub(crate) fn start(settings: OffloadBuilder) -> Result<Self, BuildError> {
+        let runtime = LaneRuntime::new().map_err(BuildError::Runtime)?;
+        let handle = runtime.handle();
+        let table = crate::profile::table(&settings);
+        let profile = crate::profile::open(&settings, &table)?;
+        let lane = {
+            let handle = handle.clone();
+            Lane::builder()
+                .name("offload")
+                .threads(settings.thread_count())
+                .queue_bound(settings.queue_bound)
+                .local(|_| local::resident())
+                .around(move |work| {
+                    let _driven = handle.as_ref().map(Handle::enter);
+                    work();
+                })
+                .build()
+                .map_err(|error| BuildError::Lane(Box::new(error)))?
+        };
+        let core = Arc::new(Core {
+            lane,
+            table,
+            loops: LoopRecords::default(),
+            pace: Pace::default(),
+            server_timing: settings.server_timing,
+            profile,
+            handle,
+            workers: settings.worker_count(),
+            pins: settings.pins,
+            apps: AtomicU16::new(0),
+            wrapped: Mutex::new(None),
+            _runtime: runtime,
+        });
+        crate::profile::save_now_and_then(&core);
+        Ok(Self { core })
+    }
+
+    /// Serves the app that `factory` builds: light requests on their event loop, CPU-heavy ones on a
+    /// lane. Takes and gives what `HttpServer::new` takes.
+    ///
+    /// `factory` runs once on each event loop, as always, and once more on each lane thread.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use actix_offload::Offload;
+    /// # use actix_web::{App, HttpServer, web};
+    /// # fn serve(offload: Offload) -> std::io::Result<()> {
+    /// let app = || App::new().route("/", web::get().to(|| async { "hello" }));
+    /// HttpServer::new(offload.app(app)).bind(("127.0.0.1", 0))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn app<F, I, S, B>(
+        &self,
+        factory: F,
+    ) -> impl Fn() -> OffloadApp<F, I, S, B> + Send + Clone + 'static + use<F, I, S, B>
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request> + 'static,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Service: 'static,
+        S::Error: Into<Error> + 'static,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>> + 'static,
+        B: MessageBody + 'static,
+    {
+        let core = Arc::clone(&self.core);
+        let lane_apps = Arc::new(LaneApps::new(factory.clone(), core.new_app()));
+        move || OffloadApp::new(factory.clone(), Arc::clone(&core), Arc::clone(&lane_apps))
+    }
+
+    /// How many event loops to run: one per logical core, or what
+    /// [`OffloadBuilder::workers`] was given.
+    pub fn workers(&self) -> usize {
+        self.core.workers
+    }
+
+    /// How many lane threads there are.
+    pub fn threads(&self) -> usize {
+        self.core.lane.threads()
+    }
+
+    /// The lane itself, to run closures and futures of your own on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let offload = actix_offload::Offload::new()?;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let sum = offload.lane().run(|| (1..=1000u64).sum::<u64>()).await;
+    /// assert_eq!(sum.ok(), Some(500_500));
+    /// # });
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn lane(&self) -> &Lane {
+        &self.core.lane
+    }
+}
+
+impl Core {
+    /// How long a request would wait that came now.
+    pub(crate) fn projected_delay(&self) -> Duration {
+        let waiting = self.lane.queued() + self.lane.running();
+        self.pace.time_for(waiting, self.lane.threads())
+    }
+
+    /// The routes of a further app.
+    pub(crate) fn new_app(&self) -> Arc<AppRoutes> {
+        let app = self.apps.fetch_add(1, Ordering::Relaxed);
+        for pin in &self.pins {
+            let route = self.table.route(app, &pin.method, &pin.pattern);
+            route.pin(pin.placement, offload_core::routes::PinSource::Configuration);
+        }
+        let pinned = self.pins.iter().map(|pin| pin.pattern.clone()).collect();
+        Arc::new(AppRoutes::new(app, self.table.clone(), pinned))
+    }
+
+    /// The routes of the apps that are merely wrapped, which cannot be told apart.
+    pub(crate) fn wrapped_app(&self) -> Arc<AppRoutes> {
+        let mut wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wrapped.get_or_insert_with(|| self.new_app()))
+    }
+}
+
+impl fmt::Debug for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offload")
+            .field("workers", &self.core.workers)
+            .field("lane", &self.core.lane)
+            .finish_non_exhaustive()
+    }
+}

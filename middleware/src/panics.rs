@@ -1,0 +1,51 @@
+//! What becomes of a handler's panic: a log line with its route, a count, and an answer.
+
+use std::{any::Any, sync::Arc};
+
+use actix_http::Response;
+use actix_web::body::BoxBody;
+use offload_core::routes::Route;
+
+use crate::{answers, offload::Core};
+
+/// The answer to a request whose handler panicked: 500, or 503 if the panic only carries the news
+/// that the lane would not take the handler's `#[offload]` work.
+pub(crate) fn response(
+    core: &Core,
+    route: Option<&Arc<Route>>,
+    panic: &(dyn Any + Send),
+) -> Response<BoxBody> {
+    if let Some(error) = panic.downcast_ref::<offload_core::Error>()
+        && (error.is_overloaded() || error.is_canceled())
+    {
+        return answers::overloaded(core.projected_delay());
+    }
+    log(route, panic);
+    answers::internal_error()
+}
+
+/// Counts and logs a panic.
+pub(crate) fn log(route: Option<&Arc<Route>>, panic: &(dyn Any + Send)) {
+    let (method, pattern) = match route {
+        Some(route) => {
+            route.count_panic();
+            (route.method(), route.pattern())
+        }
+        None => ("(unknown)", "(unknown)"),
+    };
+    tracing::error!(
+        target: "offload",
+        method,
+        pattern,
+        message = text(panic),
+        "a handler panicked",
+    );
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a payload that is not text")
+}

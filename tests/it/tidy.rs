@@ -1,0 +1,137 @@
+//! The rules that keep the crates apart, stated as absences and checked against cargo's own metadata.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+
+fn metadata() -> Metadata {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .other_options(vec!["--offline".into()])
+        .exec()
+        .expect("cargo metadata")
+}
+
+/// All that a package needs in normal use, transitively, by name.
+fn needs(metadata: &Metadata, name: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let start = &metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name.as_str() == name)
+        .unwrap_or_else(|| panic!("{name} is no member"))
+        .id;
+    let mut open = vec![start];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        for dep in &nodes[id].deps {
+            let normal = dep.dep_kinds.iter().any(|kind| {
+                kind.kind == DependencyKind::Normal
+                    && !kind.target.as_ref().is_some_and(|target| target.to_string().contains("loom"))
+            });
+            if normal && seen.insert(&dep.pkg) {
+                open.push(&dep.pkg);
+            }
+        }
+    }
+    seen.into_iter().map(|id| metadata[id].name.to_string()).collect()
+}
+
+#[test]
+fn the_core_knows_no_runtime_and_no_framework() {
+    let needs = needs(&metadata(), "offload-core");
+    assert!(needs.contains("rayon"), "the walk found nothing: {needs:?}");
+    for name in ["tokio", "actix-web", "actix-http", "actix-rt", "http", "prometheus"] {
+        assert!(!needs.contains(name), "offload-core depends on {name}");
+    }
+}
+
+#[test]
+fn arrows_between_the_crates_go_one_way() {
+    let metadata = metadata();
+    let order = ["offload-core", "offload-macros", "actix-offload", "demo-app"];
+    for (at, name) in order.iter().enumerate() {
+        let needs = needs(&metadata, name);
+        for above in &order[at + 1..] {
+            let macros_beside_core = *above == "offload-macros";
+            assert!(
+                !needs.contains(*above) || macros_beside_core && *name != "offload-core",
+                "{name} depends on {above}",
+            );
+        }
+    }
+}
+
+#[test]
+fn the_demo_reaches_only_through_the_plugin() {
+    let metadata = metadata();
+    let demo = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name.as_str() == "demo-app")
+        .expect("a member");
+    let direct: Vec<_> = demo
+        .dependencies
+        .iter()
+        .filter(|dep| dep.kind == DependencyKind::Normal)
+        .map(|dep| dep.name.as_str())
+        .collect();
+    assert!(direct.contains(&"actix-offload"), "{direct:?}");
+    for name in ["offload-core", "offload-macros"] {
+        assert!(!direct.contains(&name), "demo-app depends on {name}");
+    }
+}
+
+/// The Rust files of a folder, with their text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    let mut files = Vec::new();
+    while let Some(path) = open.pop() {
+        for entry in fs::read_dir(&path).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let text = fs::read_to_string(&path).expect("a text file");
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "no sources in {folder}");
+    files
+}
+
+fn assert_absent(folder: &str, words: &[&str]) {
+    for (path, text) in sources(folder) {
+        for word in words {
+            assert!(!text.contains(word), "{path} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn no_library_reads_the_environment_or_starts_a_raw_thread() {
+    for folder in ["framework/src", "framework/macros/src", "middleware/src"] {
+        assert_absent(folder, &["std::env", "env::var", "thread::spawn("]);
+    }
+}
+
+#[test]
+fn the_macros_read_no_files_and_no_time() {
+    assert_absent("framework/macros/src", &["std::fs", "std::time", "std::io", "include_"]);
+}
+
+#[test]
+fn every_module_says_first_why_it_exists() {
+    for folder in ["framework/src", "framework/macros/src", "middleware/src", "demo-app/src", "benches", "tests/src", "tests/it"] {
+        for (path, text) in sources(folder) {
+            assert!(text.starts_with("//!"), "{path} does not begin with its reason");
+        }
+    }
+}
