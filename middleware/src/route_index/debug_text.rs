@@ -203,7 +203,13 @@ mod tests {
 
     #[test]
     fn strings_come_back_as_they_were() {
-        for original in ["", "/a/{id:\\d+}", "\"'\\", "\n\r\t\0\u{7f}\u{301}é", "{[(,)]}"] {
+        for original in [
+            "",
+            "/a/{id:\\d+}",
+            "\"'\\",
+            "\n\r\t\0\u{7f}\u{301}é",
+            "{[(,)]}",
+        ] {
             let text = format!("{original:?}, next");
             let mut reader = Reader::new(&text);
             assert_eq!(reader.string().as_deref(), Ok(original));
@@ -238,7 +244,15 @@ mod tests {
         for text in ["", ", x", "(]", "(", "[\"a]", "'a'", "\"\\", "\"é\\"] {
             assert!(Reader::new(text).skip_value().is_err(), "{text}");
         }
-        for text in ["", "a", "\"a", "\"\\x\"", "\"\\u{110000}\"", "\"\\u{1", "\"\\"] {
+        for text in [
+            "",
+            "a",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u{110000}\"",
+            "\"\\u{1",
+            "\"\\",
+        ] {
             assert!(Reader::new(text).string().is_err(), "{text}");
         }
     }

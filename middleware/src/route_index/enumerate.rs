@@ -56,11 +56,6 @@ impl Description {
     pub(super) fn from_text(text: String) -> Self {
         Self(Some(text))
     }
-
-    #[cfg(test)]
-    pub(super) fn text(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
 }
 
 struct Bounded(String);

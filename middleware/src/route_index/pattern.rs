@@ -41,7 +41,8 @@ pub(super) struct Outline<'a> {
 
 /// Cuts `pattern`; the tail of a `prefix` has no defined meaning and is left to actix.
 pub(super) fn cut(pattern: &str, is_prefix: bool) -> Cut<'_> {
-    segments(pattern, is_prefix).map_or_else(|| Cut::Outline(outline(pattern, is_prefix)), Cut::Segments)
+    segments(pattern, is_prefix)
+        .map_or_else(|| Cut::Outline(outline(pattern, is_prefix)), Cut::Segments)
 }
 
 impl Cut<'_> {
@@ -224,7 +225,11 @@ mod tests {
             ("{tail}*", &[Tail]),
         ];
         for (pattern, segments) in table {
-            assert_eq!(plain(pattern, false).as_deref(), Some(*segments), "{pattern}");
+            assert_eq!(
+                plain(pattern, false).as_deref(),
+                Some(*segments),
+                "{pattern}"
+            );
         }
     }
 

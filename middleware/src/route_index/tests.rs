@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use actix_http::Uri;
 use actix_web::{
     App, HttpResponse,
-    dev::{ResourceMap, Service},
+    dev::{ResourceDef, ResourceMap, Service},
     rt::System,
     test::{self, TestRequest},
     web::{self, ServiceConfig},
@@ -89,7 +89,11 @@ fn the_first_registered_wins_and_a_scope_keeps_what_it_matched() {
             .service(resource("/x/literal"))
             .service(resource("/y/literal"))
             .service(resource("/y/{id}"))
-            .service(web::scope("/api").service(resource("/a")).service(resource("")))
+            .service(
+                web::scope("/api")
+                    .service(resource("/a"))
+                    .service(resource("")),
+            )
             .service(resource("/api/b"))
             .service(web::scope("/api").service(resource("/c")))
             .service(resource("/apis"))
@@ -125,13 +129,18 @@ fn a_request_is_known_before_it_is_routed() {
         let app = App::new()
             .service(resource("/a b/{id}"))
             .service(resource("/file/{name}.{ext}"))
-            .service(web::scope("/s/{id}").service(resource("/t")).service(resource("/{tail}*")))
+            .service(
+                web::scope("/s/{id}")
+                    .service(resource("/t"))
+                    .service(resource("/{tail}*")),
+            )
             .service(resource("/plus+/{id}"))
             .wrap_fn(|request, service| {
                 let description = RouteIndex::describe(request.resource_map());
                 let index = RouteIndex::from_description(&description).expect("readable");
                 let id = index.find_uri(request.uri());
-                let predicted = id.and_then(|id| index.patterns().nth(id.index()).map(str::to_owned));
+                let predicted =
+                    id.and_then(|id| index.patterns().nth(id.index()).map(str::to_owned));
                 let response = service.call(request);
                 async move {
                     let response = response.await?;
@@ -164,7 +173,10 @@ fn a_request_is_known_before_it_is_routed() {
             let response = app.call(request).await.expect("the app answers");
             matched += usize::from(response.status().is_success());
         }
-        assert!(matched >= 9, "only {matched} of the requests matched anything");
+        assert!(
+            matched >= 9,
+            "only {matched} of the requests matched anything"
+        );
     });
 }
 
@@ -181,7 +193,16 @@ fn an_expression_that_breaks_out_of_its_group_is_left_to_actix() {
         },
         |map| {
             let index = RouteIndex::from_description(&RouteIndex::describe(map)).expect("readable");
-            for path in ["/start/a", "/start/b/end", "/b/end", "/s/a/1", "/s/b/1", "/x/b/1", "b", "/b"] {
+            for path in [
+                "/start/a",
+                "/start/b/end",
+                "/b/end",
+                "/s/a/1",
+                "/s/b/1",
+                "/x/b/1",
+                "b",
+                "/b",
+            ] {
                 let expected = map.match_pattern(path);
                 assert_eq!(find(&index, path), expected.as_deref(), "{path}");
             }
@@ -189,25 +210,51 @@ fn an_expression_that_breaks_out_of_its_group_is_left_to_actix() {
     );
 }
 
+/// actix's own scopes have one prefix, but a service of a user's may have more.
+#[test]
+fn of_several_prefixes_the_first_listed_counts() {
+    for prefixes in [["/{y}", "/a/{x}"], ["/a/{x}", "/{y}"]] {
+        let mut prefix = ResourceDef::prefix(prefixes);
+        let mut inner = ResourceMap::new(prefix.clone());
+        inner.add(&mut ResourceDef::new("/z"), None);
+        let mut map = ResourceMap::new(ResourceDef::prefix(""));
+        map.add(&mut prefix, Some(Rc::new(inner)));
+        let index = RouteIndex::from_description(&RouteIndex::describe(&map)).expect("readable");
+        for path in ["/a/z", "/a/b/z", "/b/z", "/a/b/c/z", "/z"] {
+            let found = index.find(path).is_some();
+            assert_eq!(found, map.has_resource(path), "{path} of {prefixes:?}");
+        }
+    }
+}
+
 #[test]
 fn a_caller_can_refuse_as_a_guard_does() {
     let index = index_of(|config| {
         config
             .service(resource("/{id}"))
-            .service(web::scope("/in").service(resource("/{id}")).service(resource("/x")))
+            .service(
+                web::scope("/in")
+                    .service(resource("/{id}"))
+                    .service(resource("/x")),
+            )
             .service(resource("/in/{last}"))
             .service(resource("/login"));
     });
     let refusing = |path: &str, refused: &[&str]| {
         let patterns: Vec<&str> = index.patterns().collect();
         let accept = |id: super::PatternId| !refused.contains(&patterns[id.index()]);
-        index.find_where(path, accept).map(|id| patterns[id.index()])
+        index
+            .find_where(path, accept)
+            .map(|id| patterns[id.index()])
     };
     assert_eq!(refusing("/login", &[]), Some("/{id}"));
     assert_eq!(refusing("/login", &["/{id}"]), Some("/login"));
     assert_eq!(refusing("/login", &["/{id}", "/login"]), None);
     assert_eq!(refusing("/in/x", &["/in/{id}"]), Some("/in/x"));
-    assert_eq!(refusing("/in/x", &["/in/{id}", "/in/x"]), Some("/in/{last}"));
+    assert_eq!(
+        refusing("/in/x", &["/in/{id}", "/in/x"]),
+        Some("/in/{last}")
+    );
     // Nothing was refused here: the scope matched, so its default service answers.
     assert_eq!(refusing("/in/x/y", &["/in/{id}"]), None);
 }
@@ -262,7 +309,10 @@ fn damaged_descriptions_are_errors() {
         assert!(text.contains(known), "{known} in {text}");
         let changed = text.replacen(known, other, 1);
         let error = read(&changed).expect_err(other);
-        assert!(error.to_string().starts_with("expected "), "{other}: {error}");
+        assert!(
+            error.to_string().starts_with("expected "),
+            "{other}: {error}"
+        );
     }
     assert!(read(&format!("{text} ")).is_err());
     assert!(read("").is_err());
@@ -306,7 +356,14 @@ fn of_learned_patterns_the_most_specific_wins() {
 #[test]
 fn learned_patterns_that_actix_would_refuse_match_nothing() {
     let seventeen: String = (0..17).map(|n| format!("/x{{p{n}}}")).collect();
-    let patterns = ["/a/{", "/a/{x:(}", "/a/{x:\\d}*", &seventeen, "no slash", "/ok"];
+    let patterns = [
+        "/a/{",
+        "/a/{x:(}",
+        "/a/{x:\\d}*",
+        &seventeen,
+        "no slash",
+        "/ok",
+    ];
     let index = learned(&patterns);
     assert!(index.patterns().eq(patterns));
     assert_eq!(find(&index, "/ok"), Some("/ok"));
