@@ -6,9 +6,13 @@
 pub mod __private;
 pub mod ambient;
 pub mod clock;
+pub mod cost;
 mod error;
 mod lane;
+pub mod placement;
+pub mod profile;
 mod quiet;
+pub mod routes;
 mod sync;
 
 pub use error::Error;

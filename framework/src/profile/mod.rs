@@ -1,0 +1,97 @@
+//! What was learned, in a small versioned file, so that a restarted process begins warm.
+//!
+//! A profile is a cache: losing it costs some hops until all is learned again. So whatever is found in its place, be it
+//! cut off, foreign or from a later version, is set aside and reported, and the process starts without it.
+
+mod error;
+mod format;
+mod load;
+mod save;
+
+use std::time::Duration;
+
+use crate::{cost::SizeBucket, placement::Placement};
+
+pub use error::{Damage, ProfileError};
+pub use load::Loaded;
+
+/// What was learned of all routes: where each belongs, by body size, and how often it relapsed.
+///
+/// It comes from [`RouteTable::snapshot`](crate::routes::RouteTable::snapshot) or [`Profile::load`] and goes to
+/// [`RouteTable::restore`](crate::routes::RouteTable::restore) or [`Profile::save`].
+///
+/// # Examples
+///
+/// ```
+/// use offload_core::{placement::Rules, profile::{Loaded, Profile}, routes::RouteTable};
+///
+/// let file = std::env::temp_dir().join(format!("offload-doc-{}.json", std::process::id()));
+/// assert!(matches!(Profile::load(&file)?, Loaded::Missing));
+///
+/// let profile = RouteTable::new(Rules::default()).snapshot();
+/// profile.save(&file)?;
+/// let Loaded::Profile(loaded) = Profile::load(&file)? else {
+///     panic!("what was saved can be loaded");
+/// };
+/// assert_eq!(loaded, profile);
+/// # std::fs::remove_file(&file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    budget: Duration,
+    routes: Vec<KeptRoute>,
+}
+
+/// One route of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptRoute {
+    pub(crate) app: u16,
+    pub(crate) method: String,
+    pub(crate) pattern: String,
+    pub(crate) verdicts: Vec<KeptVerdict>,
+}
+
+/// What was learned of a route for one class of body sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeptVerdict {
+    pub(crate) body_size: SizeBucket,
+    pub(crate) placement: Placement,
+    pub(crate) relapses: u8,
+}
+
+impl Profile {
+    /// Sorts the routes, so that equal knowledge makes equal profiles and equal files.
+    pub(crate) fn new(budget: Duration, mut routes: Vec<KeptRoute>) -> Self {
+        routes.sort_by(|a, b| a.name().cmp(&b.name()));
+        Self { budget, routes }
+    }
+
+    /// The budget under which it was learned.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// How many routes it knows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether it knows nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    pub(crate) fn routes(&self) -> &[KeptRoute] {
+        &self.routes
+    }
+}
+
+impl KeptRoute {
+    fn name(&self) -> (u16, &str, &str) {
+        (self.app, &self.method, &self.pattern)
+    }
+}

@@ -1,0 +1,182 @@
+//! What is known of a route, as plain data for people and dashboards.
+
+use std::{
+    sync::{PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::route::{Route, Runs, Sketches};
+use crate::{
+    cost::{CostSketch, SizeBucket},
+    placement::{PinSource, Placement},
+};
+
+/// A snapshot of one route. Its counts are read one by one, so they may be a few requests apart.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RouteReport {
+    /// The app it belongs to, counted from 0 in the order in which apps were made.
+    pub app: u16,
+    /// Its method.
+    pub method: String,
+    /// Its resource pattern.
+    pub pattern: String,
+    /// Where it runs: on a lane if any body size that was met so far does.
+    pub placement: Placement,
+    /// Who pinned it there, if it was not learned.
+    pub pinned_by: Option<PinSource>,
+    /// What its recent runs cost, all body sizes together.
+    pub cost: Option<CostReport>,
+    /// How long its recent runs waited for a lane.
+    pub queued: Option<CostReport>,
+    /// Runs on event loops.
+    pub loop_runs: u64,
+    /// Runs on lanes.
+    pub lane_runs: u64,
+    /// How often it changed sides.
+    pub moves: u64,
+    /// Runs that ended in a panic.
+    pub panics: u64,
+    /// Requests that were turned away because the lane was full.
+    pub refused: u64,
+    /// Requests whose client left before they were answered.
+    pub cancelled: u64,
+    /// When and why it was last given a place.
+    pub last_move: Option<MoveReport>,
+    /// The body sizes that were met so far.
+    pub buckets: Vec<BucketReport>,
+}
+
+/// What is known of a route for one class of body sizes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BucketReport {
+    /// Which sizes.
+    pub body_size: SizeBucket,
+    /// Where such requests run.
+    pub placement: Placement,
+    /// Runs everywhere.
+    pub runs: u64,
+    /// What recent runs cost.
+    pub cost: Option<CostReport>,
+    /// The clean runs that count so far towards the event loop; absent if it is there.
+    pub clean_runs: Option<u32>,
+    /// The clean runs that it takes to get to the event loop; absent if it is there.
+    pub clean_runs_needed: Option<u32>,
+    /// How often it had to come back from the event loop lately.
+    pub relapses: u8,
+}
+
+/// Times in microseconds, to a tenth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CostReport {
+    /// Half of the recent runs took no longer, up to 19 % off.
+    pub p50_us: f64,
+    /// 95 % of the recent runs took no longer, up to 19 % off.
+    pub p95_us: f64,
+    /// The recent peak.
+    pub peak_us: f64,
+    /// The run looked at last.
+    pub last_us: f64,
+}
+
+/// When and why a route was last given a place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct MoveReport {
+    /// Where it ran until then.
+    pub from: Placement,
+    /// Where it ran from then on.
+    pub to: Placement,
+    /// Why.
+    pub reason: String,
+    /// How long ago, in seconds.
+    pub age_s: f64,
+}
+
+impl Route {
+    /// What is known of the route now. Takes locks and allocates: not for each request.
+    #[must_use]
+    pub fn report(&self) -> RouteReport {
+        let runs = self.runs();
+        let (costs, queued) = {
+            let sketches = self.sketches.lock().unwrap_or_else(PoisonError::into_inner);
+            let Sketches { costs, queued } = &*sketches;
+            let costs = costs.clone();
+            (costs, queued.as_deref().and_then(CostReport::of))
+        };
+        let mut all = CostSketch::new();
+        for sketch in costs.iter().flatten() {
+            all.merge(sketch);
+        }
+        let counts = &self.counts;
+        RouteReport {
+            app: self.app(),
+            method: self.method().to_owned(),
+            pattern: self.pattern().to_owned(),
+            placement: self.placement(),
+            pinned_by: self.pinned_by(),
+            cost: CostReport::of(&all),
+            queued,
+            loop_runs: runs.on_loop.iter().sum(),
+            lane_runs: runs.on_lane.iter().sum(),
+            moves: counts.moves.load(Relaxed),
+            panics: counts.panics.load(Relaxed),
+            refused: counts.refused.load(Relaxed),
+            cancelled: counts.cancelled.load(Relaxed),
+            last_move: self.last_move().map(|last| MoveReport {
+                from: last.moved.from,
+                to: last.moved.to,
+                reason: last.moved.reason.to_string(),
+                age_s: last.age.as_secs_f64(),
+            }),
+            buckets: SizeBucket::all()
+                .filter_map(|bucket| {
+                    let cost = costs[bucket.index()].as_deref().and_then(CostReport::of);
+                    self.bucket_report(bucket, &runs, cost)
+                })
+                .collect(),
+        }
+    }
+
+    fn bucket_report(
+        &self,
+        bucket: SizeBucket,
+        runs: &Runs,
+        cost: Option<CostReport>,
+    ) -> Option<BucketReport> {
+        let verdict = self.verdict(bucket);
+        let runs = runs.of(bucket);
+        if runs == 0 && verdict.known().is_none() {
+            return None;
+        }
+        let progress = verdict.progress(self.rules());
+        Some(BucketReport {
+            body_size: bucket,
+            placement: self.place(bucket),
+            runs,
+            cost,
+            clean_runs: progress.map(|progress| progress.clean_runs),
+            clean_runs_needed: progress.map(|progress| progress.needed),
+            relapses: verdict.relapses(),
+        })
+    }
+}
+
+impl CostReport {
+    fn of(sketch: &CostSketch) -> Option<Self> {
+        Some(Self {
+            p50_us: micros(sketch.quantile(0.5)?),
+            p95_us: micros(sketch.quantile(0.95)?),
+            peak_us: micros(sketch.peak()?),
+            last_us: micros(sketch.last()?),
+        })
+    }
+}
+
+fn micros(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e7).round() / 10.0
+}

@@ -1,0 +1,414 @@
+//! One route: where its requests run, and what they were found to cost.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{
+    last_move::{LastMove, LastMoveCell},
+    pin::Pin,
+    table::Shared,
+    tally::SAMPLE,
+};
+use crate::{
+    cost::{BodySize, CostSketch, SizeBucket},
+    placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
+};
+
+/// What was measured of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// How long it kept its thread.
+    pub cost: Duration,
+    /// Where it ran.
+    pub ran: Placement,
+    /// How long it had waited for a lane, if it ran on one.
+    pub queued: Option<Duration>,
+}
+
+/// A method and a resource pattern of one app, with all that is known about it.
+///
+/// It comes from a [`RouteTable`](super::RouteTable).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use offload_core::{
+///     cost::{BodySize, SizeBucket},
+///     placement::{Placement, Rules},
+///     routes::{Observation, RouteTable},
+/// };
+///
+/// let table = RouteTable::new(Rules::default());
+/// let route = table.route(0, "GET", "/users/{id}");
+/// let none = SizeBucket::of(BodySize::Known(0));
+///
+/// // Nothing is known yet, so the first requests run on a lane.
+/// assert_eq!(route.place(none), Placement::Lane);
+/// for _ in 0..3 {
+///     route.observe(none, Observation {
+///         cost: Duration::from_micros(20),
+///         ran: Placement::Lane,
+///         queued: Some(Duration::from_micros(5)),
+///     });
+/// }
+/// assert_eq!(route.place(none), Placement::Loop);
+/// assert_eq!(route.last_move().unwrap().moved.reason.to_string(), "first 3 runs within budget");
+/// ```
+pub struct Route {
+    id: u32,
+    app: u16,
+    kind: Kind,
+    pin: Pin,
+    rules: Rules,
+    verdicts: [AtomicU64; SizeBucket::COUNT],
+    method: Box<str>,
+    pattern: Box<str>,
+    shared: Arc<Shared>,
+    last_move: LastMoveCell,
+    pub(super) counts: Counts,
+    pub(super) sketches: Mutex<Sketches>,
+}
+
+/// Whether a route stands for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is one method and one pattern.
+    Single,
+    /// It stands for all routes that found no room in the table, so what one of them costs says nothing of the next.
+    Overflow,
+}
+
+/// On cache lines of its own: what `place` reads changes far less often than these.
+#[repr(align(64))]
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) loop_runs: [AtomicU64; SizeBucket::COUNT],
+    pub(super) lane_runs: [AtomicU64; SizeBucket::COUNT],
+    pub(super) moves: AtomicU64,
+    pub(super) panics: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) cancelled: AtomicU64,
+}
+
+/// What runs cost by body size, and how long they waited.
+#[derive(Default)]
+pub(super) struct Sketches {
+    pub(super) costs: [Option<Box<CostSketch>>; SizeBucket::COUNT],
+    pub(super) queued: Option<Box<CostSketch>>,
+}
+
+impl Route {
+    pub(super) fn new(
+        id: u32,
+        (app, method, pattern): (u16, &str, &str),
+        kind: Kind,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            id,
+            app,
+            kind,
+            pin: Pin::default(),
+            rules: shared.rules,
+            verdicts: Default::default(),
+            method: method.into(),
+            pattern: pattern.into(),
+            shared,
+            last_move: LastMoveCell::default(),
+            counts: Counts::default(),
+            sketches: Mutex::default(),
+        }
+    }
+
+    /// A number that no other route of the same table has.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The app it belongs to.
+    #[must_use]
+    pub fn app(&self) -> u16 {
+        self.app
+    }
+
+    /// Its method, or `(other)` if it stands for all that found no room in the table.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its resource pattern, or `(other)` if it stands for all that found no room in the table.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Where a request of that body size runs. Takes a few nanoseconds: two relaxed loads.
+    #[must_use]
+    #[inline]
+    pub fn place(&self, bucket: SizeBucket) -> Placement {
+        if let Some((placement, _)) = self.pin.load() {
+            return placement;
+        }
+        if self.kind == Kind::Overflow && self.rules.policy == Policy::Learned {
+            return Placement::Lane;
+        }
+        self.verdict(bucket).placement(&self.rules)
+    }
+
+    /// Takes a run in.
+    ///
+    /// Never waits. Event loops use [`LoopTally::observe`](super::LoopTally::observe), which spares them from writing
+    /// to this shared route for each light request.
+    pub fn observe(&self, bucket: SizeBucket, observation: Observation) {
+        let Observation { cost, ran, queued } = observation;
+        let runs = match ran {
+            Placement::Loop => &self.counts.loop_runs,
+            Placement::Lane => &self.counts.lane_runs,
+        };
+        let run = runs[bucket.index()].fetch_add(1, Relaxed);
+        self.sketch(bucket, cost, 1, queued);
+        if self.is_held() {
+            return;
+        }
+        self.update(bucket, |verdict| verdict.observe(cost, ran, &self.rules));
+        let clean = ran == Placement::Loop && self.rules.grade(cost) == Grade::Clean;
+        if clean && run % u64::from(SAMPLE) == 0 {
+            self.update(bucket, |verdict| (verdict.credit(SAMPLE), None));
+        }
+    }
+
+    /// Pins the route to a place, whatever it costs. What it costs is still measured.
+    ///
+    /// [`PinSource::Configuration`] wins over [`PinSource::Attribute`]; a pin of the same source replaces the one
+    /// before. Under a fixed [`Policy`] pins by attribute count for nothing. A route that stands for all that found
+    /// no room in the table can't be pinned. Cheap if nothing changes, so it may be called for each request.
+    pub fn pin(&self, placement: Placement, source: PinSource) {
+        let overruled = source == PinSource::Attribute && self.rules.policy != Policy::Learned;
+        if overruled || self.kind == Kind::Overflow || self.pin.load() == Some((placement, source))
+        {
+            return;
+        }
+        let from = self.placement();
+        if self.pin.set(placement, source) {
+            self.announce(Move {
+                from,
+                to: placement,
+                reason: Reason::Pinned(source),
+            });
+        }
+    }
+
+    /// Who pinned it, if anybody did.
+    #[must_use]
+    pub fn pinned_by(&self) -> Option<PinSource> {
+        self.pin.load().map(|(_, source)| source)
+    }
+
+    /// Counts a run that ended in a panic.
+    pub fn count_panic(&self) {
+        self.counts.panics.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request that was turned away because its lane was full.
+    pub fn count_refused(&self) {
+        self.counts.refused.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a request whose client left before it was answered.
+    pub fn count_cancelled(&self) {
+        self.counts.cancelled.fetch_add(1, Relaxed);
+    }
+
+    /// The last time it was given a place, if it was.
+    #[must_use]
+    pub fn last_move(&self) -> Option<LastMove> {
+        self.last_move.load(self.shared.started.elapsed())
+    }
+
+    /// Where it runs, in one word for a display: on a lane if any body size that was met so far does.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        // What only event loops tallied need not be summed up: its verdict is known, or all body sizes run in one place.
+        let met = |bucket: &SizeBucket| {
+            let runs = [&self.counts.loop_runs, &self.counts.lane_runs];
+            self.verdict(*bucket).known().is_some()
+                || runs
+                    .iter()
+                    .any(|runs| runs[bucket.index()].load(Relaxed) > 0)
+        };
+        let places = SizeBucket::all()
+            .filter(met)
+            .map(|bucket| self.place(bucket));
+        places
+            .reduce(|one, other| if one == Placement::Lane { one } else { other })
+            .unwrap_or_else(|| self.place(SizeBucket::of(BodySize::Known(0))))
+    }
+
+    pub(super) fn is_overflow(&self) -> bool {
+        self.kind == Kind::Overflow
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    pub(super) fn verdict(&self, bucket: SizeBucket) -> Verdict {
+        Verdict::from_bits(self.verdicts[bucket.index()].load(Relaxed))
+    }
+
+    /// Whether a run need only be counted, because it can't change anything (T2).
+    #[inline]
+    pub(super) fn only_counts(&self, bucket: SizeBucket, observation: &Observation) -> bool {
+        observation.ran == Placement::Loop
+            && self.rules.grade(observation.cost) == Grade::Clean
+            && (self.is_held() || self.verdict(bucket).is_settled(&self.rules))
+    }
+
+    /// Looks at one of [`SAMPLE`] runs that were only counted.
+    #[cold]
+    pub(super) fn sample(&self, bucket: SizeBucket, cost: Duration) {
+        self.sketch(bucket, cost, SAMPLE, None);
+        if !self.is_held() {
+            self.update(bucket, |verdict| (verdict.credit(SAMPLE), None));
+        }
+    }
+
+    /// Takes over what an earlier process learned, unless this one knows better already.
+    pub(super) fn restore(&self, bucket: SizeBucket, kept: Verdict) -> bool {
+        let word = &self.verdicts[bucket.index()];
+        let known = |bits| Verdict::from_bits(bits).known().is_some();
+        let from = self.placement();
+        let restored = word
+            .fetch_update(Relaxed, Relaxed, |bits| {
+                (!known(bits)).then(|| kept.to_bits())
+            })
+            .is_ok();
+        if restored && !self.is_held() && self.rules.policy == Policy::Learned {
+            let moved = Move {
+                from,
+                to: self.placement(),
+                reason: Reason::LoadedFromProfile,
+            };
+            self.last_move.store(moved, self.shared.started.elapsed());
+        }
+        restored
+    }
+
+    /// How often it ran, everywhere together.
+    pub(super) fn runs(&self) -> Runs {
+        let tallied = self.shared.tallies.sum(self.id);
+        let load = |counts: &[AtomicU64; SizeBucket::COUNT]| {
+            std::array::from_fn(|index| counts[index].load(Relaxed))
+        };
+        let mut on_loop: [u64; SizeBucket::COUNT] = load(&self.counts.loop_runs);
+        for (runs, more) in on_loop.iter_mut().zip(tallied) {
+            *runs += more;
+        }
+        Runs {
+            on_loop,
+            on_lane: load(&self.counts.lane_runs),
+        }
+    }
+
+    /// Whether the model has no say, so that verdicts stay as they are.
+    fn is_held(&self) -> bool {
+        self.kind == Kind::Overflow || self.pin.load().is_some()
+    }
+
+    fn update(&self, bucket: SizeBucket, next: impl Fn(Verdict) -> (Verdict, Option<Move>)) {
+        let word = &self.verdicts[bucket.index()];
+        let mut bits = word.load(Relaxed);
+        loop {
+            let (verdict, moved) = next(Verdict::from_bits(bits));
+            if verdict.to_bits() == bits {
+                return;
+            }
+            match word.compare_exchange_weak(bits, verdict.to_bits(), Relaxed, Relaxed) {
+                Ok(_) => {
+                    if let Some(moved) = moved {
+                        self.announce(moved);
+                    }
+                    return;
+                }
+                Err(newer) => bits = newer,
+            }
+        }
+    }
+
+    fn sketch(&self, bucket: SizeBucket, cost: Duration, weight: u32, queued: Option<Duration>) {
+        // T1: whoever holds the lock may not be running.
+        let mut sketches = match self.sketches.try_lock() {
+            Ok(sketches) => sketches,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        sketches.costs[bucket.index()]
+            .get_or_insert_default()
+            .record_weighted(cost, weight);
+        if let Some(queued) = queued {
+            sketches.queued.get_or_insert_default().record(queued);
+        }
+    }
+
+    #[cold]
+    fn announce(&self, moved: Move) {
+        if moved.changes_place() {
+            self.counts.moves.fetch_add(1, Relaxed);
+        }
+        self.last_move.store(moved, self.shared.started.elapsed());
+        // T3: no caller holds a lock.
+        tracing::info!(
+            target: "offload",
+            app = self.app,
+            route = %self,
+            from = %moved.from,
+            to = %moved.to,
+            reason = %moved.reason,
+            "{}",
+            if moved.changes_place() { "a route moves" } else { "a route stays" },
+        );
+    }
+}
+
+/// How often a route ran by body size.
+pub(super) struct Runs {
+    pub(super) on_loop: [u64; SizeBucket::COUNT],
+    pub(super) on_lane: [u64; SizeBucket::COUNT],
+}
+
+impl Runs {
+    pub(super) fn of(&self, bucket: SizeBucket) -> u64 {
+        self.on_loop[bucket.index()] + self.on_lane[bucket.index()]
+    }
+}
+
+/// The method and the pattern.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.pattern)
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("id", &self.id)
+            .field("app", &self.app)
+            .field("method", &self.method)
+            .field("pattern", &self.pattern)
+            .finish_non_exhaustive()
+    }
+}
