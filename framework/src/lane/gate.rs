@@ -34,6 +34,13 @@
 //! the idle threads (I5). A thread that leaves looks into the queue last of all (I4), so it never goes idle past a job
 //! that was there before.
 //!
+//! # What it costs
+//!
+//! A submission costs rayon one `spawn`, and only while a slot is free. A wake-up of an idle thread's resident costs a
+//! broadcast: rayon has no other way to reach one particular thread. That wakes the lane's other idle threads for
+//! nothing and leaves a few words on the deques of those at work, which is why a thread lets its visits through after
+//! each job (`Attendant::breathe`). Rayon takes short locks of its own in both, the ones around its sleeping.
+//!
 //! # What this cannot see
 //!
 //! A thread that helps another thread's job, because rayon let it steal one half of a `join`, is in no outer frame. If

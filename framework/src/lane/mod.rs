@@ -41,8 +41,9 @@ use crate::{
 /// A pool of threads for one class of work, with a bounded queue in front.
 ///
 /// Cloning is cheap, and all clones are the same lane. Jobs begin in the order in which they were submitted. When the last
-/// clone is dropped, jobs that have not begun are canceled, those that have begun go on to their end, and the threads end
-/// after that; nothing waits for them.
+/// clone is dropped, jobs that have not begun are canceled and dropped on the spot, those that have begun go on to their end,
+/// and the threads end after that; nothing waits for them. A task that waits has begun: it keeps the threads until its own end
+/// or until its [`Task`] is dropped.
 ///
 /// A job that is started from one of the lane's own threads runs right there instead of queueing behind itself.
 ///
