@@ -102,6 +102,13 @@ fn load(path: &Path, table: &RouteTable) -> Result<(), ProfileError> {
             why = %why,
             "the profile could not be used and was set aside: what routes cost is learned anew",
         ),
+        Loaded::LeftInPlace { why, error } => tracing::warn!(
+            target: "offload",
+            file = %path.display(),
+            why = %why,
+            %error,
+            "the profile could not be used and could not be set aside: the next save replaces it",
+        ),
     }
     Ok(())
 }

@@ -1,2 +1,5 @@
-//! t
-fn main(){}
+//! The end-to-end tests of all crates, as one binary.
+#![forbid(unsafe_code)]
+
+mod responsive;
+mod tidy;

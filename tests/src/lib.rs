@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod connection;
+pub mod loop_watch;
 pub mod response;
 pub mod server;

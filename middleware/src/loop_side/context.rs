@@ -8,7 +8,7 @@ use offload_core::{
     clock::{LoopClock, Reading, Stopwatch},
     cost::SizeBucket,
     placement::Placement,
-    routes::{Observation, PinSource, Route},
+    routes::{LoopTally, Observation, PinSource, Route},
 };
 
 use crate::{
@@ -22,6 +22,7 @@ pub(crate) struct LoopContext {
     pub(crate) core: Arc<Core>,
     pub(crate) routes: LoopRoutes,
     record: Arc<LoopRecord>,
+    tally: LoopTally,
     clock: LoopClock,
     offload_met: Cell<bool>,
 }
@@ -29,11 +30,13 @@ pub(crate) struct LoopContext {
 impl LoopContext {
     pub(crate) fn new(core: Arc<Core>, routes: LoopRoutes) -> Rc<Self> {
         let record = core.loops.here();
+        let tally = core.table.loop_tally();
         let clock = LoopClock::new(core.table.rules().budget);
         Rc::new(Self {
             core,
             routes,
             record,
+            tally,
             clock,
             offload_met: Cell::new(false),
         })
@@ -51,7 +54,7 @@ impl Host for LoopContext {
 }
 
 /// One request on its event loop.
-pub struct Visit {
+pub(crate) struct Visit {
     context: Rc<LoopContext>,
     view: Rc<View>,
     slot: Option<Slot>,
@@ -178,7 +181,9 @@ impl Visit {
             ran: Placement::Loop,
             queued: None,
         };
-        route.observe(self.bucket, observation);
+        self.context
+            .tally
+            .observe(route, self.bucket, observation);
     }
 
     fn suspect_next(&self) {
