@@ -8,6 +8,7 @@
 //! client which alternates cheap and dear requests gets exponentially fewer chances to freeze a loop. What it forgives
 //! is the odd run somewhat over the budget, because an interrupt or a cold cache does that to any light route.
 
+mod bits;
 mod moves;
 mod rules;
 mod verdict;

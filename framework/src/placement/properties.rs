@@ -103,6 +103,39 @@ proptest! {
     }
 
     #[test]
+    fn bits_round_trip(verdict in any_verdict()) {
+        prop_assert_eq!(Verdict::from_bits(verdict.to_bits()), verdict);
+    }
+
+    #[test]
+    fn any_word_and_any_runs_are_survived(
+        bits in any::<u64>(),
+        nanos in prop::collection::vec((any::<u64>(), any::<bool>(), any::<u32>()), 0..200),
+        budget in any::<u64>(),
+        clean_runs in any::<std::num::NonZeroU32>(),
+        slow_factor in any::<std::num::NonZeroU32>(),
+    ) {
+        let budget = Duration::from_nanos(budget);
+        let rules = Rules { budget, clean_runs, slow_factor, ..Rules::default() };
+        let mut verdict = Verdict::from_bits(bits);
+        for (cost, on_loop, credit) in nanos {
+            let ran = if on_loop { Placement::Loop } else { Placement::Lane };
+            let before = verdict.placement(&rules);
+            let (next, moved) = verdict.observe(Duration::from_nanos(cost), ran, &rules);
+            prop_assert_eq!(Verdict::from_bits(next.to_bits()), next);
+            if before != next.placement(&rules) {
+                prop_assert!(moved.is_some_and(|m| m.from == before && m.to == next.placement(&rules)));
+            }
+            verdict = next.credit(credit);
+        }
+    }
+}
+
+// Long runs: fewer of them do.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
     fn costs_that_jitter_around_the_budget_cause_few_moves(
         low in 0.5..1.0,
         high in 1.0..2.0,
@@ -141,33 +174,5 @@ proptest! {
         }
         let chances = 2 + (runs / 8).max(1).ilog2() as usize / 2;
         prop_assert!(route.slow_on_loop <= chances, "{} of {}", route.slow_on_loop, chances);
-    }
-
-    #[test]
-    fn bits_round_trip(verdict in any_verdict()) {
-        prop_assert_eq!(Verdict::from_bits(verdict.to_bits()), verdict);
-    }
-
-    #[test]
-    fn any_word_and_any_runs_are_survived(
-        bits in any::<u64>(),
-        nanos in prop::collection::vec((any::<u64>(), any::<bool>(), any::<u32>()), 0..200),
-        budget in any::<u64>(),
-        clean_runs in any::<std::num::NonZeroU32>(),
-        slow_factor in any::<std::num::NonZeroU32>(),
-    ) {
-        let budget = Duration::from_nanos(budget);
-        let rules = Rules { budget, clean_runs, slow_factor, ..Rules::default() };
-        let mut verdict = Verdict::from_bits(bits);
-        for (cost, on_loop, credit) in nanos {
-            let ran = if on_loop { Placement::Loop } else { Placement::Lane };
-            let before = verdict.placement(&rules);
-            let (next, moved) = verdict.observe(Duration::from_nanos(cost), ran, &rules);
-            prop_assert_eq!(Verdict::from_bits(next.to_bits()), next);
-            if before != next.placement(&rules) {
-                prop_assert!(moved.is_some_and(|m| m.from == before && m.to == next.placement(&rules)));
-            }
-            verdict = next.credit(credit);
-        }
     }
 }

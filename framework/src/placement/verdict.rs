@@ -5,19 +5,19 @@ use std::time::Duration;
 use super::{Grade, Move, Placement, Policy, Reason, Rules};
 
 /// So many runs in a row within the budget bring an unknown route to the loop.
-const FIRST_RUNS: u8 = 3;
+pub(super) const FIRST_RUNS: u8 = 3;
 /// What a run over the budget pours into the leaky bucket of a route on the loop; a clean run drains one.
 const SPILL: u8 = 8;
 /// At this level the bucket sends its route to the lane: three runs over the budget in a row, or clearly more than
 /// one in nine for long.
-const BRIM: u8 = 24;
+pub(super) const BRIM: u8 = 24;
 /// What a run over the budget, but not slow, takes off the clean runs of a route on the lane. A light route that is
 /// disturbed now and then can so earn its way back even where that takes thousands of clean runs.
 const SETBACK: u32 = 32;
 /// One more relapse would not lengthen the way back.
-const MOST_RELAPSES: u8 = 10;
+pub(super) const MOST_RELAPSES: u8 = 10;
 /// So many clean runs on the loop take one relapse off.
-const FADE_AFTER: u32 = 1 << 16;
+pub(super) const FADE_AFTER: u32 = 1 << 16;
 
 /// What is known about one route for one class of body sizes: a small state machine.
 ///
@@ -44,12 +44,12 @@ const FADE_AFTER: u32 = 1 << 16;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Verdict {
-    stance: Stance,
-    relapses: u8,
+    pub(super) stance: Stance,
+    pub(super) relapses: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stance {
+pub(super) enum Stance {
     Unknown { within: u8 },
     Lane { clean: u32 },
     // `fading` is the clean runs since the last relapse faded.
@@ -238,50 +238,6 @@ impl Verdict {
 
     fn with(self, stance: Stance) -> Self {
         Self { stance, ..self }
-    }
-}
-
-// Bits 0..8: which stance; 8..16: relapses; 16..24: `within` or `level`; 32..64: `clean` or `fading`.
-const UNKNOWN: u8 = 0;
-const LANE: u8 = 1;
-const LOOP: u8 = 2;
-
-impl Verdict {
-    /// The verdict in one word, for an atomic. Zero is the default verdict.
-    #[must_use]
-    pub fn to_bits(self) -> u64 {
-        let (stance, small, large) = match self.stance {
-            Stance::Unknown { within } => (UNKNOWN, within, 0),
-            Stance::Lane { clean } => (LANE, 0, clean),
-            Stance::Loop { level, fading } => (LOOP, level, fading),
-        };
-        u64::from(stance)
-            | u64::from(self.relapses) << 8
-            | u64::from(small) << 16
-            | u64::from(large) << 32
-    }
-
-    /// The verdict of [`to_bits`](Self::to_bits). Words that it never gives are read as the verdict that comes nearest.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        let [stance, relapses, small, ..] = bits.to_le_bytes();
-        let large = (bits >> 32) as u32;
-        let stance = match stance {
-            LANE => Stance::Lane {
-                clean: large.min(super::rules::MOST_CLEAN_RUNS - 1),
-            },
-            LOOP => Stance::Loop {
-                level: small.min(BRIM - 1),
-                fading: large.min(FADE_AFTER - 1),
-            },
-            _ => Stance::Unknown {
-                within: small.min(FIRST_RUNS - 1),
-            },
-        };
-        Self {
-            stance,
-            relapses: relapses.min(MOST_RELAPSES),
-        }
     }
 }
 

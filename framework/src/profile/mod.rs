@@ -8,6 +8,9 @@ mod format;
 mod load;
 mod save;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::{cost::SizeBucket, placement::Placement};

@@ -15,6 +15,7 @@
 
 mod last_move;
 mod pin;
+mod record;
 mod report;
 mod route;
 mod table;

@@ -1,13 +1,13 @@
 //! What is known of a route, as plain data for people and dashboards.
 
-use std::{
-    sync::{PoisonError, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use serde::Serialize;
 
-use super::route::{Route, Runs, Sketches};
+use super::{
+    record::{Runs, Sketches},
+    route::Route,
+};
 use crate::{
     cost::{CostSketch, SizeBucket},
     placement::{PinSource, Placement},
@@ -102,17 +102,12 @@ impl Route {
     #[must_use]
     pub fn report(&self) -> RouteReport {
         let runs = self.runs();
-        let (costs, queued) = {
-            let sketches = self.sketches.lock().unwrap_or_else(PoisonError::into_inner);
-            let Sketches { costs, queued } = &*sketches;
-            let costs = costs.clone();
-            (costs, queued.as_deref().and_then(CostReport::of))
-        };
+        let Sketches { costs, queued } = self.record.sketches();
         let mut all = CostSketch::new();
         for sketch in costs.iter().flatten() {
             all.merge(sketch);
         }
-        let counts = &self.counts;
+        let counts = &self.record;
         RouteReport {
             app: self.app(),
             method: self.method().to_owned(),
@@ -120,7 +115,7 @@ impl Route {
             placement: self.placement(),
             pinned_by: self.pinned_by(),
             cost: CostReport::of(&all),
-            queued,
+            queued: queued.as_deref().and_then(CostReport::of),
             loop_runs: runs.on_loop.iter().sum(),
             lane_runs: runs.on_lane.iter().sum(),
             moves: counts.moves.load(Relaxed),

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, TryLockError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,11 +12,12 @@ use std::{
 use super::{
     last_move::{LastMove, LastMoveCell},
     pin::Pin,
+    record::{Record, Runs},
     table::Shared,
     tally::SAMPLE,
 };
 use crate::{
-    cost::{BodySize, CostSketch, SizeBucket},
+    cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
 
@@ -72,8 +73,7 @@ pub struct Route {
     pattern: Box<str>,
     shared: Arc<Shared>,
     last_move: LastMoveCell,
-    pub(super) counts: Counts,
-    pub(super) sketches: Mutex<Sketches>,
+    pub(super) record: Record,
 }
 
 /// Whether a route stands for itself.
@@ -83,25 +83,6 @@ pub(super) enum Kind {
     Single,
     /// It stands for all routes that found no room in the table, so what one of them costs says nothing of the next.
     Overflow,
-}
-
-/// On cache lines of its own: what `place` reads changes far less often than these.
-#[repr(align(64))]
-#[derive(Default)]
-pub(super) struct Counts {
-    pub(super) loop_runs: [AtomicU64; SizeBucket::COUNT],
-    pub(super) lane_runs: [AtomicU64; SizeBucket::COUNT],
-    pub(super) moves: AtomicU64,
-    pub(super) panics: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) cancelled: AtomicU64,
-}
-
-/// What runs cost by body size, and how long they waited.
-#[derive(Default)]
-pub(super) struct Sketches {
-    pub(super) costs: [Option<Box<CostSketch>>; SizeBucket::COUNT],
-    pub(super) queued: Option<Box<CostSketch>>,
 }
 
 impl Route {
@@ -122,8 +103,7 @@ impl Route {
             pattern: pattern.into(),
             shared,
             last_move: LastMoveCell::default(),
-            counts: Counts::default(),
-            sketches: Mutex::default(),
+            record: Record::default(),
         }
     }
 
@@ -170,18 +150,14 @@ impl Route {
     /// to this shared route for each light request.
     pub fn observe(&self, bucket: SizeBucket, observation: Observation) {
         let Observation { cost, ran, queued } = observation;
-        let runs = match ran {
-            Placement::Loop => &self.counts.loop_runs,
-            Placement::Lane => &self.counts.lane_runs,
-        };
-        let run = runs[bucket.index()].fetch_add(1, Relaxed);
-        self.sketch(bucket, cost, 1, queued);
+        let before = self.record.count_run(bucket, ran);
+        self.record.sketch(bucket, cost, 1, queued);
         if self.is_held() {
             return;
         }
         self.update(bucket, |verdict| verdict.observe(cost, ran, &self.rules));
         let clean = ran == Placement::Loop && self.rules.grade(cost) == Grade::Clean;
-        if clean && run % u64::from(SAMPLE) == 0 {
+        if clean && before.is_multiple_of(u64::from(SAMPLE)) {
             self.update(bucket, |verdict| (verdict.credit(SAMPLE), None));
         }
     }
@@ -215,17 +191,17 @@ impl Route {
 
     /// Counts a run that ended in a panic.
     pub fn count_panic(&self) {
-        self.counts.panics.fetch_add(1, Relaxed);
+        self.record.panics.fetch_add(1, Relaxed);
     }
 
     /// Counts a request that was turned away because its lane was full.
     pub fn count_refused(&self) {
-        self.counts.refused.fetch_add(1, Relaxed);
+        self.record.refused.fetch_add(1, Relaxed);
     }
 
     /// Counts a request whose client left before it was answered.
     pub fn count_cancelled(&self) {
-        self.counts.cancelled.fetch_add(1, Relaxed);
+        self.record.cancelled.fetch_add(1, Relaxed);
     }
 
     /// The last time it was given a place, if it was.
@@ -239,11 +215,7 @@ impl Route {
     pub fn placement(&self) -> Placement {
         // What only event loops tallied need not be summed up: its verdict is known, or all body sizes run in one place.
         let met = |bucket: &SizeBucket| {
-            let runs = [&self.counts.loop_runs, &self.counts.lane_runs];
-            self.verdict(*bucket).known().is_some()
-                || runs
-                    .iter()
-                    .any(|runs| runs[bucket.index()].load(Relaxed) > 0)
+            self.verdict(*bucket).known().is_some() || self.record.has_run(*bucket)
         };
         let places = SizeBucket::all()
             .filter(met)
@@ -280,7 +252,7 @@ impl Route {
     /// Looks at one of [`SAMPLE`] runs that were only counted.
     #[cold]
     pub(super) fn sample(&self, bucket: SizeBucket, cost: Duration) {
-        self.sketch(bucket, cost, SAMPLE, None);
+        self.record.sketch(bucket, cost, SAMPLE, None);
         if !self.is_held() {
             self.update(bucket, |verdict| (verdict.credit(SAMPLE), None));
         }
@@ -309,18 +281,7 @@ impl Route {
 
     /// How often it ran, everywhere together.
     pub(super) fn runs(&self) -> Runs {
-        let tallied = self.shared.tallies.sum(self.id);
-        let load = |counts: &[AtomicU64; SizeBucket::COUNT]| {
-            std::array::from_fn(|index| counts[index].load(Relaxed))
-        };
-        let mut on_loop: [u64; SizeBucket::COUNT] = load(&self.counts.loop_runs);
-        for (runs, more) in on_loop.iter_mut().zip(tallied) {
-            *runs += more;
-        }
-        Runs {
-            on_loop,
-            on_lane: load(&self.counts.lane_runs),
-        }
+        self.record.runs(self.shared.tallies.sum(self.id))
     }
 
     /// Whether the model has no say, so that verdicts stay as they are.
@@ -348,25 +309,10 @@ impl Route {
         }
     }
 
-    fn sketch(&self, bucket: SizeBucket, cost: Duration, weight: u32, queued: Option<Duration>) {
-        // T1: whoever holds the lock may not be running.
-        let mut sketches = match self.sketches.try_lock() {
-            Ok(sketches) => sketches,
-            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        sketches.costs[bucket.index()]
-            .get_or_insert_default()
-            .record_weighted(cost, weight);
-        if let Some(queued) = queued {
-            sketches.queued.get_or_insert_default().record(queued);
-        }
-    }
-
     #[cold]
     fn announce(&self, moved: Move) {
         if moved.changes_place() {
-            self.counts.moves.fetch_add(1, Relaxed);
+            self.record.moves.fetch_add(1, Relaxed);
         }
         self.last_move.store(moved, self.shared.started.elapsed());
         // T3: no caller holds a lock.
@@ -380,18 +326,6 @@ impl Route {
             "{}",
             if moved.changes_place() { "a route moves" } else { "a route stays" },
         );
-    }
-}
-
-/// How often a route ran by body size.
-pub(super) struct Runs {
-    pub(super) on_loop: [u64; SizeBucket::COUNT],
-    pub(super) on_lane: [u64; SizeBucket::COUNT],
-}
-
-impl Runs {
-    pub(super) fn of(&self, bucket: SizeBucket) -> u64 {
-        self.on_loop[bucket.index()] + self.on_lane[bucket.index()]
     }
 }
 

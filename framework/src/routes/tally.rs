@@ -76,17 +76,18 @@ impl LoopTally {
     /// Takes a run in, as [`Route::observe`] does. Never waits.
     #[inline]
     pub fn observe(&self, route: &Route, bucket: SizeBucket, observation: Observation) {
-        match self.row(route) {
-            Some(row) if route.only_counts(bucket, &observation) => {
-                let count = &row[bucket.index()];
-                let before = count.load(Relaxed);
-                count.store(before + 1, Relaxed);
-                // The first one is looked at, so that even a route of few requests has an estimate.
-                if before % u64::from(SAMPLE) == 0 {
-                    route.sample(bucket, observation.cost);
-                }
+        if route.only_counts(bucket, &observation)
+            && let Some(row) = self.row(route)
+        {
+            let count = &row[bucket.index()];
+            let before = count.load(Relaxed);
+            count.store(before + 1, Relaxed);
+            // The first one is looked at, so that even a route of few requests has an estimate.
+            if before.is_multiple_of(u64::from(SAMPLE)) {
+                route.sample(bucket, observation.cost);
             }
-            _ => route.observe(bucket, observation),
+        } else {
+            route.observe(bucket, observation);
         }
     }
 

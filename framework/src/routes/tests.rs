@@ -195,8 +195,10 @@ fn a_fixed_policy_yields_to_configuration_but_not_to_the_attribute() {
 fn tallies_of_all_event_loops_sum_up_also_when_a_loop_has_ended() {
     let table = RouteTable::new(Rules::default());
     let route = light(&table);
-    let far = (0..200).map(|n| table.route(0, "GET", &format!("/{n}")));
-    let far = far.last().unwrap();
+    let far: Vec<_> = (0..200)
+        .map(|number| table.route(0, "GET", &format!("/{number}")))
+        .collect();
+    let far = &far[199];
     far.pin(Placement::Loop, PinSource::Configuration);
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -204,7 +206,7 @@ fn tallies_of_all_event_loops_sum_up_also_when_a_loop_has_ended() {
                 let tally = table.loop_tally();
                 for _ in 0..1_000 {
                     tally.observe(&route, none(), run(20, Placement::Loop));
-                    tally.observe(&far, large(), run(20, Placement::Loop));
+                    tally.observe(far, large(), run(20, Placement::Loop));
                 }
             });
         }
@@ -279,7 +281,7 @@ fn a_clean_run_on_the_loop_leaves_the_verdict_alone() {
 fn observing_never_waits_for_who_reads() {
     let table = RouteTable::new(Rules::default());
     let route = light(&table);
-    let reading = route.sketches.lock().unwrap();
+    let reading = route.record.sketches.lock().unwrap();
     // This would never return if it waited.
     route.observe(none(), run(50_000, Placement::Loop));
     drop(reading);

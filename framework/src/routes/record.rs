@@ -1,0 +1,102 @@
+//! What the runs of a route left behind: counts, and estimates of their cost.
+
+use std::{
+    sync::{
+        Mutex, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{
+    cost::{CostSketch, SizeBucket},
+    placement::Placement,
+};
+
+/// On cache lines of its own: what `Route::place` reads changes far less often than this.
+#[repr(align(64))]
+#[derive(Default)]
+pub(super) struct Record {
+    loop_runs: [AtomicU64; SizeBucket::COUNT],
+    lane_runs: [AtomicU64; SizeBucket::COUNT],
+    pub(super) moves: AtomicU64,
+    pub(super) panics: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) cancelled: AtomicU64,
+    pub(super) sketches: Mutex<Sketches>,
+}
+
+/// What runs cost by body size, and how long they waited; made when first needed.
+#[derive(Clone, Default)]
+pub(super) struct Sketches {
+    pub(super) costs: [Option<Box<CostSketch>>; SizeBucket::COUNT],
+    pub(super) queued: Option<Box<CostSketch>>,
+}
+
+/// How often a route ran by body size.
+pub(super) struct Runs {
+    pub(super) on_loop: [u64; SizeBucket::COUNT],
+    pub(super) on_lane: [u64; SizeBucket::COUNT],
+}
+
+impl Record {
+    /// Counts a run and returns how many there were before, of this body size and in this place.
+    pub(super) fn count_run(&self, bucket: SizeBucket, ran: Placement) -> u64 {
+        let runs = match ran {
+            Placement::Loop => &self.loop_runs,
+            Placement::Lane => &self.lane_runs,
+        };
+        runs[bucket.index()].fetch_add(1, Relaxed)
+    }
+
+    /// Whether a run of this body size was counted here.
+    pub(super) fn has_run(&self, bucket: SizeBucket) -> bool {
+        let runs = [&self.loop_runs, &self.lane_runs];
+        runs.iter()
+            .any(|runs| runs[bucket.index()].load(Relaxed) > 0)
+    }
+
+    /// Takes a run into the estimates, or leaves it out if someone else is at them.
+    pub(super) fn sketch(
+        &self,
+        bucket: SizeBucket,
+        cost: Duration,
+        weight: u32,
+        queued: Option<Duration>,
+    ) {
+        // T1: whoever holds the lock may not be running.
+        let mut sketches = match self.sketches.try_lock() {
+            Ok(sketches) => sketches,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        sketches.costs[bucket.index()]
+            .get_or_insert_default()
+            .record_weighted(cost, weight);
+        if let Some(queued) = queued {
+            sketches.queued.get_or_insert_default().record(queued);
+        }
+    }
+
+    /// A copy of the estimates. Waits for whoever is at them, so it is for reports only.
+    pub(super) fn sketches(&self) -> Sketches {
+        let sketches = self.sketches.lock().unwrap_or_else(PoisonError::into_inner);
+        sketches.clone()
+    }
+
+    /// All runs: those counted here, and those that the event loops tallied.
+    pub(super) fn runs(&self, tallied: [u64; SizeBucket::COUNT]) -> Runs {
+        let load =
+            |counts: &[AtomicU64; SizeBucket::COUNT], index: usize| counts[index].load(Relaxed);
+        Runs {
+            on_loop: std::array::from_fn(|index| load(&self.loop_runs, index) + tallied[index]),
+            on_lane: std::array::from_fn(|index| load(&self.lane_runs, index)),
+        }
+    }
+}
+
+impl Runs {
+    pub(super) fn of(&self, bucket: SizeBucket) -> u64 {
+        self.on_loop[bucket.index()] + self.on_lane[bucket.index()]
+    }
+}
