@@ -5,9 +5,10 @@ use std::{hint::black_box, time::Instant};
 
 use actix_http::Request;
 use actix_offload::{Offload, Placement};
+use actix_service::IntoServiceFactory;
 use actix_web::{
     App, HttpResponse,
-    dev::{AppConfig, IntoServiceFactory, Service, ServiceFactory},
+    dev::{AppConfig, Service, ServiceFactory},
     test::TestRequest,
     web,
 };

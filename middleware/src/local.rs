@@ -11,6 +11,8 @@ use tokio::{
     task::LocalSet,
 };
 
+use crate::lane_side::instance;
+
 thread_local! {
     static LOCAL: RefCell<Option<Rc<LocalSet>>> = const { RefCell::new(None) };
 }
@@ -47,7 +49,9 @@ impl Drop for LaneRuntime {
     }
 }
 
-/// Removes the thread's `LocalSet` together with the future that polls it.
+/// Takes down what a lane thread has in thread-locals, together with the future that polls its
+/// `LocalSet`: destructors of apps and tasks use thread-locals themselves, which are not all there any
+/// more once a thread's own are being destroyed.
 struct Installed;
 
 impl Drop for Installed {
@@ -55,6 +59,7 @@ impl Drop for Installed {
         // A task's destructor may look at `LOCAL`, so the set is dropped outside of the borrow.
         let set = LOCAL.with(|local| local.borrow_mut().take());
         drop(set);
+        instance::drop_all();
     }
 }
 
@@ -64,7 +69,9 @@ pub(crate) fn resident() -> Pin<Box<dyn Future<Output = ()>>> {
     LOCAL.with(|local| *local.borrow_mut() = Some(Rc::clone(&set)));
     let installed = Installed;
     Box::pin(async move {
+        // Dropped in reverse: first the set with its tasks, then the instances that they used.
         let _installed = installed;
+        let set = set;
         set.run_until(future::pending::<()>()).await;
     })
 }

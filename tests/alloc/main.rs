@@ -8,11 +8,12 @@ use std::{
 };
 
 use actix_http::Request;
+use actix_service::IntoServiceFactory;
 use actix_offload::{Offload, Policy};
 use actix_web::{
     App, HttpResponse,
     body::MessageBody,
-    dev::{AppConfig, IntoServiceFactory, Response, Service, ServiceFactory},
+    dev::{AppConfig, Response, Service, ServiceFactory},
     test::TestRequest,
     web,
 };

@@ -27,6 +27,12 @@ thread_local! {
     static INSTANCES: RefCell<HashMap<u64, Kept>> = RefCell::new(HashMap::new());
 }
 
+/// Drops all instances of the calling thread, which is a lane thread at its end.
+pub(crate) fn drop_all() {
+    let all = INSTANCES.with(|instances| std::mem::take(&mut *instances.borrow_mut()));
+    drop(all);
+}
+
 /// An instance that a lane thread keeps, and the app that it belongs to.
 struct Kept {
     app: Weak<dyn Any + Send + Sync>,
