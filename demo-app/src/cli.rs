@@ -1,0 +1,101 @@
+//! What can be said on the command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum, value_parser};
+use serde::Serialize;
+
+/// More threads than this are a slip of the finger, on any machine.
+const MAX_THREADS: i64 = 1024;
+
+/// An actix-web application with light and CPU-heavy routes.
+///
+/// Try `curl 'localhost:8080/timer?ms=9000'` and `curl localhost:8080/` at the same time,
+/// with the plugin and with `--offload off --workers 1`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "demo-app", version)]
+pub struct Args {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub addr: SocketAddr,
+
+    /// How many event loops to run [default: one per logical core]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
+    pub workers: Option<u16>,
+
+    /// How many lane threads to run [default: one per logical core]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
+    pub threads: Option<u16>,
+
+    /// Whether heavy requests leave the event loops
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    pub offload: Mode,
+
+    /// A file in which what was learned about the routes outlives the process
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+}
+
+/// Whether the plugin is around the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The plugin finds the heavy routes and moves them to its lanes
+    #[default]
+    Auto,
+    /// The very same app without the plugin
+    Off,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(flags: &str) -> Result<Args, String> {
+        let words = ["demo-app"].into_iter().chain(flags.split_whitespace());
+        Args::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_flags_are_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_said_means_the_contract() {
+        let args = parse("").expect("parses");
+        assert_eq!(args.addr, ([127, 0, 0, 1], 8080).into());
+        assert_eq!(args.offload, Mode::Auto);
+        assert_eq!((args.workers, args.threads), (None, None));
+    }
+
+    #[test]
+    fn all_that_is_said_is_taken() {
+        let args = parse("--addr [::1]:0 --workers 3 --threads 5 --offload off --profile p.json")
+            .expect("parses");
+        assert_eq!(args.addr, "[::1]:0".parse().expect("an address"));
+        assert_eq!((args.workers, args.threads), (Some(3), Some(5)));
+        assert_eq!(args.offload, Mode::Off);
+        assert_eq!(args.profile, Some("p.json".into()));
+    }
+
+    #[test]
+    fn wrong_values_name_their_flag() {
+        for (flags, named) in [
+            ("--workers 0", "--workers"),
+            ("--workers two", "--workers"),
+            ("--workers 99999", "--workers"),
+            ("--threads 0", "--threads"),
+            ("--threads -1", "-1"),
+            ("--threads 1025", "--threads"),
+            ("--offload maybe", "--offload"),
+            ("--addr nowhere", "--addr"),
+            ("--addr 127.0.0.1", "--addr"),
+        ] {
+            let said = parse(flags).expect_err(flags);
+            assert!(said.contains(named), "{flags}: {said}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Puts the app into a server, with the plugin around it or without.
+
+use std::{fmt, io, net::SocketAddr, num::NonZero, thread};
+
+use actix_offload::{BuildError, Offload, Placement, ProfileError, ServerTiming};
+use actix_web::{App, HttpServer, dev::Server};
+
+use crate::{
+    Demo,
+    cli::{Args, Mode},
+};
+
+/// How long requests that are under way when the server is asked to stop have to end, in seconds.
+const SHUTDOWN_SECONDS: u64 = 10;
+
+/// The routes that show the other ways to run heavy work, and those that must answer under any load.
+const ON_THE_LOOP: [&str; 10] = [
+    "/inline/timer",
+    "/inline/burn",
+    "/inline/sort",
+    "/inline/json/stringify",
+    "/block/timer",
+    "/block/burn",
+    "/block/sort",
+    "/block/json/stringify",
+    "/_offload/routes",
+    "/metrics",
+];
+
+/// A server that listens, and runs once it is awaited.
+///
+/// Its text tells people where it is and how it works.
+#[must_use = "a server does nothing until it is awaited"]
+pub struct Started {
+    /// The server; it ends by SIGINT, SIGTERM, or its own handle.
+    pub server: Server,
+    /// The address that it listens on.
+    pub addr: SocketAddr,
+    /// How many event loops it runs.
+    pub workers: usize,
+    /// The plugin, if it is around the app.
+    pub offload: Option<Offload>,
+}
+
+/// Why the demo could not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The plugin could not be started.
+    #[error("the plugin could not be started")]
+    Build(#[from] BuildError),
+    /// The address could not be listened on.
+    #[error("could not listen on {addr}")]
+    Bind {
+        /// Which one.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server failed while it ran.
+    #[error("the server failed")]
+    Serve(#[source] io::Error),
+    /// What was learned could not be saved.
+    #[error("what was learned could not be saved")]
+    Profile(#[from] ProfileError),
+}
+
+/// Listens as `args` say.
+///
+/// # Errors
+///
+/// A [`ServeError`] if the address is taken or the plugin can't start.
+///
+/// # Panics
+///
+/// Panics if no actix system runs on the calling thread.
+pub fn start(args: &Args) -> Result<Started, ServeError> {
+    match args.offload {
+        Mode::Auto => auto(args),
+        Mode::Off => off(args),
+    }
+}
+
+fn auto(args: &Args) -> Result<Started, ServeError> {
+    let offload = plugin(args)?;
+    let demo = Demo::auto(offload.clone());
+    let app = move || App::new().configure(|cfg| demo.routes(cfg));
+    let workers = offload.workers();
+    let server = HttpServer::new(offload.app(app))
+        .workers(workers)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .bind(args.addr)
+        .map_err(|source| bind_error(args, source))?;
+    let addr = server.addrs().first().copied().unwrap_or(args.addr);
+    Ok(Started {
+        server: server.run(),
+        addr,
+        workers,
+        offload: Some(offload),
+    })
+}
+
+fn off(args: &Args) -> Result<Started, ServeError> {
+    let demo = Demo::off();
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let server = HttpServer::new(move || App::new().configure(|cfg| demo.routes(cfg)))
+        .workers(workers)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .bind(args.addr)
+        .map_err(|source| bind_error(args, source))?;
+    let addr = server.addrs().first().copied().unwrap_or(args.addr);
+    Ok(Started {
+        server: server.run(),
+        addr,
+        workers,
+        offload: None,
+    })
+}
+
+/// The plugin as the demo sets it.
+fn plugin(args: &Args) -> Result<Offload, BuildError> {
+    let mut builder = Offload::builder().server_timing(ServerTiming::On);
+    if let Some(workers) = args.workers {
+        builder = builder.workers(workers.into());
+    }
+    if let Some(threads) = args.threads {
+        builder = builder.threads(threads.into());
+    }
+    if let Some(file) = &args.profile {
+        builder = builder.profile(file);
+    }
+    for pattern in ON_THE_LOOP {
+        builder = builder.pin("GET", pattern, Placement::Loop);
+    }
+    builder.build()
+}
+
+fn bind_error(args: &Args, source: io::Error) -> ServeError {
+    ServeError::Bind {
+        addr: args.addr,
+        source,
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+impl fmt::Display for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "demo-app serves http://{}", self.addr)?;
+        writeln!(f, "  event loops   {}", self.workers)?;
+        match &self.offload {
+            Some(offload) => {
+                writeln!(f, "  lane threads  {}", offload.threads())?;
+                writeln!(
+                    f,
+                    "  offload       auto: heavy requests leave the event loops"
+                )?;
+            }
+            None => {
+                writeln!(f, "  lane threads  none")?;
+                writeln!(f, "  offload       off: the same app without the plugin")?;
+            }
+        }
+        write!(f, "Ctrl-C or SIGTERM stops it")
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started")
+            .field("addr", &self.addr)
+            .field("workers", &self.workers)
+            .field("offload", &self.offload)
+            .finish_non_exhaustive()
+    }
+}
