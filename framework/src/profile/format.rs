@@ -64,7 +64,7 @@ pub(super) fn write(profile: &Profile) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`write`] wrote: all of it or nothing.
+/// Reads what [`write()`] wrote: all of it or nothing.
 pub(super) fn read(bytes: &[u8]) -> Result<Profile, Damage> {
     if bytes.len() > MAX_BYTES {
         return Err(Damage::Oversized);

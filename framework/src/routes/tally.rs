@@ -30,7 +30,7 @@ const ROWS: usize = 64;
 ///
 /// It can be sent to its event loop but not shared:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn shared<T: Sync>() {}
 /// shared::<offload_core::routes::LoopTally>();
 /// ```

@@ -1,5 +1,7 @@
 //! Routes under many threads, at the table's bound, pinned, tallied and restored.
 
+mod log;
+
 use std::{
     num::NonZeroU32,
     sync::{
