@@ -44,7 +44,10 @@ where
     S::Error: std::fmt::Debug,
 {
     on_event_loop(async {
-        let service = factory.new_service(AppConfig::default()).await.expect("starts");
+        let service = factory
+            .new_service(AppConfig::default())
+            .await
+            .expect("starts");
         for path in ["/", "/users/42"] {
             // Every variant is warm: routes are learned, pools and caches are full.
             for _ in 0..200 {
@@ -86,7 +89,10 @@ fn light(c: &mut Criterion) {
         };
         measure(c, &format!("offload.app, {n} routes"), app());
 
-        let wrapped = App::new().wrap(offload.clone()).configure(routes).into_factory();
+        let wrapped = App::new()
+            .wrap(offload.clone())
+            .configure(routes)
+            .into_factory();
         measure(c, &format!("wrap, {n} routes"), wrapped);
     }
 }

@@ -28,7 +28,9 @@ fn app(config: &mut web::ServiceConfig) {
 }
 
 /// Starts a server in a thread of its own; it ends with the process.
-fn serve(start: impl FnOnce() -> std::io::Result<(actix_web::dev::Server, SocketAddr)> + Send + 'static) -> SocketAddr {
+fn serve(
+    start: impl FnOnce() -> std::io::Result<(actix_web::dev::Server, SocketAddr)> + Send + 'static,
+) -> SocketAddr {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         actix_rt::System::new().block_on(async {
@@ -57,7 +59,9 @@ fn rate(address: SocketAddr) -> f64 {
     stream.set_nodelay(true).expect("a socket");
     let batch = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(PIPELINED);
     // One answer tells how long each is; the date has a fixed length.
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sends");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .expect("sends");
     let mut buffer = vec![0; 64 << 10];
     let mut length = stream.read(&mut buffer).expect("answers");
     while !buffer[..length].ends_with(b"hello") {
@@ -67,7 +71,9 @@ fn rate(address: SocketAddr) -> f64 {
     let mut answered = 0;
     while start.elapsed() < ROUND {
         stream.write_all(&batch).expect("sends");
-        stream.read_exact(&mut buffer[..length * PIPELINED]).expect("answers");
+        stream
+            .read_exact(&mut buffer[..length * PIPELINED])
+            .expect("answers");
         answered += PIPELINED;
     }
     answered as f64 / start.elapsed().as_secs_f64()
@@ -98,6 +104,14 @@ fn main() {
     }
     println!("light route over a socket, one event loop, {PIPELINED} requests in flight");
     println!("  bare         {:>9.0} requests/s (median)", median(rates));
-    println!("  offload.app  {:>9.3} of bare (median of {} pairs)", median(with_app.clone()), with_app.len());
-    println!("  .wrap        {:>9.3} of bare (median of {} pairs)", median(with_wrap.clone()), with_wrap.len());
+    println!(
+        "  offload.app  {:>9.3} of bare (median of {} pairs)",
+        median(with_app.clone()),
+        with_app.len()
+    );
+    println!(
+        "  .wrap        {:>9.3} of bare (median of {} pairs)",
+        median(with_wrap.clone()),
+        with_wrap.len()
+    );
 }

@@ -5,7 +5,10 @@
 use std::hint::black_box;
 
 use argon2::Argon2;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use offload_benches::{Way, lane, on_event_loop};
 use serde::{Deserialize, Serialize};
 
@@ -56,13 +59,17 @@ fn json(c: &mut Criterion) {
         let records = records(bytes);
         let text = serde_json::to_vec(&records).expect("JSON");
         let mut group = c.benchmark_group("json/parse");
-        group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
+        group
+            .sample_size(20)
+            .throughput(Throughput::Bytes(text.len() as u64));
         each_way(&mut group, label, &text, |text| {
             serde_json::from_slice::<Vec<Record>>(&text).expect("JSON")
         });
         group.finish();
         let mut group = c.benchmark_group("json/serialise");
-        group.sample_size(20).throughput(Throughput::Bytes(text.len() as u64));
+        group
+            .sample_size(20)
+            .throughput(Throughput::Bytes(text.len() as u64));
         each_way(&mut group, label, &records, |records| {
             serde_json::to_vec(&records).expect("JSON")
         });
@@ -75,7 +82,9 @@ fn sort(c: &mut Criterion) {
     group.sample_size(20);
     for n in [1_000u64, 100_000] {
         // A fixed shuffle: a multiplier that is odd visits all residues of a power of two.
-        let numbers: Vec<u64> = (0..n).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+        let numbers: Vec<u64> = (0..n)
+            .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .collect();
         group.throughput(Throughput::Elements(n));
         each_way(&mut group, &n.to_string(), &numbers, |mut numbers| {
             numbers.sort_unstable();
@@ -87,13 +96,18 @@ fn sort(c: &mut Criterion) {
 fn argon2(c: &mut Criterion) {
     let mut group = c.benchmark_group("argon2");
     group.sample_size(10);
-    each_way(&mut group, "default", &"correct horse battery staple", |password| {
-        let mut key = [0u8; 32];
-        Argon2::default()
-            .hash_password_into(password.as_bytes(), b"a salt of 16 b..", &mut key)
-            .expect("valid parameters");
-        key
-    });
+    each_way(
+        &mut group,
+        "default",
+        &"correct horse battery staple",
+        |password| {
+            let mut key = [0u8; 32];
+            Argon2::default()
+                .hash_password_into(password.as_bytes(), b"a salt of 16 b..", &mut key)
+                .expect("valid parameters");
+            key
+        },
+    );
 }
 
 criterion_group!(benches, json, sort, argon2);

@@ -32,7 +32,16 @@ use crate::route_index::RouteIndex;
 pub(crate) const UNMATCHED: &str = "(unmatched)";
 
 const METHODS: [&str; 10] = [
-    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "(extension)",
+    "GET",
+    "POST",
+    "PUT",
+    "DELETE",
+    "HEAD",
+    "OPTIONS",
+    "PATCH",
+    "CONNECT",
+    "TRACE",
+    "(extension)",
 ];
 
 /// Methods outside of the standard share one place, because a client may invent any number of them.
@@ -137,11 +146,7 @@ impl Published {
 
     fn label(&self, slot: Slot) -> (&'static str, &str) {
         let row = slot / METHODS.len();
-        let pattern = self
-            .index
-            .patterns()
-            .nth(row)
-            .unwrap_or(UNMATCHED);
+        let pattern = self.index.patterns().nth(row).unwrap_or(UNMATCHED);
         (METHODS[slot % METHODS.len()], pattern)
     }
 }
@@ -174,7 +179,12 @@ impl AppRoutes {
 
     /// The present state. Not for event loops, which use [`LoopRoutes`].
     pub(crate) fn published(&self) -> Arc<Published> {
-        Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .published
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// The route at `slot`, made if this is the first request to it. Takes the table's lock.
@@ -247,7 +257,10 @@ impl AppRoutes {
                 published.adopt(&route);
             }
         }
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+        *self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

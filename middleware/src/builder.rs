@@ -1,10 +1,6 @@
 //! The settings of an [`Offload`], checked before anything is started.
 
-use std::{
-    path::PathBuf,
-    thread::available_parallelism,
-    time::Duration,
-};
+use std::{path::PathBuf, thread::available_parallelism, time::Duration};
 
 use offload_core::placement::{Placement, Policy};
 

@@ -1,4 +1,4 @@
-//! Keeps actix-web's event loops responsive while handlers compute.
+#![doc = include_str!("docs.md")]
 #![forbid(unsafe_code)]
 
 mod answers;

@@ -64,9 +64,8 @@ impl LoopRecord {
     }
 
     fn report(&self, event_loop: usize) -> LoopReport {
-        let seconds = |nanos: &AtomicU64| {
-            Duration::from_nanos(nanos.load(Ordering::Relaxed)).as_secs_f64()
-        };
+        let seconds =
+            |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Ordering::Relaxed)).as_secs_f64();
         LoopReport {
             event_loop,
             requests: self.requests.load(Ordering::Relaxed),

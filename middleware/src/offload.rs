@@ -202,7 +202,10 @@ impl Core {
         let app = self.apps.fetch_add(1, Ordering::Relaxed);
         for pin in &self.pins {
             let route = self.table.route(app, &pin.method, &pin.pattern);
-            route.pin(pin.placement, offload_core::routes::PinSource::Configuration);
+            route.pin(
+                pin.placement,
+                offload_core::routes::PinSource::Configuration,
+            );
         }
         let pinned = self.pins.iter().map(|pin| pin.pattern.clone()).collect();
         Arc::new(AppRoutes::new(app, self.table.clone(), pinned))

@@ -11,11 +11,14 @@ use std::{
 use actix_http::Payload;
 use actix_web::{
     Error,
-    error::InternalError,
     body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    error::InternalError,
 };
-use offload_core::{ambient, cost::{BodySize, SizeBucket}};
+use offload_core::{
+    ambient,
+    cost::{BodySize, SizeBucket},
+};
 use pin_project_lite::pin_project;
 
 use crate::{
@@ -154,7 +157,8 @@ where
                     Ok(answered) => answered?,
                     Err(panic) => {
                         let answer = panics::response(visit.core(), visit.route(), &*panic);
-                        let error = InternalError::from_response("the handler panicked", answer.into());
+                        let error =
+                            InternalError::from_response("the handler panicked", answer.into());
                         return Poll::Ready(Err(error.into()));
                     }
                 };

@@ -8,8 +8,8 @@ use std::{
 };
 
 use actix_http::Request;
-use actix_service::IntoServiceFactory;
 use actix_offload::{Offload, Policy};
+use actix_service::IntoServiceFactory;
 use actix_web::{
     App, HttpResponse,
     body::MessageBody,
@@ -73,7 +73,10 @@ where
     F::Error: std::fmt::Debug,
     B: MessageBody,
 {
-    let service = factory.new_service(AppConfig::default()).await.expect("starts");
+    let service = factory
+        .new_service(AppConfig::default())
+        .await
+        .expect("starts");
     let answer = async |path| {
         let request = TestRequest::with_uri(path).to_request();
         let before = COUNT.get();
@@ -101,10 +104,22 @@ async fn a_light_route_allocates_no_more_than_bare() {
     let with_learned = allocations((learned.app(|| App::new().configure(configure)))()).await;
     let report = learned.report();
     let on_loop: u64 = report.event_loops.iter().map(|l| l.requests).sum();
-    assert!(on_loop >= 200, "the routes did not come to the event loop: {report:?}");
-    assert!(with_learned <= bare, "{with_learned} instead of {bare} for 200 requests");
+    assert!(
+        on_loop >= 200,
+        "the routes did not come to the event loop: {report:?}"
+    );
+    assert!(
+        with_learned <= bare,
+        "{with_learned} instead of {bare} for 200 requests"
+    );
 
-    let always_loop = Offload::builder().policy(Policy::AlwaysLoop).build().expect("starts");
+    let always_loop = Offload::builder()
+        .policy(Policy::AlwaysLoop)
+        .build()
+        .expect("starts");
     let pinned = allocations((always_loop.app(|| App::new().configure(configure)))()).await;
-    assert!(pinned <= bare, "{pinned} instead of {bare} for 200 requests");
+    assert!(
+        pinned <= bare,
+        "{pinned} instead of {bare} for 200 requests"
+    );
 }

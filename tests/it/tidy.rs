@@ -20,7 +20,8 @@ fn metadata() -> Metadata {
 /// All that a package needs in normal use, transitively, by name.
 fn needs(metadata: &Metadata, name: &str) -> BTreeSet<String> {
     let resolve = metadata.resolve.as_ref().expect("a resolved graph");
-    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let nodes: BTreeMap<&PackageId, _> =
+        resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let start = &metadata
         .workspace_packages()
         .into_iter()
@@ -33,21 +34,33 @@ fn needs(metadata: &Metadata, name: &str) -> BTreeSet<String> {
         for dep in &nodes[id].deps {
             let normal = dep.dep_kinds.iter().any(|kind| {
                 kind.kind == DependencyKind::Normal
-                    && !kind.target.as_ref().is_some_and(|target| target.to_string().contains("loom"))
+                    && !kind
+                        .target
+                        .as_ref()
+                        .is_some_and(|target| target.to_string().contains("loom"))
             });
             if normal && seen.insert(&dep.pkg) {
                 open.push(&dep.pkg);
             }
         }
     }
-    seen.into_iter().map(|id| metadata[id].name.to_string()).collect()
+    seen.into_iter()
+        .map(|id| metadata[id].name.to_string())
+        .collect()
 }
 
 #[test]
 fn the_core_knows_no_runtime_and_no_framework() {
     let needs = needs(&metadata(), "offload-core");
     assert!(needs.contains("rayon"), "the walk found nothing: {needs:?}");
-    for name in ["tokio", "actix-web", "actix-http", "actix-rt", "http", "prometheus"] {
+    for name in [
+        "tokio",
+        "actix-web",
+        "actix-http",
+        "actix-rt",
+        "http",
+        "prometheus",
+    ] {
         assert!(!needs.contains(name), "offload-core depends on {name}");
     }
 }
@@ -55,7 +68,12 @@ fn the_core_knows_no_runtime_and_no_framework() {
 #[test]
 fn arrows_between_the_crates_go_one_way() {
     let metadata = metadata();
-    let order = ["offload-core", "offload-macros", "actix-offload", "demo-app"];
+    let order = [
+        "offload-core",
+        "offload-macros",
+        "actix-offload",
+        "demo-app",
+    ];
     for (at, name) in order.iter().enumerate() {
         let needs = needs(&metadata, name);
         for above in &order[at + 1..] {
@@ -90,7 +108,11 @@ fn the_demo_reaches_only_through_the_plugin() {
 
 /// The Rust files of a folder, with their text.
 fn sources(folder: &str) -> Vec<(String, String)> {
-    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    let mut open = vec![
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(folder),
+    ];
     let mut files = Vec::new();
     while let Some(path) = open.pop() {
         for entry in fs::read_dir(&path).expect("a folder") {
@@ -124,14 +146,28 @@ fn no_library_reads_the_environment_or_starts_a_raw_thread() {
 
 #[test]
 fn the_macros_read_no_files_and_no_time() {
-    assert_absent("framework/macros/src", &["std::fs", "std::time", "std::io", "include_"]);
+    assert_absent(
+        "framework/macros/src",
+        &["std::fs", "std::time", "std::io", "include_"],
+    );
 }
 
 #[test]
 fn every_module_says_first_why_it_exists() {
-    for folder in ["framework/src", "framework/macros/src", "middleware/src", "demo-app/src", "benches", "tests/src", "tests/it"] {
+    for folder in [
+        "framework/src",
+        "framework/macros/src",
+        "middleware/src",
+        "demo-app/src",
+        "benches",
+        "tests/src",
+        "tests/it",
+    ] {
         for (path, text) in sources(folder) {
-            assert!(text.starts_with("//!"), "{path} does not begin with its reason");
+            let begins = ["//!", "#![doc = include_str!("]
+                .iter()
+                .any(|doc| text.starts_with(doc));
+            assert!(begins, "{path} does not begin with its reason");
         }
     }
 }

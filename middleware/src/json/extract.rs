@@ -26,10 +26,12 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Json<T> {
                 Ok(bytes) => parse(bytes, config.threshold).await?,
                 Err(error) => Err(error),
             };
-            parsed.map(Json).map_err(|error| match &config.error_handler {
-                Some(handler) => handler(error, &request),
-                None => error.into(),
-            })
+            parsed
+                .map(Json)
+                .map_err(|error| match &config.error_handler {
+                    Some(handler) => handler(error, &request),
+                    None => error.into(),
+                })
         })
     }
 }

@@ -73,7 +73,9 @@ impl<F: Clone + Send + 'static> LaneApps<F> {
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         apps.retain(|app| app.strong_count() > 0);
         let known = apps.iter().filter_map(Weak::upgrade);
-        let same = known.into_iter().find(|app| same_address(&app.config, &config));
+        let same = known
+            .into_iter()
+            .find(|app| same_address(&app.config, &config));
         same.unwrap_or_else(|| {
             let app = Arc::new(LaneApp {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),

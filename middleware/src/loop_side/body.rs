@@ -57,7 +57,6 @@ impl<B: MessageBody> MessageBody for MeteredBody<B> {
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
         let Self { body, visit } = self;
-        body.try_into_bytes()
-            .map_err(|body| Self { body, visit })
+        body.try_into_bytes().map_err(|body| Self { body, visit })
     }
 }

@@ -181,9 +181,7 @@ impl Visit {
             ran: Placement::Loop,
             queued: None,
         };
-        self.context
-            .tally
-            .observe(route, self.bucket, observation);
+        self.context.tally.observe(route, self.bucket, observation);
     }
 
     fn suspect_next(&self) {

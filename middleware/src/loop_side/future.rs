@@ -22,10 +22,7 @@ use super::{
     run::{Ended, LoopRun},
 };
 use crate::{
-    hop::{
-        body::OffloadBody,
-        reply::own,
-    },
+    hop::{body::OffloadBody, reply::own},
     panics, server_timing,
 };
 
@@ -106,10 +103,7 @@ where
 }
 
 /// Turns what a run on the event loop ended with into a response.
-fn finish<S, B>(
-    ended: Ended<S, Request>,
-    visit: Visit,
-) -> Result<Response<AppBody<B>>, Error>
+fn finish<S, B>(ended: Ended<S, Request>, visit: Visit) -> Result<Response<AppBody<B>>, Error>
 where
     S: Service<Request>,
     S::Response: Into<Response<B>> + 'static,

@@ -37,10 +37,8 @@ pin_project! {
 }
 
 /// What a run on the event loop ended with.
-pub(crate) type Ended<S, R> = Result<
-    Result<<S as Service<R>>::Response, <S as Service<R>>::Error>,
-    PanicPayload,
->;
+pub(crate) type Ended<S, R> =
+    Result<Result<<S as Service<R>>::Response, <S as Service<R>>::Error>, PanicPayload>;
 
 impl<S: Service<R>, R> LoopRun<S, R> {
     pub(crate) fn new(service: Rc<S>, request: R, visit: Visit) -> Self {

@@ -36,7 +36,10 @@ use crate::{
     app_routes::{LoopRoutes, Slot, View},
     declared::declared_size,
     hop::payload,
-    lane_side::{instance::{LaneApp, LaneApps}, job::LaneJob},
+    lane_side::{
+        instance::{LaneApp, LaneApps},
+        job::LaneJob,
+    },
     offload::Core,
 };
 

@@ -1,0 +1,453 @@
+//! What the plugin offers beside the dispatch itself: pins, annotations, wrapping, JSON, reports, profiles.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use actix_offload::{Json, JsonConfig, Offload, Placement, Policy, ServerTiming, offload};
+use actix_web::{App, HttpResponse, get, web};
+use offload_tests::{connection::Connection, response::RawResponse, server::TestServer};
+
+fn ask(server: &TestServer, request: &str) -> RawResponse {
+    let mut connection = Connection::open(server.addr()).expect("connects");
+    connection.send(request.as_bytes()).expect("sends");
+    connection.read_response().expect("answers")
+}
+
+fn get(server: &TestServer, path: &str) -> RawResponse {
+    ask(
+        server,
+        &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"),
+    )
+}
+
+fn post(server: &TestServer, path: &str, content_type: &str, body: &str) -> RawResponse {
+    let length = body.len();
+    ask(
+        server,
+        &format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ),
+    )
+}
+
+fn status(response: &RawResponse) -> u16 {
+    let line = String::from_utf8_lossy(&response.status_line);
+    let code = line.split(' ').nth(1).and_then(|code| code.parse().ok());
+    code.unwrap_or_else(|| panic!("no status in {line:?}"))
+}
+
+fn text(response: &RawResponse) -> String {
+    String::from_utf8_lossy(&response.body).into_owned()
+}
+
+fn header(response: &RawResponse, name: &str) -> Option<String> {
+    response.header_lines.iter().find_map(|line| {
+        let line = String::from_utf8_lossy(line).into_owned();
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then(|| value.to_owned())
+    })
+}
+
+/// Where the response says that it was made.
+fn place(response: &RawResponse) -> String {
+    let timing = header(response, "server-timing").expect("Server-Timing is on");
+    assert!(
+        timing.contains("queue;dur=") && timing.contains("run;dur="),
+        "{timing}"
+    );
+    let place = timing
+        .strip_prefix("place;desc=\"")
+        .and_then(|rest| rest.split('"').next());
+    place
+        .unwrap_or_else(|| panic!("no place in {timing:?}"))
+        .to_owned()
+}
+
+fn on_lane_thread() -> bool {
+    thread::current()
+        .name()
+        .is_some_and(|name| name.starts_with("offload-"))
+}
+
+fn timed() -> actix_offload::OffloadBuilder {
+    Offload::builder()
+        .threads(2)
+        .server_timing(ServerTiming::On)
+}
+
+#[offload]
+#[get("/annotated")]
+async fn annotated() -> String {
+    on_lane_thread().to_string()
+}
+
+#[get("/plain")]
+async fn plain() -> String {
+    on_lane_thread().to_string()
+}
+
+#[test]
+fn configuration_pins_hold_from_the_first_request() {
+    let offload = timed()
+        .pin("GET", "/plain", Placement::Loop)
+        .build()
+        .expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(plain)));
+    for _ in 0..20 {
+        assert_eq!(place(&get(&server, "/plain")), "loop");
+    }
+
+    let offload = timed()
+        .unknown(Placement::Loop)
+        .pin("GET", "/plain", Placement::Lane)
+        .build()
+        .expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(plain)));
+    for _ in 0..20 {
+        let response = get(&server, "/plain");
+        assert_eq!(
+            (place(&response).as_str(), text(&response).as_str()),
+            ("lane", "true")
+        );
+    }
+}
+
+#[test]
+fn an_annotation_pins_its_route_from_the_second_request_on() {
+    let offload = timed().unknown(Placement::Loop).build().expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(annotated).service(plain)));
+    // Which patterns there are is learned in the background from the first response.
+    wait_until(|| {
+        get(&server, "/plain");
+        offload
+            .report()
+            .routes
+            .iter()
+            .any(|route| route.pattern == "/plain")
+    });
+    let first = get(&server, "/annotated");
+    assert_eq!(
+        (place(&first).as_str(), text(&first).as_str()),
+        ("loop", "true")
+    );
+    for _ in 0..20 {
+        let response = get(&server, "/annotated");
+        assert_eq!(
+            (place(&response).as_str(), text(&response).as_str()),
+            ("lane", "true")
+        );
+    }
+}
+
+#[test]
+fn an_annotated_body_leaves_the_event_loop_without_the_plugin_too() {
+    let server = TestServer::start(|| App::new().service(annotated).service(plain));
+    assert_eq!(text(&get(&server, "/annotated")), "true");
+    assert_eq!(text(&get(&server, "/plain")), "false");
+}
+
+#[test]
+fn a_wrapped_app_is_measured_and_named_and_its_annotated_bodies_move() {
+    let offload = timed().build().expect("starts");
+    let app = {
+        let offload = offload.clone();
+        move || {
+            App::new()
+                .wrap(offload.clone())
+                .service(annotated)
+                .service(plain)
+        }
+    };
+    let server = TestServer::start(app);
+    wait_until(|| {
+        assert_eq!(text(&get(&server, "/plain")), "false");
+        offload
+            .report()
+            .routes
+            .iter()
+            .any(|route| route.pattern == "/plain")
+    });
+    let submitted = offload.lane().stats().submitted;
+    let response = get(&server, "/annotated");
+    assert_eq!(
+        (place(&response).as_str(), text(&response).as_str()),
+        ("loop", "true")
+    );
+    assert_eq!(
+        offload.lane().stats().submitted,
+        submitted + 1,
+        "not this plugin's lane"
+    );
+    let report = offload.report();
+    assert!(
+        report
+            .routes
+            .iter()
+            .any(|route| route.pattern == "/annotated"),
+        "{report:?}"
+    );
+    assert!(report.event_loops[0].requests >= 2, "{report:?}");
+}
+
+#[test]
+fn wrapping_inside_of_a_served_app_changes_nothing() {
+    let offload = timed().policy(Policy::AlwaysLane).build().expect("starts");
+    let app = {
+        let inner = offload.clone();
+        offload.app(move || App::new().wrap(inner.clone()).service(plain))
+    };
+    let server = TestServer::start(app);
+    let response = get(&server, "/plain");
+    let timings = response
+        .header_lines
+        .iter()
+        .filter(|line| line.to_ascii_lowercase().starts_with(b"server-timing"))
+        .count();
+    assert_eq!((timings, text(&response).as_str()), (1, "true"));
+}
+
+#[test]
+fn panics_are_answered_counted_and_end_no_thread() {
+    for policy in [Policy::AlwaysLane, Policy::AlwaysLoop] {
+        let offload = timed().policy(policy).build().expect("starts");
+        let app = offload.app(|| {
+            App::new().service(plain).route(
+                "/panic",
+                web::get().to(|| async {
+                    if true {
+                        panic!("on purpose");
+                    }
+                    HttpResponse::Ok()
+                }),
+            )
+        });
+        let server = TestServer::start(app);
+        wait_until(|| {
+            get(&server, "/plain");
+            offload
+                .report()
+                .routes
+                .iter()
+                .any(|route| route.pattern == "/plain")
+        });
+        for _ in 0..50 {
+            assert_eq!(status(&get(&server, "/panic")), 500);
+        }
+        assert_eq!(status(&get(&server, "/plain")), 200);
+        let report = offload.report();
+        let route = report.routes.iter().find(|route| route.pattern == "/panic");
+        assert_eq!(route.expect("reported").panics, 50, "{policy:?}");
+        assert_eq!(report.lane.threads, 2);
+    }
+}
+
+async fn sum(Json(numbers): Json<Vec<u64>>) -> String {
+    format!("{} {}", numbers.iter().sum::<u64>(), on_lane_thread())
+}
+
+async fn count(to: web::Path<u64>) -> Json<Vec<u64>> {
+    Json((0..*to).collect())
+}
+
+fn json_app(config: &mut web::ServiceConfig) {
+    config
+        .app_data(JsonConfig::default().limit(100_000).threshold(1_000))
+        .route("/sum", web::post().to(sum))
+        .route("/count/{to}", web::get().to(count));
+}
+
+#[test]
+fn json_leaves_the_event_loop_only_when_it_is_large() {
+    let offload = timed().build().expect("starts");
+    let app = {
+        let offload = offload.clone();
+        move || App::new().wrap(offload.clone()).configure(json_app)
+    };
+    let server = TestServer::start(app);
+    wait_until(|| {
+        get(&server, "/count/1");
+        offload
+            .report()
+            .routes
+            .iter()
+            .any(|route| route.pattern == "/count/{to}")
+    });
+    let submitted = || offload.lane().stats().submitted;
+
+    let before = submitted();
+    assert_eq!(
+        text(&post(&server, "/sum", "application/json", "[1,2,3]")),
+        "6 false"
+    );
+    let small = get(&server, "/count/3");
+    assert_eq!(
+        (
+            text(&small).as_str(),
+            header(&small, "content-length").as_deref()
+        ),
+        ("[0,1,2]", Some("7"))
+    );
+    assert_eq!(submitted(), before, "small bodies stay");
+
+    let numbers: Vec<u64> = (0..1000).collect();
+    let large = serde_json::to_string(&numbers).expect("JSON");
+    assert_eq!(
+        text(&post(&server, "/sum", "application/json", &large)),
+        "499500 false"
+    );
+    assert_eq!(
+        submitted(),
+        before + 1,
+        "a large body is parsed on the lane"
+    );
+    let answer = get(&server, "/count/1000");
+    assert_eq!(text(&answer), large);
+    assert_eq!(
+        header(&answer, "content-type").as_deref(),
+        Some("application/json")
+    );
+    assert_eq!(submitted(), before + 2, "and serialised there");
+}
+
+#[test]
+fn json_refuses_as_web_json_does() {
+    let server = TestServer::start(|| {
+        App::new().configure(json_app).service(
+            web::resource("/bare")
+                .app_data(web::JsonConfig::default().limit(100_000))
+                .route(web::post().to(|numbers: web::Json<Vec<u64>>| async move {
+                    format!("{} false", numbers.iter().sum::<u64>())
+                })),
+        )
+    });
+    let too_long = " ".repeat(100_001);
+    let cases = [
+        ("application/json", "[1,", 400),
+        ("application/json", "{\"a\":1}", 400),
+        ("text/plain", "[1]", 400),
+        ("application/json", too_long.as_str(), 413),
+        ("application/json", "[1, 2]", 200),
+        ("application/hal+json", "[1]", 200),
+    ];
+    for (content_type, body, expected) in cases {
+        let ours = post(&server, "/sum", content_type, body);
+        let bare = post(&server, "/bare", content_type, body);
+        assert_eq!(status(&bare), expected, "{content_type} {body:.20}");
+        assert_eq!(status(&ours), expected, "{content_type} {body:.20}");
+        assert_eq!(text(&ours), text(&bare));
+    }
+}
+
+#[test]
+fn what_was_learned_outlives_the_process() {
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let folder = std::env::temp_dir().join(format!(
+        "offload-profile-{}-{}",
+        std::process::id(),
+        FOLDERS.fetch_add(1, Ordering::Relaxed),
+    ));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("profile.json");
+    // Roomy, so that noise on a busy machine does not make the light route heavy.
+    let start = || {
+        timed()
+            .budget(Duration::from_millis(20))
+            .profile(&file)
+            .build()
+            .expect("starts")
+    };
+
+    let first = start();
+    {
+        let server = TestServer::start(first.app(|| App::new().service(plain)));
+        wait_until(|| place(&get(&server, "/plain")) == "loop");
+    }
+    first.save_profile().expect("saves");
+
+    let second = start();
+    let report = second.report();
+    let route = report
+        .routes
+        .iter()
+        .find(|route| route.pattern == "/plain")
+        .expect("restored");
+    assert_eq!(route.placement, Placement::Loop);
+    {
+        let server = TestServer::start(second.app(|| App::new().service(plain)));
+        // The patterns are learned from the first response; then the route is known at once.
+        get(&server, "/plain");
+        assert_eq!(place(&get(&server, "/plain")), "loop");
+    }
+
+    std::fs::write(&file, "no profile").expect("writes");
+    assert!(
+        start().report().routes.is_empty(),
+        "a damaged file is ignored"
+    );
+    std::fs::remove_dir_all(&folder).expect("cleans up");
+}
+
+#[test]
+fn a_flood_of_paths_and_methods_adds_no_routes() {
+    let offload = timed().build().expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(plain)));
+    let mut connection = Connection::open(server.addr()).expect("connects");
+    for n in 0..500 {
+        let request = format!(
+            "GET /nothing/{n}/here HTTP/1.1\r\nHost: test\r\n\r\n\
+             ODD{n} /plain HTTP/1.1\r\nHost: test\r\n\r\n"
+        );
+        connection.send(request.as_bytes()).expect("sends");
+        for _ in 0..2 {
+            assert_eq!(status(&connection.read_response().expect("answers")), 404);
+        }
+    }
+    let routes: BTreeSet<String> = offload
+        .report()
+        .routes
+        .iter()
+        .map(|route| format!("{} {}", route.method, route.pattern))
+        .collect();
+    let expected = ["(extension) /plain", "GET (unmatched)"].map(String::from);
+    assert_eq!(routes, BTreeSet::from(expected));
+}
+
+#[test]
+fn an_upgrade_header_is_no_way_around_the_lanes() {
+    let offload = timed().policy(Policy::AlwaysLane).build().expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(plain)));
+    get(&server, "/plain");
+    let upgrade =
+        "GET /plain HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    // Once it has to be tried, because the route might be a WebSocket's.
+    assert_eq!(place(&ask(&server, upgrade)), "loop");
+    for _ in 0..5 {
+        assert_eq!(place(&ask(&server, upgrade)), "lane");
+    }
+}
+
+#[test]
+fn server_timing_is_off_unless_asked_for() {
+    let offload = Offload::builder().threads(1).build().expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().service(plain)));
+    for _ in 0..10 {
+        assert_eq!(header(&get(&server, "/plain"), "server-timing"), None);
+    }
+}
+
+/// Waits for a condition that must come; a hang fails with a message.
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "the condition never came"
+        );
+        thread::yield_now();
+    }
+}
