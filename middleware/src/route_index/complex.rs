@@ -61,7 +61,11 @@ impl Complex {
 
     /// Where in `path` the match ends, if there is one.
     pub(super) fn end_of_match(&self, path: &str) -> Option<usize> {
-        if !path.starts_with(&*self.starts) || !path.ends_with(&*self.ends) {
+        // What is empty is not compared: see the trie's `Literals`.
+        if !self.starts.is_empty() && !path.starts_with(&*self.starts) {
+            return None;
+        }
+        if !self.ends.is_empty() && !path.ends_with(&*self.ends) {
             return None;
         }
         if self.resource.is_prefix() {
