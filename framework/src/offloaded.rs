@@ -10,25 +10,6 @@ use crate::{
     lane::{Lane, Place},
 };
 
-/// An argument of an `#[offload]` function.
-#[diagnostic::on_unimplemented(
-    message = "an argument of an `#[offload]` function crosses threads, and `{Self}` can't",
-    label = "this is not `Send + 'static`",
-    note = "take owned data such as `web::Json<T>`, `web::Path<T>`, `web::Query<T>`, `web::Data<T>`, `String` or `Bytes` instead of `HttpRequest`, `Payload`, `Rc` or a reference",
-    note = "an app that is wrapped by the plugin needs no `#[offload]`: its heavy routes move as a whole, whatever their arguments are"
-)]
-pub trait Argument {}
-impl<T: Send + 'static> Argument for T {}
-
-/// The return value of an `#[offload]` function.
-#[diagnostic::on_unimplemented(
-    message = "the value of an `#[offload]` function crosses threads, and `{Self}` can't",
-    label = "this is not `Send + 'static`",
-    note = "return `web::Json<T>`, `String`, `Bytes` or `(T, StatusCode)` instead of `HttpResponse`, and an error type that is `Send` instead of `actix_web::Error`"
-)]
-pub trait Output {}
-impl<T: Send + 'static> Output for T {}
-
 /// Runs the body of an `#[offload]` function that is not async.
 ///
 /// # Panics

@@ -157,7 +157,7 @@ impl<F> LaneJob<F> {
                 (head, body, None)
             }
         };
-        subject.observe(cost, queued);
+        subject.observe(cost, Some(queued));
         if host.offload_was_met() {
             subject.pin();
         }
@@ -202,7 +202,7 @@ async fn stream<B: MessageBody + 'static>(
             let (polled, cost) = contained(&host, &span, || body.as_mut().poll_next(cx));
             if cost > subject.core.table.rules().budget {
                 // A heavy chunk would freeze an event loop as a heavy handler does.
-                subject.observe(cost, Duration::ZERO);
+                subject.observe(cost, None);
             }
             match polled {
                 Ok(polled) => polled.map(chunk_of),
@@ -279,13 +279,13 @@ impl Subject {
         }
     }
 
-    fn observe(&self, cost: Duration, queued: Duration) {
+    fn observe(&self, cost: Duration, queued: Option<Duration>) {
         self.core.pace.record(cost);
         if let Some(route) = &self.route {
             let observation = Observation {
                 cost,
                 ran: Placement::Lane,
-                queued: Some(queued),
+                queued,
             };
             route.observe(self.bucket, observation);
         }
