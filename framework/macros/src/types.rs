@@ -1,7 +1,7 @@
 //! Tells from its name alone that a type can't cross threads, so that the message can name the way out.
 //!
-//! Only what is certain is judged here. Everything else is left to the compiler, which checks the traits
-//! `__private::Argument` and `__private::Output` at the same place and knows what a name means: a type of the user's own
+//! Only what is certain is judged here. Everything else is left to the compiler, which checks a trait of the expansion's
+//! own at the same place and knows what a name means: a type of the user's own
 //! that is called like one of actix's, or a wrapper that makes its content `Send`, must not be refused by its looks.
 
 use syn::visit::{self, Visit};
