@@ -36,6 +36,13 @@ pub struct Args {
     pub profile: Option<PathBuf>,
 }
 
+impl Default for Args {
+    /// What no flags at all mean.
+    fn default() -> Self {
+        Self::parse_from(["demo-app"])
+    }
+}
+
 /// Whether the plugin is around the app.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -65,7 +72,7 @@ mod tests {
 
     #[test]
     fn nothing_said_means_the_contract() {
-        let args = parse("").expect("parses");
+        let args = Args::default();
         assert_eq!(args.addr, ([127, 0, 0, 1], 8080).into());
         assert_eq!(args.offload, Mode::Auto);
         assert_eq!((args.workers, args.threads), (None, None));

@@ -42,7 +42,7 @@ pub(crate) enum AppError {
     },
     #[error("is malformed: {reason}")]
     Query { reason: String },
-    #[error("is not as expected: {reason}")]
+    #[error("cannot be used: {reason}")]
     Body { reason: String },
     #[error("is longer than this route accepts")]
     BodyTooLong,

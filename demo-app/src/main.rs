@@ -11,6 +11,7 @@ use demo_app::{
     cli::Args,
     server::{ServeError, Started, start},
 };
+use futures_util::future::poll_immediate;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 fn main() -> ExitCode {
@@ -27,11 +28,22 @@ fn main() -> ExitCode {
 
 async fn serve(args: &Args) -> Result<(), ServeError> {
     let started = start(args)?;
-    say(&started.to_string());
+    let banner = started.to_string();
     let Started {
-        server, offload, ..
+        mut server,
+        offload,
+        ..
     } = started;
-    server.await.map_err(ServeError::Serve)?;
+    // The first poll starts the workers and takes over the signals. Whoever reads the banner may
+    // stop the program at once.
+    let ended = match poll_immediate(&mut server).await {
+        Some(ended) => ended,
+        None => {
+            say(&banner);
+            server.await
+        }
+    };
+    ended.map_err(ServeError::Serve)?;
     if let Some(offload) = offload {
         offload.save_profile()?;
     }

@@ -117,8 +117,13 @@ fn off(args: &Args) -> Result<Started, ServeError> {
     })
 }
 
-/// The plugin as the demo sets it.
-fn plugin(args: &Args) -> Result<Offload, BuildError> {
+/// The plugin as the demo sets it: the routes that are there for comparison, and those that must
+/// answer under any load, are pinned to the event loop.
+///
+/// # Errors
+///
+/// A [`BuildError`] if the lane threads can't be started or the profile can't be read.
+pub fn plugin(args: &Args) -> Result<Offload, BuildError> {
     let mut builder = Offload::builder().server_timing(ServerTiming::On);
     if let Some(workers) = args.workers {
         builder = builder.workers(workers.into());

@@ -1,7 +1,8 @@
 //! The end-to-end tests of all crates, as one binary.
 #![forbid(unsafe_code)]
 
-mod plugin;
+mod conformance;
 mod demo;
+mod plugin;
 mod responsive;
 mod tidy;

@@ -1,0 +1,221 @@
+//! The program itself: says where it is, answers, stops when it is told to, and complains clearly.
+#![cfg(unix)]
+#![forbid(unsafe_code)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// What takes longer than this hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn program(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo-app"));
+    command.args(flags).env_remove("RUST_LOG");
+    command
+}
+
+/// A demo that runs. It is killed when a test fails before it has stopped.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    banner: String,
+    addr: SocketAddr,
+}
+
+impl Running {
+    fn start(flags: &[&str]) -> Self {
+        let mut child = program(&["--addr", "127.0.0.1:0", "--workers", "1", "--threads", "2"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut banner = String::new();
+        while !banner.contains("stops it\n") {
+            let read = stdout.read_line(&mut banner).expect("text");
+            assert_ne!(read, 0, "it ended after {banner:?}");
+        }
+        let url = banner.split("http://").nth(1).expect("a URL");
+        let addr = url
+            .split_whitespace()
+            .next()
+            .and_then(|addr| addr.parse().ok());
+        Self {
+            child,
+            stdout,
+            addr: addr.unwrap_or_else(|| panic!("no address in {banner}")),
+            banner,
+        }
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut stream = TcpStream::connect(self.addr).expect("it listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        answer
+    }
+
+    /// Sends a signal, and waits for the end. Gives its status and its last words.
+    fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).expect("it lives");
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                break status;
+            }
+            assert!(start.elapsed() < DEADLINE, "it does not stop");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let mut words = String::new();
+        self.stdout.read_to_string(&mut words).expect("text");
+        (status, words)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if it has ended, which is what they are for.
+        let _killed = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
+#[test]
+fn it_says_where_it_is_answers_and_stops_cleanly() {
+    for (mode, signal) in [
+        ("auto", Signal::SIGTERM),
+        ("auto", Signal::SIGINT),
+        ("off", Signal::SIGTERM),
+        ("off", Signal::SIGINT),
+    ] {
+        let demo = Running::start(&["--offload", mode]);
+        for said in ["event loops   1\n", &format!("offload       {mode}")] {
+            assert!(demo.banner.contains(said), "{}", demo.banner);
+        }
+        let lanes = if mode == "auto" {
+            "lane threads  2\n"
+        } else {
+            "lane threads  none\n"
+        };
+        assert!(demo.banner.contains(lanes), "{}", demo.banner);
+
+        let process = format!("process {}\n", demo.child.id());
+        assert!(demo.get("/").contains(&process), "{mode}");
+        demo.get("/burn?ms=2");
+        let (status, words) = demo.stop(signal);
+        assert_eq!(status.code(), Some(0), "{mode} {signal}: {status}");
+        assert_eq!(words, "demo-app has stopped\n", "{mode} {signal}");
+    }
+}
+
+#[test]
+fn it_can_be_stopped_as_soon_as_it_has_said_where_it_is() {
+    for mode in ["auto", "off"] {
+        for _ in 0..10 {
+            let (status, _) = Running::start(&["--offload", mode]).stop(Signal::SIGTERM);
+            assert_eq!(status.code(), Some(0), "{mode}: {status}");
+        }
+    }
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_it_stops() {
+    for mode in ["auto", "off"] {
+        let demo = Running::start(&["--offload", mode]);
+        let mut stream = TcpStream::connect(demo.addr).expect("it listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+        let head = b"POST /digest HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\
+                     Expect: 100-continue\r\nConnection: close\r\n\r\n";
+        stream.write_all(head).expect("it reads");
+        // The interim answer says that the handler is waiting for the body.
+        let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut interim).expect("an interim answer");
+        let stopping = thread::spawn(move || demo.stop(Signal::SIGTERM));
+        stream.write_all(b"abc").expect("it still reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.contains("ba7816bf8f01cfea"), "{mode}: {answer}");
+        let (status, _) = stopping.join().expect("no panic");
+        assert_eq!(status.code(), Some(0), "{mode}");
+    }
+}
+
+#[test]
+fn what_was_learned_outlives_the_process() {
+    let profile = Scratch::new("profile.json");
+    let path = profile.0.to_str().expect("a path in UTF-8");
+    let demo = Running::start(&["--profile", path]);
+    demo.get("/burn?ms=5");
+    assert_eq!(demo.stop(Signal::SIGTERM).0.code(), Some(0));
+    let saved = fs::read_to_string(&profile.0).expect("a profile");
+    assert!(saved.contains("/burn"), "{saved}");
+
+    let demo = Running::start(&["--profile", path]);
+    demo.get("/burn?ms=5");
+    let report = demo.get("/_offload/routes");
+    assert!(report.contains("profile"), "{report}");
+    assert_eq!(demo.stop(Signal::SIGTERM).0.code(), Some(0));
+}
+
+#[test]
+fn wrong_flags_are_refused_by_name() {
+    for (flags, named) in [
+        (["--workers", "0"], "--workers"),
+        (["--threads", "100000"], "--threads"),
+        (["--offload", "perhaps"], "--offload"),
+        (["--addr", "here"], "--addr"),
+        (["--colour", "red"], "--colour"),
+    ] {
+        let Output { status, stderr, .. } = program(&flags).output().expect("it runs");
+        assert_eq!(status.code(), Some(2), "{flags:?}");
+        let said = String::from_utf8_lossy(&stderr);
+        assert!(said.contains(named), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let addr = taken.local_addr().expect("an address").to_string();
+    for mode in ["auto", "off"] {
+        let flags = ["--addr", &addr, "--offload", mode];
+        let Output { status, stderr, .. } = program(&flags).output().expect("it runs");
+        assert_eq!(status.code(), Some(1), "{mode}");
+        let said = String::from_utf8_lossy(&stderr);
+        assert!(said.contains(&addr), "{mode}: {said}");
+    }
+}
+
+/// A path for one test's file, which is gone when the test has ended.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let name = format!("{}-{name}", std::process::id());
+        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _removed = fs::remove_file(&self.0);
+    }
+}

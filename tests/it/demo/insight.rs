@@ -1,0 +1,181 @@
+//! The demo tells what the plugin does: in its report, its metrics and on each answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use demo_app::cli::Mode;
+use serde_json::Value;
+
+use super::{Running, text};
+
+fn timing(demo: &Running, target: &str) -> String {
+    let answer = demo.get(target);
+    assert_eq!(answer.status(), 200, "{demo} {target}: {}", text(&answer));
+    answer
+        .header("server-timing")
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn answers_say_where_they_were_made() {
+    let demo = Running::start(Mode::Auto);
+    for (target, place) in [
+        ("/timer?ms=5", "lane"),
+        ("/burn?ms=5", "lane"),
+        ("/sort?n=10000", "lane"),
+        ("/json/stringify?items=5000", "lane"),
+        ("/inline/timer?ms=5", "loop"),
+        ("/inline/burn?ms=5", "loop"),
+        ("/inline/sort?n=10000", "loop"),
+        ("/inline/json/stringify?items=5000", "loop"),
+        ("/block/timer?ms=5", "loop"),
+        ("/block/burn?ms=5", "loop"),
+        ("/block/sort?n=10000", "loop"),
+        ("/block/json/stringify?items=5000", "loop"),
+        ("/_offload/routes", "loop"),
+        ("/metrics", "loop"),
+    ] {
+        // Not only the first request, after which a placement may be learned.
+        for _ in 0..2 {
+            let timing = timing(&demo, target);
+            assert!(
+                timing.starts_with(&format!("place;desc=\"{place}\"")),
+                "{target}: {timing}"
+            );
+            assert!(
+                timing.contains("queue;dur=") && timing.contains("run;dur="),
+                "{timing}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_the_plugin_there_is_nothing_to_say() {
+    let demo = Running::start(Mode::Off);
+    assert_eq!(timing(&demo, "/burn?ms=1"), "");
+    let report = demo.get_json("/_offload/routes");
+    assert_eq!(report["mode"], "off");
+    assert_eq!(report["routes"], Value::Array(Vec::new()));
+    let samples = samples(&text(&demo.get("/metrics")));
+    assert_eq!(samples["demo_up"], 1.0);
+    assert_eq!(samples["demo_offload_enabled"], 0.0);
+}
+
+#[test]
+fn the_report_knows_each_route_that_was_met() {
+    let demo = Running::start(Mode::Auto);
+    demo.get("/burn?ms=5");
+    demo.post_json("/sort", "[2, 1]");
+    let report = demo.get_json("/_offload/routes");
+    assert_eq!(report["mode"], "auto");
+    assert_eq!(report["lane"]["threads"], 2);
+    let route = |method: &str, pattern: &str| {
+        let routes = report["routes"].as_array().expect("routes");
+        routes
+            .iter()
+            .find(|route| route["method"] == method && route["pattern"] == pattern)
+            .unwrap_or_else(|| panic!("no {method} {pattern} in {report:#}"))
+    };
+    let burn = route("GET", "/burn");
+    assert_eq!(burn["placement"], "lane");
+    assert_eq!(burn["lane_runs"], 1);
+    assert!(burn["cost"]["peak_us"].as_f64() > Some(1000.0), "{burn}");
+    assert!(burn["last_move"]["reason"].is_string(), "{burn}");
+    assert_eq!(route("POST", "/sort")["lane_runs"], 1);
+    assert_eq!(route("GET", "/inline/timer")["placement"], "loop");
+    assert!(!report["event_loops"].as_array().expect("loops").is_empty());
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let demo = Running::start(Mode::Auto);
+    demo.get("/burn?ms=5");
+    demo.get("/inline/burn?ms=5");
+    demo.get("/nothing");
+    let metrics = demo.get("/metrics");
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let samples = samples(&text(&metrics));
+    for (series, value) in [
+        ("demo_up", 1.0),
+        ("demo_offload_enabled", 1.0),
+        (
+            r#"offload_route_runs_total{method="GET",pattern="/burn",placement="lane"}"#,
+            1.0,
+        ),
+        (
+            r#"offload_route_runs_total{method="GET",pattern="/inline/burn",placement="loop"}"#,
+            1.0,
+        ),
+        (
+            r#"offload_route_on_lane{method="GET",pattern="/burn"}"#,
+            1.0,
+        ),
+        (
+            r#"offload_route_on_lane{method="GET",pattern="/inline/burn"}"#,
+            0.0,
+        ),
+        (
+            r#"offload_route_panics_total{method="GET",pattern="/burn"}"#,
+            0.0,
+        ),
+        (
+            r#"offload_route_refused_total{method="GET",pattern="/burn"}"#,
+            0.0,
+        ),
+        ("offload_lane_threads", 2.0),
+        ("offload_lane_queued", 0.0),
+    ] {
+        assert_eq!(
+            samples.get(series),
+            Some(&value),
+            "{series} in {samples:#?}"
+        );
+    }
+    let peak = samples[r#"offload_route_run_seconds{method="GET",pattern="/burn",figure="peak"}"#];
+    assert!(peak > 0.001, "{peak}");
+    let longest = samples[r#"offload_loop_longest_poll_seconds{event_loop="0"}"#];
+    assert!(
+        longest >= 0.005,
+        "/inline/burn kept the loop, but not for {longest} s"
+    );
+}
+
+/// Reads a text as Prometheus would, and checks what it checks: each family is declared once, before
+/// its samples, which stand together; no series comes twice; counters are called so.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    assert!(text.ends_with('\n'), "the last line has no end");
+    let (mut families, mut samples) = (BTreeSet::new(), BTreeMap::new());
+    let (mut family, mut helped) = (String::new(), String::new());
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').expect("a name and a text");
+            assert!(
+                !words.is_empty() && families.insert(name.to_owned()),
+                "{line}"
+            );
+            helped = name.to_owned();
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').expect("a name and a type");
+            assert_eq!(name, helped, "the type follows the help");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            family = name.to_owned();
+        } else {
+            let (series, value) = line.rsplit_once(' ').expect("a series and a value");
+            let name = series.split('{').next().unwrap_or_default();
+            assert_eq!(name, family, "{line}");
+            let value = value
+                .parse()
+                .unwrap_or_else(|_| panic!("no number: {line}"));
+            assert!(
+                samples.insert(series.to_owned(), value).is_none(),
+                "twice: {line}"
+            );
+        }
+    }
+    samples
+}
