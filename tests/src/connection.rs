@@ -42,12 +42,14 @@ impl Connection {
         })
     }
 
-    /// Sends these bytes, all of them before it returns.
+    /// Sends these bytes, all of them before it returns, behind what is still being sent in the
+    /// background.
     ///
     /// # Errors
     ///
     /// If the server has ended the connection, or takes nothing for [`DEADLINE`].
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.join_writers();
         self.stream.write_all(bytes).map_err(explain)
     }
 

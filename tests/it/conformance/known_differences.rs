@@ -1,0 +1,1 @@
+//! What the plugin does not keep, by nature: one list, each entry asserted, so that it stays true.
