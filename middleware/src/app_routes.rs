@@ -20,7 +20,7 @@ use std::{
 };
 
 use actix_http::{Method, Uri};
-use actix_web::dev::ResourceMap;
+use actix_web::dev::{ResourceMap, Url};
 use offload_core::{
     Lane,
     routes::{Route, RouteTable},
@@ -79,13 +79,25 @@ pub(crate) struct Published {
     index: RouteIndex,
     knowledge: Knowledge,
     routes: Box<[OnceLock<Arc<Route>>]>,
-    handshakes: Box<[AtomicU8]>,
+    notes: Box<[AtomicU8]>,
 }
 
 /// A route has answered an upgrade request by an upgrade.
 const UPGRADED: u8 = 1;
 /// A route has answered an upgrade request by an ordinary response.
 const DECLINED: u8 = 2;
+/// A request that was predicted to be this route's was.
+const KEPT: u8 = 4;
+/// A request that was predicted to be this route's was another's: guards decide, which the index does
+/// not know.
+const DIVERTED: u8 = 8;
+
+/// Which route a request is expected to have.
+struct Prediction {
+    slot: Slot,
+    /// It follows from the path alone, not from a guess at what a middleware makes of the path.
+    certain: bool,
+}
 
 /// Where a route stands in [`Published`].
 pub(crate) type Slot = usize;
@@ -98,24 +110,91 @@ impl Published {
             index,
             knowledge,
             routes: (0..places).map(|_| OnceLock::new()).collect(),
-            handshakes: (0..places).map(|_| AtomicU8::new(0)).collect(),
+            notes: (0..places).map(|_| AtomicU8::new(0)).collect(),
         }
     }
 
     /// The slot of a request, or `None` while its pattern is not known.
     pub(crate) fn slot(&self, method: &Method, uri: &Uri) -> Option<Slot> {
-        let row = match self.index.find_uri(uri) {
-            Some(pattern) => pattern.index(),
-            None if self.knowledge == Knowledge::Full => self.row_of_normalised(uri.path()),
+        self.predict(method, uri).map(|prediction| prediction.slot)
+    }
+
+    fn predict(&self, method: &Method, uri: &Uri) -> Option<Prediction> {
+        let column = method_index(method);
+        let (row, certain) = match self.index.find_uri(uri) {
+            Some(pattern) => (pattern.index(), true),
+            None if self.knowledge == Knowledge::Full => match self.row_of_normalised(uri.path()) {
+                Some(row) => (row, false),
+                None => (self.index.len(), true),
+            },
             None => return None,
         };
-        Some(row * METHODS.len() + method_index(method))
+        let slot = row * METHODS.len() + column;
+        if self.is_diverted(slot) && certain && row < self.index.len() {
+            return Some(self.predict_past_guards(column, uri));
+        }
+        Some(Prediction { slot, certain })
+    }
+
+    /// The first pattern of a path that is not known to leave this method to a later one.
+    #[cold]
+    fn predict_past_guards(&self, column: usize, uri: &Uri) -> Prediction {
+        let url = Url::new(uri.clone());
+        let slot_of = |row: usize| row * METHODS.len() + column;
+        let found = self.index.find_where(url.path(), |pattern| {
+            !self.is_diverted(slot_of(pattern.index()))
+        });
+        let row = found.map_or(self.index.len(), |pattern| pattern.index());
+        Prediction {
+            slot: slot_of(row),
+            certain: true,
+        }
+    }
+
+    /// Learns from a finished request whether its prediction was right, and says which slot it has.
+    ///
+    /// `actual` is the pattern that actix found, guards included; `refused` says that no handler
+    /// took the request, in which case actix names a pattern by the path alone.
+    pub(crate) fn settle(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        actual: Option<&str>,
+        refused: bool,
+    ) -> Option<Slot> {
+        loop {
+            let Prediction { slot, certain } = self.predict(method, uri)?;
+            let (_, predicted) = self.label(slot);
+            let right = predicted == actual.unwrap_or(UNMATCHED);
+            if refused || !certain {
+                return Some(slot);
+            }
+            let note = if right { KEPT } else { DIVERTED };
+            let before = self.notes[slot].fetch_or(note, Ordering::Relaxed);
+            if right || before & KEPT != 0 || slot / METHODS.len() == self.index.len() {
+                return Some(slot);
+            }
+            // Diverted for the first time: the next prediction passes this pattern by.
+        }
+    }
+
+    /// Whether requests of this slot may be other routes' for reasons that cannot be foreseen, so
+    /// that what was learned of it holds for none of them.
+    pub(crate) fn is_uncertain(&self, slot: Slot) -> bool {
+        let notes = self.notes[slot].load(Ordering::Relaxed);
+        let unmatched = slot / METHODS.len() == self.index.len();
+        notes & DIVERTED != 0 && (unmatched || notes & KEPT != 0)
+    }
+
+    /// Whether all requests that were predicted to be this slot's were others'.
+    fn is_diverted(&self, slot: Slot) -> bool {
+        self.notes[slot].load(Ordering::Relaxed) & (KEPT | DIVERTED) == DIVERTED
     }
 
     /// A middleware such as `NormalizePath` may still lead an unmatched path to a resource, so the
     /// spelling it would be given is tried. This only predicts a cost; it never changes an answer.
     #[cold]
-    fn row_of_normalised(&self, path: &str) -> usize {
+    fn row_of_normalised(&self, path: &str) -> Option<usize> {
         let mut candidate = String::with_capacity(path.len() + 1);
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             candidate.push('/');
@@ -125,7 +204,7 @@ impl Published {
         candidate.push('/');
         trimmed
             .or_else(|| self.index.find(&candidate))
-            .map_or(self.index.len(), |pattern| pattern.index())
+            .map(|pattern| pattern.index())
     }
 
     pub(crate) fn route(&self, slot: Slot) -> Option<&Arc<Route>> {
@@ -135,13 +214,13 @@ impl Published {
     /// Whether a request that asks for an upgrade may get one: not on a route that has only ever
     /// declined, or else any client could choose to run a heavy route on an event loop.
     pub(crate) fn may_upgrade(&self, slot: Slot) -> bool {
-        self.handshakes[slot].load(Ordering::Relaxed) != DECLINED
+        self.notes[slot].load(Ordering::Relaxed) & (UPGRADED | DECLINED) != DECLINED
     }
 
     /// Notes how a route answered an upgrade request.
     pub(crate) fn note_handshake(&self, slot: Slot, upgraded: bool) {
         let answer = if upgraded { UPGRADED } else { DECLINED };
-        self.handshakes[slot].fetch_or(answer, Ordering::Relaxed);
+        self.notes[slot].fetch_or(answer, Ordering::Relaxed);
     }
 
     fn label(&self, slot: Slot) -> (&'static str, &str) {

@@ -222,7 +222,7 @@ fn panics_are_answered_counted_and_end_no_thread() {
                     if true {
                         panic!("on purpose");
                     }
-                    HttpResponse::Ok()
+                    HttpResponse::Ok().finish()
                 }),
             )
         });
@@ -393,18 +393,91 @@ fn what_was_learned_outlives_the_process() {
 }
 
 #[test]
+fn guards_that_lead_past_a_pattern_are_learned() {
+    #[get("/users/{id}")]
+    async fn user() -> &'static str {
+        "light"
+    }
+    #[actix_web::post("/users/import")]
+    async fn import() -> &'static str {
+        thread::sleep(Duration::from_millis(60));
+        "heavy"
+    }
+    #[actix_web::post("/users/{name}")]
+    async fn rename() -> &'static str {
+        "light"
+    }
+    let offload = timed()
+        .budget(Duration::from_millis(5))
+        .build()
+        .expect("starts");
+    let app = offload.app(|| App::new().service(user).service(import).service(rename));
+    let server = TestServer::start(app);
+    // actix's own map of patterns says `/users/{id}` for each of these, whatever the method.
+    let post = |path: &str| {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        ask(&server, &request)
+    };
+    wait_until(|| place(&post("/users/ada")) == "loop");
+    for _ in 0..3 {
+        assert_eq!(
+            place(&post("/users/import")),
+            "lane",
+            "{:?}",
+            offload.report()
+        );
+    }
+    assert_eq!(place(&post("/users/ada")), "loop");
+    let report = offload.report();
+    let named = |method: &str, pattern: &str| {
+        report
+            .routes
+            .iter()
+            .any(|route| route.method == method && route.pattern == pattern)
+    };
+    assert!(
+        named("POST", "/users/import") && named("POST", "/users/{name}"),
+        "{report:?}"
+    );
+    assert!(!named("POST", "/users/{id}"), "{report:?}");
+    assert!(
+        report.event_loops[0].longest_poll_seconds < 0.03,
+        "{report:?}"
+    );
+}
+
+#[test]
+fn bad_requests_do_not_bring_a_heavy_route_to_the_loop() {
+    async fn heavy(n: web::Path<u64>) -> String {
+        thread::sleep(Duration::from_millis(60));
+        n.to_string()
+    }
+    let offload = timed()
+        .budget(Duration::from_millis(20))
+        .build()
+        .expect("starts");
+    let app = offload.app(|| App::new().route("/heavy/{n}", web::get().to(heavy)));
+    let server = TestServer::start(app);
+    for _ in 0..2 {
+        for _ in 0..40 {
+            let refused = get(&server, "/heavy/abc");
+            assert_eq!((status(&refused), place(&refused).as_str()), (404, "lane"));
+        }
+        assert_eq!(place(&get(&server, "/heavy/7")), "lane");
+    }
+}
+
+#[test]
 fn a_flood_of_paths_and_methods_adds_no_routes() {
     let offload = timed().build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(plain)));
     let mut connection = Connection::open(server.addr()).expect("connects");
     for n in 0..500 {
-        let request = format!(
-            "GET /nothing/{n}/here HTTP/1.1\r\nHost: test\r\n\r\n\
-             ODD{n} /plain HTTP/1.1\r\nHost: test\r\n\r\n"
-        );
-        connection.send(request.as_bytes()).expect("sends");
-        for _ in 0..2 {
-            assert_eq!(status(&connection.read_response().expect("answers")), 404);
+        for line in [format!("GET /nothing/{n}/here"), format!("ODD{n} /plain")] {
+            let request = format!("{line} HTTP/1.1\r\nHost: test\r\n\r\n");
+            connection.send(request.as_bytes()).expect("sends");
+            let response = connection.read_response().expect("answers");
+            assert_eq!(status(&response), 404);
         }
     }
     let routes: BTreeSet<String> = offload

@@ -28,7 +28,10 @@ fn burn(time: Duration) {
 }
 
 fn get(server: &TestServer, path: &str) -> Vec<u8> {
-    ask(server, &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
+    ask(
+        server,
+        &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"),
+    )
 }
 
 fn ask(server: &TestServer, request: &str) -> Vec<u8> {
@@ -119,7 +122,11 @@ fn without_the_plugin_the_same_check_fails() {
     let app = watch.around(|| App::new().configure(mixed));
     let server = TestServer::builder().workers(2).start(app);
     storm(&server);
-    assert!(watch.longest() >= HEAVY, "a poll took {:?}", watch.longest());
+    assert!(
+        watch.longest() >= HEAVY,
+        "a poll took {:?}",
+        watch.longest()
+    );
 }
 
 #[test]
@@ -131,12 +138,19 @@ fn the_loops_own_record_names_the_route_that_blocked() {
     let server = TestServer::start(offload.app(|| App::new().configure(mixed)));
     get(&server, "/");
     // The first response of an app teaches its routes, in the background.
-    while !offload.report().routes.iter().any(|r| r.pattern == "/area/{name}") {
+    while !offload
+        .report()
+        .routes
+        .iter()
+        .any(|r| r.pattern == "/area/{name}")
+    {
         get(&server, "/area/x");
     }
     let record = offload.report().event_loops;
     assert!(
-        record.iter().any(|l| l.longest_poll_seconds >= HEAVY.as_secs_f64() / 2.0),
+        record
+            .iter()
+            .any(|l| l.longest_poll_seconds >= HEAVY.as_secs_f64() / 2.0),
         "{record:?}",
     );
 }
@@ -202,7 +216,12 @@ fn sleeping_handlers_hold_no_lane_thread() {
                 actix_web::rt::time::sleep(Duration::from_millis(100)).await;
                 HttpResponse::Ok().streaming(futures_util::stream::unfold(0, |n| async move {
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                    (n < 3).then(|| (Ok::<_, actix_web::Error>(web::Bytes::from(format!("{n}"))), n + 1))
+                    (n < 3).then(|| {
+                        (
+                            Ok::<_, actix_web::Error>(web::Bytes::from(format!("{n}"))),
+                            n + 1,
+                        )
+                    })
                 }))
             }),
         )
@@ -211,7 +230,9 @@ fn sleeping_handlers_hold_no_lane_thread() {
     let mut connections: Vec<_> = (0..HANDLERS)
         .map(|_| {
             let mut connection = Connection::open(server.addr()).expect("connects");
-            connection.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").expect("sends");
+            connection
+                .send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                .expect("sends");
             connection
         })
         .collect();
@@ -243,7 +264,10 @@ fn handlers_may_use_rayon_and_nest_it() {
                     rayon::scope(|scope| {
                         for _ in 0..8 {
                             scope.spawn(|_| {
-                                let sum = (0..1000u64).into_par_iter().map(std::hint::black_box).count();
+                                let sum = (0..1000u64)
+                                    .into_par_iter()
+                                    .map(std::hint::black_box)
+                                    .count();
                                 seen.fetch_add(sum, Ordering::Relaxed);
                             });
                         }
@@ -271,7 +295,10 @@ fn handlers_may_use_rayon_and_nest_it() {
         for client in 0..8 {
             scope.spawn(move || {
                 for round in 0..4 {
-                    assert_eq!(get(server, &format!("/sort/{}", client * 10 + round)), b"sorted");
+                    assert_eq!(
+                        get(server, &format!("/sort/{}", client * 10 + round)),
+                        b"sorted"
+                    );
                     assert_eq!(get(server, "/nap"), b"rested");
                 }
             });
@@ -294,7 +321,11 @@ fn ask_until(server: &TestServer, offload: &Offload, wanted: Placement, at_most:
         }
         get(server, "/changing");
     }
-    panic!("{:?} after {at_most} requests: {:?}", placement(offload), offload.report().routes);
+    panic!(
+        "{:?} after {at_most} requests: {:?}",
+        placement(offload),
+        offload.report().routes
+    );
 }
 
 #[test]
@@ -326,7 +357,11 @@ fn a_route_changes_sides_when_its_cost_does_and_says_why() {
     ask_until(&server, &offload, Placement::Loop, 2000);
 
     let report = offload.report();
-    let route = report.routes.iter().find(|r| r.pattern == "/changing").expect("reported");
+    let route = report
+        .routes
+        .iter()
+        .find(|r| r.pattern == "/changing")
+        .expect("reported");
     let json = serde_json::to_value(route).expect("JSON");
     assert!(json["last_move"]["reason"].is_string(), "{json}");
 }
@@ -353,7 +388,9 @@ fn a_client_that_leaves_takes_its_queued_request_with_it() {
                             started.wait();
                             gate.wait();
                         }
-                        ran.write().unwrap_or_else(PoisonError::into_inner).push(name.into_inner());
+                        ran.write()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(name.into_inner());
                         "ran"
                     }
                 }),
@@ -377,7 +414,10 @@ fn a_client_that_leaves_takes_its_queued_request_with_it() {
     gate.wait();
     assert_eq!(blocker.read_response().expect("answers").body, b"ran");
     assert_eq!(staying.read_response().expect("answers").body, b"ran");
-    assert_eq!(*ran.read().unwrap_or_else(PoisonError::into_inner), ["blocker", "stays"]);
+    assert_eq!(
+        *ran.read().unwrap_or_else(PoisonError::into_inner),
+        ["blocker", "stays"]
+    );
 }
 
 #[test]
@@ -420,9 +460,15 @@ fn a_full_queue_refuses_and_never_runs_on_the_loop() {
     let mut waiting = open("waits");
     wait_until(|| offload.report().lane.queued == 1);
     let refused = open("refused").read_response().expect("answers");
-    assert!(refused.status_line.starts_with(b"HTTP/1.1 503 "), "{refused:?}");
     assert!(
-        refused.header_lines.iter().any(|line| line.to_ascii_lowercase().starts_with(b"retry-after: ")),
+        refused.status_line.starts_with(b"HTTP/1.1 503 "),
+        "{refused:?}"
+    );
+    assert!(
+        refused
+            .header_lines
+            .iter()
+            .any(|line| line.to_ascii_lowercase().starts_with(b"retry-after: ")),
         "{refused:?}",
     );
     gate.wait();
@@ -435,7 +481,10 @@ fn a_full_queue_refuses_and_never_runs_on_the_loop() {
 fn wait_until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "the condition never came");
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "the condition never came"
+        );
         thread::yield_now();
     }
 }

@@ -162,6 +162,21 @@ impl Route {
         }
     }
 
+    /// Takes in a run that ended in an error.
+    ///
+    /// A request that was turned away cheaply says nothing about one that is served, and if it counted, anybody could
+    /// bring a heavy route onto the event loops by a handful of bad requests. So it is only counted, unless it was over
+    /// the budget, which is as heavy as any.
+    pub fn observe_error(&self, bucket: SizeBucket, observation: Observation) {
+        if matches!(
+            self.rules.grade(observation.cost),
+            Grade::Over | Grade::Slow
+        ) {
+            return self.observe(bucket, observation);
+        }
+        self.record.count_run(bucket, observation.ran);
+    }
+
     /// Pins the route to a place, whatever it costs. What it costs is still measured.
     ///
     /// [`PinSource::Configuration`] wins over [`PinSource::Attribute`]; a pin of the same source replaces the one

@@ -80,6 +80,30 @@ fn each_body_size_is_judged_for_itself() {
 }
 
 #[test]
+fn errors_never_bring_a_route_to_the_loop_but_may_take_it_off() {
+    let table = RouteTable::new(Rules::default());
+    let route = table.route(0, "POST", "/hash");
+    for _ in 0..100 {
+        route.observe_error(none(), run(20, Placement::Lane));
+    }
+    assert_eq!(route.place(none()), Placement::Lane, "still unknown");
+    route.observe(none(), run(60_000, Placement::Lane));
+    for _ in 0..100 {
+        route.observe_error(none(), run(20, Placement::Lane));
+    }
+    assert_eq!(route.place(none()), Placement::Lane, "known as heavy");
+    assert_eq!(route.report().lane_runs, 201, "but all are counted");
+
+    let route = light(&table);
+    route.observe_error(none(), run(60_000, Placement::Loop));
+    assert_eq!(
+        route.place(none()),
+        Placement::Lane,
+        "a heavy error is heavy"
+    );
+}
+
+#[test]
 fn a_report_is_json_with_its_units_in_the_names() {
     let table = RouteTable::new(Rules::default());
     let route = light(&table);

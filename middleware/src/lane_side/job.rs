@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_http::{Method, Payload, Request, RequestHead, Response, Uri};
+use actix_http::{Method, Payload, Request, RequestHead, Response, StatusCode, Uri};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     answers,
-    app_routes::AppRoutes,
+    app_routes::{AppRoutes, UNMATCHED},
     hop::{
         body::{BodyError, Chunk},
         payload::LanePayload,
@@ -157,7 +157,8 @@ impl<F> LaneJob<F> {
                 (head, body, None)
             }
         };
-        subject.observe(cost, Some(queued));
+        let error = head.status.is_client_error() || head.status.is_server_error();
+        subject.observe_whole(cost, queued, error);
         if host.offload_was_met() {
             subject.pin();
         }
@@ -202,7 +203,7 @@ async fn stream<B: MessageBody + 'static>(
             let (polled, cost) = contained(&host, &span, || body.as_mut().poll_next(cx));
             if cost > subject.core.table.rules().budget {
                 // A heavy chunk would freeze an event loop as a heavy handler does.
-                subject.observe(cost, None);
+                subject.observe_chunk(cost);
             }
             match polled {
                 Ok(polled) => polled.map(chunk_of),
@@ -256,19 +257,24 @@ struct Subject {
 }
 
 impl Subject {
-    /// Finds the route if it was not known when the request came, from what actix made of it.
+    /// Finds the route by what actix made of the request, guards included.
     fn learn<R: 'static, B: 'static>(&mut self, app: &Arc<AppRoutes>, response: &R) {
-        if self.route.is_some() {
-            return;
+        let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() else {
+            return self.find(app);
+        };
+        let request = response.request();
+        app.learn(request.resource_map(), &self.core.lane);
+        let actual = request.match_pattern();
+        if let Some(pattern) = &actual {
+            app.met(pattern);
         }
-        if let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() {
-            let request = response.request();
-            app.learn(request.resource_map(), &self.core.lane);
-            if let Some(pattern) = request.match_pattern() {
-                app.met(&pattern);
-            }
-        }
-        self.find(app);
+        let refused = matches!(
+            response.status(),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+        );
+        let published = app.published();
+        let slot = published.settle(&self.method, &self.uri, actual.as_deref(), refused);
+        self.route = slot.map(|slot| app.open(&published, slot));
     }
 
     fn find(&mut self, app: &Arc<AppRoutes>) {
@@ -279,16 +285,32 @@ impl Subject {
         }
     }
 
-    fn observe(&self, cost: Duration, queued: Option<Duration>) {
+    /// Takes in a run up to its response head.
+    fn observe_whole(&self, cost: Duration, queued: Duration, error: bool) {
         self.core.pace.record(cost);
-        if let Some(route) = &self.route {
-            let observation = Observation {
-                cost,
-                ran: Placement::Lane,
-                queued,
-            };
+        let Some(route) = &self.route else { return };
+        let observation = Observation {
+            cost,
+            ran: Placement::Lane,
+            queued: Some(queued),
+        };
+        // Errors are what unmatched requests usually end in, so there they do say what it costs.
+        if error && route.pattern() != UNMATCHED {
+            route.observe_error(self.bucket, observation);
+        } else {
             route.observe(self.bucket, observation);
         }
+    }
+
+    /// Takes in a chunk of a body, as a run of its own.
+    fn observe_chunk(&self, cost: Duration) {
+        let Some(route) = &self.route else { return };
+        let observation = Observation {
+            cost,
+            ran: Placement::Lane,
+            queued: None,
+        };
+        route.observe(self.bucket, observation);
     }
 
     fn pin(&self) {

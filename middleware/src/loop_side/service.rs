@@ -2,9 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
     marker::PhantomData,
-    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -18,6 +16,7 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, Service, ServiceFactory},
 };
+use futures_core::future::LocalBoxFuture;
 use offload_core::{
     cost::SizeBucket,
     placement::{Placement, Policy},
@@ -49,8 +48,11 @@ pub struct OffloadApp<F, I, S, B> {
     factory: F,
     core: Arc<Core>,
     lane_apps: Arc<LaneApps<F>>,
-    app: PhantomData<fn() -> (I, S, B)>,
+    app: PhantomData<Makes<I, S, B>>,
 }
+
+/// Says which types an app is made of without owning any of them.
+type Makes<I, S, B> = fn() -> (I, S, B);
 
 impl<F, I, S, B> OffloadApp<F, I, S, B> {
     pub(crate) fn new(factory: F, core: Arc<Core>, lane_apps: Arc<LaneApps<F>>) -> Self {
@@ -79,7 +81,7 @@ where
     type Config = AppConfig;
     type Service = OffloadService<F, I, S, B>;
     type InitError = S::InitError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Service, Self::InitError>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self::Service, Self::InitError>>;
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
         let building = (self.factory)().into_factory().new_service(config.clone());
@@ -172,6 +174,13 @@ where
         let rules = self.context.core.table.rules();
         let known = slot.and_then(|slot| view.published.route(slot));
         match known {
+            Some(route)
+                if rules.policy == Policy::Learned
+                    && slot.is_some_and(|slot| view.published.is_uncertain(slot))
+                    && route.pinned_by().is_none() =>
+            {
+                Placement::Lane
+            }
             Some(route) => route.place(bucket),
             None => {
                 let placement = match rules.policy {
