@@ -25,6 +25,8 @@ pub(crate) enum Step {
     HalfClose,
     /// Reads until the server ends the connection by itself.
     End,
+    /// Ends the connection and looks at nothing more.
+    Leave,
 }
 
 /// Where the requests of a case may be answered.
@@ -144,5 +146,9 @@ impl Case {
 
     pub(crate) fn end(self) -> Self {
         self.step(Step::End)
+    }
+
+    pub(crate) fn leave(self) -> Self {
+        self.step(Step::Leave)
     }
 }

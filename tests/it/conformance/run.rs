@@ -45,7 +45,7 @@ pub(crate) fn run(case: &Case, style: Style, addr: SocketAddr) -> io::Result<Tra
     for _ in 0..times {
         for step in &case.steps {
             run.step(step)?;
-            if run.last == Last::Fault {
+            if matches!(run.last, Last::Fault | Last::Left) {
                 return Ok(run.transcript);
             }
         }
@@ -63,6 +63,8 @@ enum Last {
     KeepsOpen,
     /// A response that ends it, or what came after an upgrade.
     Ends,
+    /// Nothing, because the client left.
+    Left,
     /// What came is no HTTP, so that nothing behind it can be told apart.
     Fault,
 }
@@ -113,6 +115,10 @@ impl Run {
                 let rest = self.connection.read_to_end()?;
                 self.last = Last::Ends;
                 self.note(Event::Bytes(rest));
+                Ok(())
+            }
+            Step::Leave => {
+                self.last = Last::Left;
                 Ok(())
             }
             Step::HalfClose => {

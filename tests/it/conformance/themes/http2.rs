@@ -197,7 +197,13 @@ fn visit(server: &TestServer) -> Vec<Answer> {
     let addr = server.addr();
     let visit = async {
         let socket = TcpStream::connect(addr).await.expect("a connection");
-        let (client, connection) = client::handshake(socket).await.expect("a handshake");
+        socket.set_nodelay(true).expect("a socket of TCP");
+        // Wide windows: narrow ones only make many round trips of one large body.
+        let handshake = client::Builder::new()
+            .initial_window_size(1 << 20)
+            .initial_connection_window_size(1 << 22)
+            .handshake(socket);
+        let (client, connection) = handshake.await.expect("a handshake");
         let driver = tokio::spawn(async move {
             // It ends with the client, or with an error that the requests report too.
             let _ended = connection.await;

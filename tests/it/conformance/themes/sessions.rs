@@ -75,6 +75,8 @@ impl Client {
             let (name, value) = pair.split_once('=').expect("a pair");
             assert_eq!(name, "session");
             self.cookie = (!value.is_empty()).then(|| value.to_owned());
+            // A removed cookie expires a year before now, whenever that is.
+            let rest = rest.split("; Expires=").next().unwrap_or(rest);
             attributes = Some(rest.trim().to_owned());
         }
         (response, attributes)

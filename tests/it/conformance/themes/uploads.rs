@@ -151,10 +151,6 @@ fn cases() -> Vec<Case> {
             .send(sum.clone().chunks([]).head())
             .send("5;name=value\r\nhello\r\n0\r\nX-Trailer: yes\r\n\r\n")
             .response(),
-        Case::new("a bad chunk size")
-            .send(sum.clone().chunks([]).head())
-            .send("zz\r\n")
-            .response(),
         Case::new("an upload that is cut off")
             .send(sum.clone().body(noise(1000)).head())
             .send("only this")
@@ -268,6 +264,9 @@ fn unread() -> Vec<Case> {
             .send(Request::post(path).chunks([]).head())
             .send_in_background(super::super::request::chunked(big.chunks(10_000)))
             .response()
+            // Behind a large chunked body that was left unread, actix may forget to read on if the
+            // handler has awaited, so that nothing more is answered here, with or without the plugin.
+            .leave()
     };
     vec![
         Case::of(Request::post("/upload/ignored"))

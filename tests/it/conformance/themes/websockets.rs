@@ -135,23 +135,28 @@ fn upgraded() -> Vec<Case> {
             .send(frame(TEXT, b"hello"))
             .bytes(7)
             .send(frame(CLOSE, GOODBYE))
+            .bytes(7)
             .says(r"| \x81\x05hello"),
         open("bytes come back", "/ws/echo")
             .send(frame(BINARY, &large))
             .bytes(60_004)
-            .send(frame(CLOSE, GOODBYE)),
+            .send(frame(CLOSE, GOODBYE))
+            .bytes(7),
         open("a ping is answered", "/ws/echo")
             .send(frame(PING, b"?"))
             .bytes(3)
-            .send(frame(CLOSE, GOODBYE)),
+            .send(frame(CLOSE, GOODBYE))
+            .bytes(7),
         open("frames one after another", "/ws/echo")
             .send([frame(TEXT, b"one"), frame(TEXT, b"two"), frame(PING, b"3")].concat())
             .bytes(13)
-            .send(frame(CLOSE, GOODBYE)),
+            .send(frame(CLOSE, GOODBYE))
+            .bytes(7),
         open("a frame in pieces", "/ws/echo")
             .send_slowly(frame(TEXT, b"in pieces").chunks(4).map(<[u8]>::to_vec))
             .bytes(11)
-            .send(frame(CLOSE, b"")),
+            .send(frame(CLOSE, b""))
+            .bytes(2),
         open("the peer just leaves", "/ws/echo")
             .send(frame(TEXT, b"hello"))
             .bytes(7)
@@ -164,9 +169,11 @@ fn upgraded() -> Vec<Case> {
             .send([handshake("/ws/echo").bytes(), frame(TEXT, b"early")].concat())
             .response()
             .bytes(7)
-            .send(frame(CLOSE, GOODBYE)),
+            .send(frame(CLOSE, GOODBYE))
+            .bytes(7),
         Case::of(handshake("/ws/talks-first").header("Sec-WebSocket-Protocol", "v2, superchat"))
             .on_loop()
+            .bytes(11)
             .says("sec-websocket-protocol: superchat")
             .says("welcome"),
         open("continuations are joined", "/ws/whole")
@@ -181,7 +188,8 @@ fn upgraded() -> Vec<Case> {
             .exchange(&handshake("/ws/echo"))
             .send(frame(TEXT, b"hello"))
             .bytes(7)
-            .send(frame(CLOSE, GOODBYE)),
+            .send(frame(CLOSE, GOODBYE))
+            .bytes(7),
     ]
 }
 
