@@ -3,6 +3,7 @@
 
 mod conformance;
 mod demo;
+mod hop;
 mod plugin;
 mod responsive;
 mod tidy;
