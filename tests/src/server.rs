@@ -149,6 +149,8 @@ impl TestServerBuilder {
                     let server = HttpServer::new(factory)
                         .workers(self.workers)
                         .disable_signals()
+                        // Or else small writes wait 40 ms for a client's delayed acknowledgement.
+                        .tcp_nodelay(true)
                         .shutdown_timeout(5);
                     let server = customize(server);
                     let server = match self.protocol {

@@ -1,6 +1,9 @@
 //! Runs cases in every mode and reports where an answer differs from the bare app's.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use actix_http::Request;
 use actix_service::IntoServiceFactory;
@@ -51,12 +54,13 @@ where
     for mode in Mode::WITH_PLUGIN {
         let server = mode.serve(factory.clone());
         for round in 0..mode.rounds() {
-            for (case, baseline) in cases.iter().zip(&baselines) {
+            for (index, (case, baseline)) in cases.iter().zip(&baselines).enumerate() {
                 for (style, expected) in baseline.styles(round) {
                     let run = Runs { case, style, mode };
                     if let Some(came) = run.once(&server, &mut faults) {
                         run.check(expected, &came, &mut faults);
                         placements.note(mode, case, &came, &mut faults);
+                        placements.count(index, &run, &came, &mut faults);
                     }
                 }
             }
@@ -167,6 +171,8 @@ fn difference(expected: &Transcript, came: &Transcript) -> String {
 struct Placements {
     learned_loop: usize,
     learned_lane: usize,
+    /// By case, how many answers of a fresh run came from the app and not from the server itself.
+    from_app: BTreeMap<usize, usize>,
 }
 
 impl Placements {
@@ -188,6 +194,24 @@ impl Placements {
             if wrong {
                 faults.add(format!("{} ({mode:?}): ran on {placed:?}", case.name));
             }
+        }
+    }
+
+    /// Whatever is answered by the app on the loop must be answered by the app on a lane.
+    fn count(&mut self, index: usize, run: &Runs<'_>, came: &Transcript, faults: &mut Faults) {
+        match (run.mode, run.style) {
+            (Mode::AlwaysLoop, Style::Fresh) => {
+                self.from_app.insert(index, came.placed.len());
+            }
+            (Mode::AlwaysLane, Style::Fresh) => {
+                let (placed, expected) = (came.placed.len(), self.from_app.get(&index));
+                if expected.is_some_and(|&expected| placed < expected) {
+                    faults.add(format!(
+                        "{run}: {placed} placed requests instead of {expected:?}"
+                    ));
+                }
+            }
+            _ => {}
         }
     }
 
