@@ -96,7 +96,7 @@ fn a_handler_that_has_begun_stops_at_its_next_await_when_its_client_leaves() {
                         begun.store(true, Ordering::SeqCst);
                         std::future::pending::<()>().await;
                         drop(guard);
-                        HttpResponse::Ok()
+                        HttpResponse::Ok().finish()
                     }
                 }),
             )

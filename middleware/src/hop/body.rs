@@ -130,6 +130,10 @@ impl MessageBody for OffloadBody {
         }
         let chunk = ready!(chunks.poll_recv(cx));
         this.ended = !matches!(chunk, Some(Chunk::Data(_)));
+        if this.ended && this.pump.take().is_some() {
+            // As in `LaneCall`: actix has to look again at a request body that nobody reads now.
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(match chunk {
             Some(Chunk::Data(data)) => Some(Ok(data)),
             Some(Chunk::End) => None,

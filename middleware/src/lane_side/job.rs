@@ -15,7 +15,7 @@ use actix_http::{Method, Payload, Request, RequestHead, Response, StatusCode, Ur
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
-    body::{BoxBody, MessageBody},
+    body::{BoxBody, EitherBody, MessageBody},
     dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
 };
 use futures_util::future::{Either, select};
@@ -138,25 +138,24 @@ impl<F> LaneJob<F> {
         let took = started.elapsed();
         let unread = polls == 1 && seen.is_some_and(|seen| !seen.anything());
 
-        let (head, body, tail) = match outcome {
+        let response: Response<EitherBody<B, BoxBody>> = match outcome {
             Ok(Ok(response)) => {
                 subject.learn::<S::Response, B>(app.routes(), &response);
-                let (head, body, tail) = disassemble(response.into());
-                (head, body, tail)
+                let response: Response<B> = response.into();
+                response.map_body(|_, body| EitherBody::left(body))
             }
             Ok(Err(failure)) => {
                 subject.find(app.routes());
-                let (head, body, tail) = disassemble(failure.into_response());
-                debug_assert!(tail.is_none(), "error bodies are complete");
-                (head, body, None)
+                let response = failure.into_response();
+                response.map_body(|_, body| EitherBody::right(body))
             }
             Err(panic) => {
                 subject.find(app.routes());
                 let response = panics::response(&subject.core, subject.route.as_ref(), &*panic);
-                let (head, body, _) = disassemble(response);
-                (head, body, None)
+                response.map_body(|_, body| EitherBody::right(body))
             }
         };
+        let (head, body, tail) = disassemble(response);
         let error = head.status.is_client_error() || head.status.is_server_error();
         subject.observe_whole(cost, queued, error);
         if host.offload_was_met() {
@@ -171,7 +170,7 @@ impl<F> LaneJob<F> {
             ran: took,
         });
         if let (Ok(()), Some(tail)) = (sent, tail) {
-            stream::<B>(tail, subject, host, span).await;
+            stream(tail, subject, host, span).await;
         }
     }
 }

@@ -103,6 +103,11 @@ impl Future for LaneCall {
             pump.poll(cx);
         }
         let reply = ready!(Pin::new(&mut self.reply).poll(cx));
+        if self.pump.is_some() {
+            // actix may have stopped to read a long body, and does not notice on its own that nobody
+            // wants the rest any more.
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(match reply {
             Ok(reply) => self.answer(reply),
             // The lane ended before it could answer.

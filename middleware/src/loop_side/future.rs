@@ -12,6 +12,7 @@ use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceResponse},
+    error::InternalError,
 };
 use pin_project_lite::pin_project;
 
@@ -22,6 +23,7 @@ use super::{
     run::{Ended, LoopRun},
 };
 use crate::{
+    builder::ServerTiming,
     hop::{body::OffloadBody, reply::own},
     panics, server_timing,
 };
@@ -111,7 +113,8 @@ where
     B: MessageBody + 'static,
 {
     let response = match ended {
-        Ok(answered) => answered.map_err(Into::into)?,
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(timed(error.into(), &visit)),
         Err(panic) => {
             let response = own(panics::response(visit.core(), visit.route(), &*panic));
             return Ok(response.map_body(|_, body| EitherBody::right(body)));
@@ -129,6 +132,16 @@ where
             Err(body) => EitherBody::left(MeteredBody::metered(body, visit)),
         }
     }))
+}
+
+/// Adds the timing to the response that an error will be.
+fn timed(error: Error, visit: &Visit) -> Error {
+    if visit.core().server_timing == ServerTiming::Off {
+        return error;
+    }
+    let mut response = error.error_response();
+    server_timing::on_loop(visit.core(), response.head_mut(), visit);
+    InternalError::from_response(error, response).into()
 }
 
 /// Learns the app's patterns if no lane has yet, which happens where every request is pinned here.
