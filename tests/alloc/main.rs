@@ -29,9 +29,9 @@ fn count() {
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
+#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
 // SAFETY: every call goes on to the system's allocator as it came, so its contract is kept; counting
 // touches a const-initialised thread-local without a destructor, which itself allocates nothing.
-#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
