@@ -8,8 +8,9 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
@@ -29,7 +30,7 @@ fn program(flags: &[&str]) -> Command {
 /// A demo that runs. It is killed when a test fails before it has stopped.
 struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     banner: String,
     addr: SocketAddr,
 }
@@ -55,7 +56,7 @@ impl Running {
             .and_then(|addr| addr.parse().ok());
         Self {
             child,
-            stdout,
+            stdout: Some(stdout),
             addr: addr.unwrap_or_else(|| panic!("no address in {banner}")),
             banner,
         }
@@ -76,16 +77,20 @@ impl Running {
     fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         kill(pid, signal).expect("it lives");
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a status") {
-                break status;
-            }
-            assert!(start.elapsed() < DEADLINE, "it does not stop");
-            thread::sleep(Duration::from_millis(5));
-        };
-        let mut words = String::new();
-        self.stdout.read_to_string(&mut words).expect("text");
+        // Its output ends when it does; a thread reads it, so that a hang fails with a message.
+        let mut stdout = self.stdout.take().expect("read once");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut words = String::new();
+            let read = stdout.read_to_string(&mut words);
+            // Nobody listens any more if the deadline has passed.
+            let _ = tell.send(read.map(|_| words));
+        });
+        let words = told
+            .recv_timeout(DEADLINE)
+            .expect("it stops")
+            .expect("text");
+        let status = self.child.wait().expect("a status");
         (status, words)
     }
 }

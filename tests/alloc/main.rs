@@ -33,17 +33,20 @@ fn count() {
 // SAFETY: every call goes on to the system's allocator as it came, so its contract is kept; counting
 // touches a const-initialised thread-local without a destructor, which itself allocates nothing.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: the trait demands `unsafe`; the caller's promises go on to the system's `alloc` unchanged.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: as for `alloc`; what is freed here was allocated by the system's allocator.
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: `ptr` came from `alloc` above with this layout, hence from the system's allocator.
         unsafe { System.dealloc(ptr, layout) }
     }
 
+    // SAFETY: as for `dealloc`; the new size is the caller's promise, passed on unchanged.
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count();
         // SAFETY: as for `dealloc`; the caller vouches for the size.
