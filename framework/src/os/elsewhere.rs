@@ -1,0 +1,46 @@
+//! Platforms other than Linux: a lane's threads can be lowered on some, and no thread's priority is set by another thread.
+
+use super::{Priority, refused::Refused};
+
+/// No thread can be named here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Id;
+
+impl Id {
+    pub(super) fn current() -> Self {
+        Self
+    }
+}
+
+/// No thread's scheduling can be read here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting;
+
+impl Setting {
+    pub(super) fn idle(self) -> Self {
+        self
+    }
+
+    pub(super) fn normal(self) -> Self {
+        self
+    }
+
+    pub(super) fn with(self, _priority: Priority) -> Self {
+        self
+    }
+}
+
+/// Gives the calling thread a priority: a no-op on these platforms.
+pub(super) fn apply(_priority: Priority) -> Result<(), Refused> {
+    Ok(())
+}
+
+/// Threads can't be identified soundly once they may have ended, so none is.
+pub(super) fn read(_thread: Id) -> Result<Setting, Refused> {
+    Err(Refused::Unknown)
+}
+
+/// As [`read`].
+pub(super) fn write(_thread: Id, _setting: Setting) -> Result<(), Refused> {
+    Err(Refused::Unknown)
+}

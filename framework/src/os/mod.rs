@@ -1,0 +1,24 @@
+//! What the lanes ask of the operating system: that their threads stand below the event loops, and how many CPUs there are.
+//!
+//! Two leaves that know nothing else of this crate. The priority of threads is `priority` (the words), `thread` (what is
+//! done to a thread), `refused` (what is said when it can't be done) and one file for each kind of platform. The budget is
+//! `budget` (the rules), `allowed` and `quota` (pure readings of what the kernel says).
+
+mod allowed;
+mod budget;
+mod priority;
+mod quota;
+mod refused;
+mod thread;
+
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod system;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+
+pub use budget::CpuBudget;
+pub use priority::{Nice, Priority};
+
+pub(crate) use thread::{ThreadRef, apply, can_restore, demote, restore};

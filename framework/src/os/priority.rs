@@ -1,0 +1,99 @@
+//! The words for how a lane's threads stand to the rest of the process.
+
+use std::fmt;
+
+/// How the threads of a lane stand to all other threads of the process, the event loops above all.
+///
+/// The further below, the sooner a waking event loop gets a core that a lane keeps busy, and the less a lane gets while
+/// others want the core too. What nobody else wants a lane gets in any case.
+///
+/// # Platforms
+///
+/// Linux knows all of it, and no setting needs a privilege. macOS and Windows know three levels, so there each
+/// [`Batch`](Self::Batch) is the same. On other platforms each priority is [`Normal`](Self::Normal). Where the system
+/// refuses a setting, that is logged once as a warning with the target `offload`, and the lane works without.
+///
+/// # Examples
+///
+/// ```
+/// use offload_core::{Nice, Priority};
+///
+/// let short = Priority::background();
+/// let lower = Priority::Batch { nice: Nice::MAX };
+/// assert_ne!(short, lower);
+/// assert_eq!(Priority::default(), Priority::Normal);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// As the thread that makes the lane: nothing is changed.
+    #[default]
+    Normal,
+    /// Below the event loops, with a share of its own.
+    ///
+    /// Linux: `SCHED_BATCH`, nicer than the process by so many steps, and with the shortest slice of 0.1 ms, which Linux 6.12
+    /// and later honour: a waking event loop waits for the end of a slice at most.
+    Batch {
+        /// How far below.
+        nice: Nice,
+    },
+    /// Below all others: only what nobody else wants. Linux: `SCHED_IDLE`.
+    Idle,
+}
+
+impl Priority {
+    /// [`Batch`](Self::Batch) by 10 steps, for a lane whose jobs are short and waited for.
+    ///
+    /// Such a thread competes with an event loop for a core at about 1 : 9.
+    #[must_use]
+    pub const fn background() -> Self {
+        Self::Batch { nice: Nice(10) }
+    }
+}
+
+/// So many steps below the rest of the process, from 1 to 19.
+///
+/// Each step leaves a thread about four fifths of the CPU time against a competitor. The steps count from the niceness that
+/// the process was started with, and end at the system's lowest, 19.
+///
+/// # Examples
+///
+/// ```
+/// use offload_core::Nice;
+///
+/// assert_eq!(Nice::new(19), Some(Nice::MAX));
+/// assert_eq!(Nice::new(10).map(Nice::steps), Some(10));
+/// assert_eq!(Nice::new(0), None, "that would be no step at all");
+/// assert_eq!(Nice::new(20), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nice(u8);
+
+impl Nice {
+    /// One step.
+    pub const MIN: Self = Self(1);
+    /// As far as the system goes.
+    pub const MAX: Self = Self(19);
+
+    /// So many steps, or `None` outside of 1 to 19.
+    #[must_use]
+    pub const fn new(steps: u8) -> Option<Self> {
+        if steps >= Self::MIN.0 && steps <= Self::MAX.0 {
+            Some(Self(steps))
+        } else {
+            None
+        }
+    }
+
+    /// The number of steps, from 1 to 19.
+    #[must_use]
+    pub const fn steps(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Nice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

@@ -1,0 +1,157 @@
+//! Sets the priority of lane threads: its own by each thread, and that of a thread that is at work by another one.
+//!
+//! Invariants:
+//!
+//! - I1. A thread's id is used from other threads only under the lock in its [`ThreadRef`], and the thread takes it out
+//!   under that lock before it ends. So an id that the kernel gave to somebody else since is never used.
+//! - I2. The lock is held for two system calls at most, and never while code of a user runs.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
+    thread,
+};
+
+use super::{
+    Priority,
+    refused::Refused,
+    system::{self, Id, Setting},
+};
+
+/// Gives the calling thread a priority, which it then passes on to threads that it starts.
+///
+/// Where it is refused that is logged once, and the thread goes on as it was.
+pub(crate) fn apply(priority: Priority) {
+    static ONCE: Once = Once::new();
+    if let Err(refused) = system::apply(priority) {
+        refused.report(
+            &ONCE,
+            "the priority of a lane's threads",
+            "they compete with the event loops as equals",
+        );
+    }
+}
+
+/// Identifies a thread for as long as it lives, and does no harm afterwards.
+#[derive(Debug)]
+pub(crate) struct ThreadRef(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// `None` as soon as the thread begins to end.
+    id: Option<Id>,
+    /// What it had before it was set back.
+    before: Option<Setting>,
+}
+
+impl ThreadRef {
+    /// The calling thread.
+    pub(crate) fn current() -> Self {
+        // While a thread is being torn down it is a thread that has ended already.
+        let state = OWN.try_with(|own| Arc::clone(&own.0)).unwrap_or_else(|_| {
+            Arc::new(Mutex::new(State {
+                id: None,
+                before: None,
+            }))
+        });
+        Self(state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sets another thread behind all others. Ask [`can_restore`] first, because where it can't be restored it stays there.
+///
+/// # Errors
+///
+/// [`Refused`] if the thread has ended or the system does not allow it.
+pub(crate) fn demote(thread: &ThreadRef) -> Result<(), Refused> {
+    let mut state = thread.lock(); // I1
+    let id = state.id.ok_or(Refused::Ended)?;
+    let now = system::read(id)?;
+    system::write(id, now.idle())?;
+    state.before.get_or_insert(now);
+    Ok(())
+}
+
+/// Gives a thread that was set back its lane's priority again, at best by itself.
+///
+/// Nothing happens to a thread that was not. Where it is refused that is logged once.
+pub(crate) fn restore(thread: &ThreadRef, priority: Priority) {
+    static ONCE: Once = Once::new();
+    let mut state = thread.lock(); // I1
+    let (Some(id), Some(before)) = (state.id, state.before.take()) else {
+        return;
+    };
+    if let Err(refused) = system::write(id, before.with(priority)) {
+        refused.report(
+            &ONCE,
+            "the former priority of a thread that was set back",
+            "it serves its lane behind all other threads from now on",
+        );
+    }
+}
+
+/// Whether a thread that was set back can be restored, which takes `CAP_SYS_NICE` or an `RLIMIT_NICE` of 20.
+///
+/// Found out once, by trying it on a thread made for it, because there are more reasons than those two: a container's system
+/// call filter, a security module. The first call therefore waits until that thread has started.
+pub(crate) fn can_restore() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    static ONCE: Once = Once::new();
+    *ANSWER.get_or_init(|| match try_out() {
+        Ok(()) => true,
+        Err(refused) => {
+            refused.report(
+                &ONCE,
+                "to restore a thread that was set back",
+                "a job that runs far longer than predicted keeps its lane's priority \
+                 (CAP_SYS_NICE or an RLIMIT_NICE of 20 would change that)",
+            );
+            false
+        }
+    })
+}
+
+/// Sets a thread back and restores it. From outside: one that did it to itself would have to wait for a core in between.
+fn try_out() -> Result<(), Refused> {
+    let (tell, told) = mpsc::channel();
+    let (keep, kept) = mpsc::channel::<()>();
+    thread::Builder::new()
+        .name("offload-probe".to_owned())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            // Both ends only fail because the other one is gone, and then there is nothing to do.
+            let _ = tell.send(ThreadRef::current());
+            let _ = kept.recv();
+        })
+        .map_err(Refused::System)?;
+    let thread = told.recv().map_err(|_| Refused::Ended)?;
+    demote(&thread)?;
+    let state = thread.lock(); // I1
+    let id = state.id.ok_or(Refused::Ended)?;
+    // It may have come from a lane's thread, so it had less than the most that will ever be asked for.
+    let outcome = system::write(id, system::read(id)?.normal());
+    drop(state);
+    drop(keep); // It ends by itself; if it was left behind all others, that may take its time.
+    outcome
+}
+
+thread_local! {
+    static OWN: Own = Own(Arc::new(Mutex::new(State { id: Some(Id::current()), before: None })));
+}
+
+/// A thread's own hold on what others know it by.
+struct Own(Arc<Mutex<State>>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // I1: the kernel can't give the id to another thread before this one is through here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).id = None;
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "thread_tests.rs"]
+mod tests;

@@ -1,0 +1,207 @@
+//! What the kernel says about threads after we set their priority, with and without the privilege to raise it again.
+
+use std::thread;
+
+use super::*;
+
+/// On a thread of its own, because not everybody can undo what is done to it.
+fn on_a_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    thread::spawn(body).join().expect("the body does not panic")
+}
+
+#[test]
+fn a_thread_that_has_ended_is_left_alone() {
+    let ended = on_a_thread(ThreadRef::current);
+    assert!(matches!(demote(&ended), Err(Refused::Ended)));
+    restore(&ended, Priority::Normal);
+    assert!(ended.lock().id.is_none());
+}
+
+#[test]
+fn a_reference_made_while_a_thread_is_torn_down_refers_to_nothing() {
+    struct Late(mpsc::Sender<ThreadRef>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let _ = self.0.send(ThreadRef::current());
+        }
+    }
+    thread_local!(static LATE: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) });
+    let (tell, told) = mpsc::channel();
+    on_a_thread(move || {
+        // First used, last destroyed.
+        LATE.with(|late| *late.borrow_mut() = Some(Late(tell)));
+        drop(ThreadRef::current());
+    });
+    let late = told.recv().expect("the destructor has run");
+    assert!(demote(&late).is_err());
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+
+    use super::*;
+    use crate::os::Nice;
+
+    const OTHER: i64 = 0;
+    const BATCH: i64 = 3;
+    const IDLE: i64 = 5;
+
+    /// Policy and niceness of a thread of this process, as `/proc` has them.
+    fn scheduled(id: nix::unistd::Pid) -> (i64, i64) {
+        let stat = fs::read_to_string(format!("/proc/self/task/{id}/stat")).expect("it lives");
+        // The second field is the name in brackets and may have anything in it.
+        let (_, fields) = stat.rsplit_once(") ").expect("a name");
+        let field = |number: usize| -> i64 {
+            let text = fields.split(' ').nth(number - 3).expect("a field");
+            text.trim().parse().expect("a number")
+        };
+        (field(41), field(19))
+    }
+
+    fn scheduled_here() -> (i64, i64) {
+        scheduled(nix::unistd::gettid())
+    }
+
+    /// The niceness of the process: of its main thread, which no test touches.
+    fn base() -> i64 {
+        scheduled(nix::unistd::getpid()).1
+    }
+
+    fn slice_here() -> u64 {
+        system::read(Id::current()).expect("it can be read").slice()
+    }
+
+    #[test]
+    fn normal_changes_nothing() {
+        let before = on_a_thread(scheduled_here);
+        let after = on_a_thread(|| {
+            apply(Priority::Normal);
+            scheduled_here()
+        });
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn batch_counts_its_steps_from_the_process_and_ends_at_the_lowest() {
+        for steps in [1, 10, 19] {
+            let nice = Nice::new(steps).expect("within the bounds");
+            let here = on_a_thread(move || {
+                apply(Priority::Batch { nice });
+                scheduled_here()
+            });
+            assert_eq!(here, (BATCH, (base() + i64::from(steps)).min(19)));
+        }
+    }
+
+    #[test]
+    fn batch_twice_is_no_further_down() {
+        let (once, twice) = on_a_thread(|| {
+            apply(Priority::background());
+            let once = scheduled_here();
+            let twice = on_a_thread(|| {
+                apply(Priority::background());
+                scheduled_here()
+            });
+            (once, twice)
+        });
+        assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn batch_has_the_shortest_slice_where_the_kernel_knows_slices() {
+        let (before, after) = on_a_thread(|| {
+            let before = slice_here();
+            apply(Priority::background());
+            (before, slice_here())
+        });
+        // Kernels before 6.12 say zero.
+        assert_eq!(after, if before == 0 { 0 } else { 100_000 });
+    }
+
+    #[test]
+    fn idle_is_behind_all_others() {
+        let here = on_a_thread(|| {
+            apply(Priority::Idle);
+            scheduled_here()
+        });
+        assert_eq!(here.0, IDLE);
+    }
+
+    /// A thread at `priority` that waits to be told to end, while `body` looks at it from outside.
+    fn beside<T>(priority: Priority, body: impl FnOnce(&ThreadRef, nix::unistd::Pid) -> T) -> T {
+        let (tell, told) = mpsc::channel();
+        let (keep, kept) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            apply(priority);
+            let _ = tell.send((ThreadRef::current(), nix::unistd::gettid()));
+            let _ = kept.recv();
+        });
+        let (own, id) = told.recv().expect("it has started");
+        let outcome = body(&own, id);
+        drop(keep);
+        thread.join().expect("it only waits");
+        outcome
+    }
+
+    #[test]
+    fn a_thread_is_set_back_by_another_one_and_restored_if_that_is_allowed() {
+        for priority in [Priority::Normal, Priority::background()] {
+            beside(priority, |thread, id| {
+                let before = scheduled(id);
+                demote(thread).expect("going down takes no privilege");
+                assert_eq!(scheduled(id), (IDLE, before.1));
+                demote(thread).expect("twice is as good as once");
+                restore(thread, priority);
+                if can_restore() {
+                    assert_eq!(scheduled(id), before, "{priority:?}");
+                    assert!(matches!(before.0, OTHER | BATCH));
+                }
+                let now = scheduled(id);
+                restore(thread, priority);
+                assert_eq!(scheduled(id), now, "nothing is left to restore");
+            });
+        }
+    }
+
+    #[test]
+    fn restored_by_itself_it_has_its_short_slice_again() {
+        let slices = on_a_thread(|| {
+            apply(Priority::background());
+            let before = slice_here();
+            let own = ThreadRef::current();
+            demote(&own).expect("going down takes no privilege");
+            restore(&own, Priority::background());
+            (before, slice_here())
+        });
+        if can_restore() {
+            assert_eq!(slices.0, slices.1);
+        }
+    }
+
+    #[test]
+    fn whether_it_can_be_restored_is_what_the_kernel_does() {
+        // The rule as the manual states it, which no container's filter makes any laxer.
+        let capable = fs::read_to_string("/proc/self/status")
+            .expect("a status")
+            .lines()
+            .find_map(|line| line.strip_prefix("CapEff:\t"))
+            .is_some_and(|mask| {
+                u64::from_str_radix(mask, 16).is_ok_and(|mask| mask >> 23 & 1 == 1)
+            });
+        let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NICE)
+            .expect("a limit");
+        let within_limit = 20 - base() <= i64::try_from(limit).unwrap_or(i64::MAX);
+        if !capable && !within_limit {
+            assert!(!can_restore());
+        }
+        // The answer stands, from whichever thread it is asked.
+        assert_eq!(can_restore(), on_a_thread(can_restore));
+        assert_eq!(on_a_thread(can_restore_from_below), can_restore());
+    }
+
+    fn can_restore_from_below() -> bool {
+        apply(Priority::background());
+        try_out().is_ok()
+    }
+}
