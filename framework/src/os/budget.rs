@@ -66,11 +66,15 @@ impl CpuBudget {
         self.whole_cpus().max(1)
     }
 
-    /// The number of threads that one lane should have at work at a time.
+    /// The number of lane threads that should be at work at a time.
     ///
-    /// Without a quota one per logical core. With one, a CPU's worth less than it, at least 1; so with a quota below 2 CPUs
-    /// one lane thread can use up so much of it that the event loops are stopped now and then, which nothing
-    /// but a higher quota can exclude.
+    /// Without a quota that is one per logical core, for each lane: the kernel shares the cores out by priority. With one it is
+    /// a CPU's worth less than the quota, at least 1, for *all* lanes together.
+    ///
+    /// So with a quota below 2 CPUs, or below the number of lanes and one, lanes can use up so much of it that the event
+    /// loops are stopped now and then, which nothing but a higher quota can exclude. Measured with a quota of 1.5 CPUs on 2 cores
+    /// and a thread that woke up each 2 ms: 1 busy lane thread, no period of 80 was cut short and the p99 of its lateness
+    /// was 0.15 ms; 2 of them, all 80 were and it was 26 ms, also if they were [`Idle`](crate::Priority::Idle).
     #[must_use]
     pub fn lane_threads(&self) -> usize {
         match self.quota {

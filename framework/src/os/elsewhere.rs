@@ -1,4 +1,6 @@
-//! Platforms other than Linux: a lane's threads can be lowered on some, and no thread's priority is set by another thread.
+//! Platforms other than Linux: nobody's priority is changed, which the documentation of [`Priority`] states.
+//!
+//! The calls exist there too. But what isn't compiled and measured where this project is made has no place in it.
 
 use super::{Priority, refused::Refused};
 

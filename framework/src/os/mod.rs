@@ -4,9 +4,11 @@
 //! done to a thread), `refused` (what is said when it can't be done) and one file for each kind of platform. The budget is
 //! `budget` (the rules), `allowed` and `quota` (pure readings of what the kernel says).
 
+#[cfg(any(target_os = "linux", test))]
 mod allowed;
 mod budget;
 mod priority;
+#[cfg(any(target_os = "linux", test))]
 mod quota;
 mod refused;
 mod thread;

@@ -9,9 +9,11 @@ use std::fmt;
 ///
 /// # Platforms
 ///
-/// Linux knows all of it, and no setting needs a privilege. macOS and Windows know three levels, so there each
-/// [`Batch`](Self::Batch) is the same. On other platforms each priority is [`Normal`](Self::Normal). Where the system
-/// refuses a setting, that is logged once as a warning with the target `offload`, and the lane works without.
+/// Linux knows all of it, and no setting needs a privilege. On every other platform each priority is
+/// [`Normal`](Self::Normal) for now: lanes work, and compete with the event loops as equals.
+///
+/// Where the system refuses a setting, as a container's system call filter may, that is logged once as a warning with the
+/// target `offload`, and the lane works without.
 ///
 /// # Examples
 ///

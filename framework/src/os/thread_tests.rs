@@ -165,6 +165,23 @@ mod linux {
     }
 
     #[test]
+    fn a_thread_may_end_at_any_moment() {
+        for _ in 0..200 {
+            let (tell, told) = mpsc::channel();
+            let thread = thread::spawn(move || tell.send(ThreadRef::current()));
+            let own = told.recv().expect("it has started");
+            // I1: an id out of date would be answered by "no such process" at some time.
+            let end = loop {
+                if let Err(refused) = demote(&own) {
+                    break refused;
+                }
+            };
+            assert!(matches!(end, Refused::Ended), "{end:?}");
+            assert!(thread.join().expect("it only sends").is_ok());
+        }
+    }
+
+    #[test]
     fn restored_by_itself_it_has_its_short_slice_again() {
         let slices = on_a_thread(|| {
             apply(Priority::background());
