@@ -1,6 +1,7 @@
 //! The end-to-end tests of all crates, as one binary.
 #![forbid(unsafe_code)]
 
+mod bodies;
 mod conformance;
 mod demo;
 mod hop;

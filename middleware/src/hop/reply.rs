@@ -15,15 +15,26 @@ use super::body::{BodyError, Chunk, ChunkSender, LaneBody, OffloadBody};
 pub(crate) struct Reply {
     pub(crate) head: ResponseHead,
     pub(crate) body: LaneBody,
-    /// The handler answered in its very first poll without a look at the request body. Without the
-    /// plugin actix could not have decoded the body by then and would close the connection.
-    pub(crate) unread: bool,
+    pub(crate) request_body: RequestBody,
     /// The lane thread, by its number.
     pub(crate) thread: Option<usize>,
     /// From the submit to the first poll, wall time.
     pub(crate) queued: Duration,
     /// From the first poll to the response head, wall time.
     pub(crate) ran: Duration,
+}
+
+/// What a handler has made of its request body by the time that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestBody {
+    /// It has looked at it, or it has waited for something, and without the plugin actix would have decoded
+    /// the body meanwhile.
+    Decoded,
+    /// It answered in its very first poll without a look, but may still read it. Without the plugin actix
+    /// could not have decoded the body by then and would close the connection.
+    Held,
+    /// As `Held`, but nobody is left to read it.
+    Dropped,
 }
 
 /// The part of a response body that has to follow after the head.

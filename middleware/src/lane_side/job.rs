@@ -37,7 +37,7 @@ use crate::{
     hop::{
         body::{BodyError, Chunk},
         payload::LanePayload,
-        reply::{Reply, Tail, chunk_of, disassemble},
+        reply::{Reply, RequestBody, Tail, chunk_of, disassemble},
     },
     local,
     offload::Core,
@@ -136,7 +136,7 @@ impl<F> LaneJob<F> {
             polls,
         } = ran;
         let took = started.elapsed();
-        let unread = polls == 1 && seen.is_some_and(|seen| !seen.anything());
+        let unread = seen.filter(|seen| polls == 1 && !seen.anything());
 
         let response: Response<EitherBody<B, BoxBody>> = match outcome {
             Ok(Ok(response)) => {
@@ -164,7 +164,11 @@ impl<F> LaneJob<F> {
         let sent = reply.send(Reply {
             head,
             body,
-            unread,
+            request_body: match unread {
+                None => RequestBody::Decoded,
+                Some(seen) if seen.is_held() => RequestBody::Held,
+                Some(_) => RequestBody::Dropped,
+            },
             thread: rayon::current_thread_index(),
             queued,
             ran: took,

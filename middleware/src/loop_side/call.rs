@@ -1,14 +1,15 @@
-//! Waits on the event loop for a request that runs on a lane, feeding it its body meanwhile.
+//! Waits on the event loop for a request that runs on a lane: gives it its body before and meanwhile.
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use actix_http::{ConnectionType, Response};
+use actix_http::{ConnectionType, Payload, Response};
 use offload_core::JobHandle;
 use tokio::sync::oneshot;
 
@@ -16,24 +17,56 @@ use crate::{
     answers,
     hop::{
         body::OffloadBody,
-        payload::Pump,
-        reply::{Reply, assemble, own},
+        payload::{Ahead, LanePayload, Pump},
+        reply::{Reply, RequestBody, assemble, own},
     },
     offload::Core,
     server_timing,
 };
 
-/// A request that is queued for a lane or runs there.
+/// Gives a request to the lanes, with its body if it has one.
+pub(crate) type Submit = Box<dyn FnOnce(LanePayload) -> Result<JobHandle, Refused>>;
+
+/// No lane takes the request.
+pub(crate) struct Refused {
+    /// How long the request would have waited.
+    pub(crate) delay: Duration,
+}
+
+/// A request that is on its way to a lane, is queued for it or runs there.
 ///
 /// Dropping it, as actix does when the client has gone, takes the request out of the queue; if it has
 /// begun, the handler is stopped at its next await.
 pub(crate) struct LaneCall {
     // Dropped first: a request that has not begun never will.
-    _job: JobHandle,
+    step: Step,
     reply: oneshot::Receiver<Reply>,
-    pump: Option<Pump>,
     framing: Framing,
     core: Arc<Core>,
+}
+
+/// How far a request has come.
+enum Step {
+    /// What actix already has of the body is collected, so that it can go along.
+    Looking {
+        ahead: Ahead,
+        submit: Submit,
+        look: Look,
+    },
+    /// The lanes have it.
+    Submitted { _job: JobHandle, pump: Option<Pump> },
+    /// There is nothing left to do.
+    Over,
+}
+
+/// Which look at the body is the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// actix calls its service as soon as it has the head, before it decodes what came along with it.
+    First,
+    /// By now actix has decoded what came. The request is submitted in any case, because a client may
+    /// wait for its answer before it sends the body.
+    Last,
 }
 
 /// How the request's body is framed, which decides whether actix keeps the connection when the
@@ -49,19 +82,72 @@ pub(crate) enum Framing {
 }
 
 impl LaneCall {
-    pub(crate) fn new(
-        job: JobHandle,
+    /// A request with a small body, which goes to the lanes together with it if it is there.
+    pub(crate) fn looking(
+        payload: Payload,
+        submit: Submit,
         reply: oneshot::Receiver<Reply>,
-        pump: Option<Pump>,
         framing: Framing,
         core: Arc<Core>,
     ) -> Self {
+        let step = Step::Looking {
+            ahead: Ahead::new(payload),
+            submit,
+            look: Look::First,
+        };
+        Self::at(step, reply, framing, core)
+    }
+
+    /// A request that the lanes have.
+    pub(crate) fn submitted(
+        job: JobHandle,
+        pump: Option<Pump>,
+        reply: oneshot::Receiver<Reply>,
+        framing: Framing,
+        core: Arc<Core>,
+    ) -> Self {
+        Self::at(Step::Submitted { _job: job, pump }, reply, framing, core)
+    }
+
+    fn at(step: Step, reply: oneshot::Receiver<Reply>, framing: Framing, core: Arc<Core>) -> Self {
         Self {
-            _job: job,
+            step,
             reply,
-            pump,
             framing,
             core,
+        }
+    }
+
+    /// Submits the request once its body is there or was looked for often enough.
+    fn poll_submitted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refused>> {
+        let Step::Looking { ahead, look, .. } = &mut self.step else {
+            return Poll::Ready(Ok(()));
+        };
+        if ahead.poll(cx).is_pending() && *look == Look::First {
+            *look = Look::Last;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Step::Looking { ahead, submit, .. } = mem::replace(&mut self.step, Step::Over) else {
+            unreachable!("it was looking a moment ago");
+        };
+        let (pump, lane_payload) = ahead.split();
+        let pump = Some(pump);
+        let submitted = submit(lane_payload);
+        Poll::Ready(submitted.map(|job| self.step = Step::Submitted { _job: job, pump }))
+    }
+
+    fn pump(&mut self) -> Option<&mut Pump> {
+        match &mut self.step {
+            Step::Submitted { pump, .. } => pump.as_mut(),
+            Step::Looking { .. } | Step::Over => None,
+        }
+    }
+
+    fn take_pump(&mut self) -> Option<Pump> {
+        match mem::replace(&mut self.step, Step::Over) {
+            Step::Submitted { pump, .. } => pump,
+            Step::Looking { .. } | Step::Over => None,
         }
     }
 
@@ -69,16 +155,16 @@ impl LaneCall {
         let Reply {
             head,
             body,
-            unread,
+            request_body,
             thread,
             queued,
             ran,
         } = reply;
-        let unfinished = self.pump.take().filter(|pump| !pump.reader_gone());
+        let unfinished = self.take_pump().filter(|pump| !pump.reader_gone());
         let closes = match self.framing {
             Framing::Independent => false,
-            Framing::Length => unread,
-            Framing::Chunked => unread && unfinished.is_some(),
+            Framing::Length => request_body != RequestBody::Decoded,
+            Framing::Chunked => request_body == RequestBody::Held,
         };
         let mut body = OffloadBody::new(body);
         if let Some(pump) = unfinished {
@@ -99,11 +185,14 @@ impl Future for LaneCall {
     type Output = Response<OffloadBody>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(pump) = &mut self.pump {
+        if let Err(refused) = ready!(self.poll_submitted(cx)) {
+            return Poll::Ready(refusal(refused.delay));
+        }
+        if let Some(pump) = self.pump() {
             pump.poll(cx);
         }
         let reply = ready!(Pin::new(&mut self.reply).poll(cx));
-        if self.pump.is_some() {
+        if self.pump().is_some_and(|pump| !pump.has_ended()) {
             // actix may have stopped to read a long body, and does not notice on its own that nobody
             // wants the rest any more.
             cx.waker().wake_by_ref();

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    call::{Framing, LaneCall, refusal},
+    call::{Framing, LaneCall, Refused, refusal},
     context::{LoopContext, Visit},
     future::{AppBody, OffloadFuture},
     run::LoopRun,
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     app_routes::{LoopRoutes, Slot, View},
     declared::declared_size,
-    hop::payload,
+    hop::payload::{Ahead, LanePayload, comes_along},
     lane_side::{
         instance::{LaneApp, LaneApps},
         job::LaneJob,
@@ -208,41 +208,57 @@ where
     ) -> OffloadFuture<S::Service, B> {
         let core = &self.context.core;
         let head = std::mem::take(request.head_mut());
-        let (pump, lane_payload, framing) = match request.take_payload() {
-            Payload::None => (None, None, Framing::Independent),
-            payload => {
-                let framing = match (&payload, head.headers.contains_key(header::CONTENT_LENGTH)) {
-                    (Payload::H1 { .. }, true) => Framing::Length,
-                    (Payload::H1 { .. }, false) => Framing::Chunked,
-                    _ => Framing::Independent,
-                };
-                let (pump, lane_payload) = payload::split(payload);
-                (Some(pump), Some(lane_payload), framing)
-            }
+        let declared = declared_size(false, &head.headers);
+        let payload = request.take_payload();
+        let framing = match (&payload, head.headers.contains_key(header::CONTENT_LENGTH)) {
+            (Payload::H1 { .. }, true) => Framing::Length,
+            (Payload::H1 { .. }, false) => Framing::Chunked,
+            _ => Framing::Independent,
         };
         let (sender, reply) = oneshot::channel();
-        let job = LaneJob {
-            core: Arc::clone(core),
-            app: Arc::clone(&self.lane_app),
-            head,
-            payload: lane_payload,
-            route: route.clone(),
-            bucket,
-            submitted: Instant::now(),
-            span: Span::current(),
-            reply: sender,
+        let (lane_app, span) = (Arc::clone(&self.lane_app), Span::current());
+        let submit = {
+            let core = Arc::clone(core);
+            move |lane_payload: Option<LanePayload>| {
+                let job = LaneJob {
+                    core: Arc::clone(&core),
+                    app: lane_app,
+                    head,
+                    payload: lane_payload,
+                    route: route.clone(),
+                    bucket,
+                    submitted: Instant::now(),
+                    span,
+                    reply: sender,
+                };
+                core.lane
+                    .submit(move || job.start::<I, S, B>())
+                    .map_err(|_| {
+                        if let Some(route) = &route {
+                            route.count_refused();
+                        }
+                        Refused {
+                            delay: core.projected_delay(),
+                        }
+                    })
+            }
         };
-        match core.lane.submit(move || job.start::<I, S, B>()) {
-            Ok(job) => {
-                let core = Arc::clone(core);
-                OffloadFuture::on_lane(LaneCall::new(job, reply, pump, framing, core))
+        let core = Arc::clone(core);
+        let (pump, lane_payload) = match payload {
+            Payload::None => (None, None),
+            payload if comes_along(declared) => {
+                let submit = Box::new(|lane_payload| submit(Some(lane_payload)));
+                let call = LaneCall::looking(payload, submit, reply, framing, core);
+                return OffloadFuture::on_lane(call);
             }
-            Err(_) => {
-                if let Some(route) = &route {
-                    route.count_refused();
-                }
-                OffloadFuture::refused(refusal(core.projected_delay()))
+            payload => {
+                let (pump, lane_payload) = Ahead::new(payload).split();
+                (Some(pump), Some(lane_payload))
             }
+        };
+        match submit(lane_payload) {
+            Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, reply, framing, core)),
+            Err(refused) => OffloadFuture::refused(refusal(refused.delay)),
         }
     }
 }
