@@ -63,12 +63,6 @@ impl Setting {
         }
     }
 
-    /// The slice in nanoseconds, zero on kernels that don't say.
-    #[cfg(test)]
-    pub(super) fn slice(&self) -> u64 {
-        self.0.sched_runtime
-    }
-
     /// One of the policies of time sharing, which have no static priority, no deadline, and here the kernel's own slice.
     fn policy(&mut self, policy: libc::c_int) {
         self.0.sched_policy = policy.cast_unsigned();
@@ -161,3 +155,11 @@ pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> Result<(), Refuse
 
 /// Of the structure's first form, which each kernel that has the call takes.
 const SIZE: u32 = mem::size_of::<sched_attr>() as u32;
+
+#[cfg(all(test, not(loom)))]
+impl Setting {
+    /// The slice in nanoseconds, zero on kernels that don't say.
+    pub(super) fn slice(&self) -> u64 {
+        self.0.sched_runtime
+    }
+}
