@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, fmt, rc::Rc};
 
-use crate::lane::Lane;
+use crate::lanes::Lanes;
 
 /// What surrounds the code that runs on this thread now, such as one request inside the plugin.
 pub trait Host {
-    /// The lane on which an `#[offload]` body under this host runs.
-    fn lane(&self) -> &Lane;
+    /// The lanes on which an `#[offload]` body under this host runs.
+    fn lanes(&self) -> &Lanes;
 
     /// An `#[offload]` body was started under this host.
     fn offload_met(&self);
@@ -24,16 +24,16 @@ thread_local! {
 /// # Examples
 ///
 /// ```
-/// use offload_core::{Lane, ambient};
+/// use offload_core::{Lanes, ambient};
 /// use std::{cell::Cell, rc::Rc};
 ///
-/// struct Counting { lane: Lane, met: Cell<u32> }
+/// struct Counting { lanes: Lanes, met: Cell<u32> }
 /// impl ambient::Host for Counting {
-///     fn lane(&self) -> &Lane { &self.lane }
+///     fn lanes(&self) -> &Lanes { &self.lanes }
 ///     fn offload_met(&self) { self.met.set(self.met.get() + 1); }
 /// }
 ///
-/// let host = Rc::new(Counting { lane: Lane::builder().threads(1).build()?, met: Cell::new(0) });
+/// let host = Rc::new(Counting { lanes: Lanes::builder().threads(1).build()?, met: Cell::new(0) });
 /// {
 ///     let _entered = ambient::enter(host.clone());
 ///     ambient::current().expect("just entered").offload_met();

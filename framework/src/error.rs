@@ -1,13 +1,14 @@
 //! Why a job gave no value, told by condition so that callers can answer 503 to one and 500 to another.
 
-use std::{any::Any, fmt, sync::Mutex};
+use std::{any::Any, fmt, sync::Mutex, time::Duration};
 
 use crate::quiet::{self, Payload};
 
 /// Why a job gave no value.
 ///
-/// It is one of three conditions: the lane took no more work ([`is_overloaded`](Self::is_overloaded)), the lane went away
-/// before the job could end ([`is_canceled`](Self::is_canceled)), or the job panicked ([`is_panic`](Self::is_panic)).
+/// It is one of four conditions: the lane took no more work ([`is_overloaded`](Self::is_overloaded)), the job waited longer
+/// than it was allowed to ([`is_expired`](Self::is_expired)), the lane went away before the job could end
+/// ([`is_canceled`](Self::is_canceled)), or the job panicked ([`is_panic`](Self::is_panic)).
 ///
 /// # Examples
 ///
@@ -31,7 +32,9 @@ pub struct Error {
 #[derive(thiserror::Error)]
 enum Kind {
     #[error("the lane is overloaded")]
-    Overloaded,
+    Overloaded { delay: Duration },
+    #[error("the job waited too long for its beginning")]
+    Expired,
     #[error("the job was canceled")]
     Canceled,
     #[error("{}", panic_text(.message))]
@@ -50,9 +53,15 @@ fn panic_text(message: &Option<String>) -> String {
 }
 
 impl Error {
-    pub(crate) fn overloaded() -> Self {
+    pub(crate) fn overloaded(delay: Duration) -> Self {
         Self {
-            kind: Kind::Overloaded,
+            kind: Kind::Overloaded { delay },
+        }
+    }
+
+    pub(crate) fn expired() -> Self {
+        Self {
+            kind: Kind::Expired,
         }
     }
 
@@ -71,10 +80,27 @@ impl Error {
         }
     }
 
-    /// The lane's queue was full, so the job was refused; it never ran and never will.
+    /// The job was refused before it was queued, because it would have had to wait too long or there was no room; it never
+    /// ran and never will.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
-        matches!(self.kind, Kind::Overloaded)
+        matches!(self.kind, Kind::Overloaded { .. })
+    }
+
+    /// The job was dropped from the queue because it had waited longer than it was allowed to; it never ran and never
+    /// will.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        matches!(self.kind, Kind::Expired)
+    }
+
+    /// How long the job would have had to wait, as far as could be told, if it [`is_overloaded`](Self::is_overloaded).
+    #[must_use]
+    pub fn projected_delay(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Overloaded { delay } => Some(delay),
+            _ => None,
+        }
     }
 
     /// The lane was shut down before the job could run to its end.
@@ -113,7 +139,8 @@ impl fmt::Debug for Error {
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded => f.write_str("Overloaded"),
+            Self::Overloaded { delay } => f.debug_tuple("Overloaded").field(delay).finish(),
+            Self::Expired => f.write_str("Expired"),
             Self::Canceled => f.write_str("Canceled"),
             Self::Panic { message, .. } => f.debug_tuple("Panic").field(message).finish(),
         }
@@ -130,13 +157,18 @@ mod tests {
 
     #[test]
     fn each_condition_is_told_apart() {
-        let overloaded = sendable(Error::overloaded());
+        let overloaded = sendable(Error::overloaded(Duration::from_secs(2)));
+        assert_eq!(overloaded.projected_delay(), Some(Duration::from_secs(2)));
         assert!(overloaded.is_overloaded() && !overloaded.is_canceled() && !overloaded.is_panic());
         assert!(overloaded.into_panic().unwrap_err().is_overloaded());
 
         let canceled = Error::canceled();
         assert!(canceled.is_canceled() && !canceled.is_overloaded() && !canceled.is_panic());
         assert_eq!(canceled.to_string(), "the job was canceled");
+        assert_eq!(canceled.projected_delay(), None);
+
+        let expired = Error::expired();
+        assert!(expired.is_expired() && !expired.is_overloaded() && !expired.is_canceled());
     }
 
     #[test]

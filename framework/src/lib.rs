@@ -1,19 +1,28 @@
 #![doc = include_str!("docs.md")]
-#![forbid(unsafe_code)]
+// One module has system calls that need it; see `os`.
+#![deny(unsafe_code)]
 
 #[doc(hidden)]
 #[path = "offloaded.rs"]
 pub mod __private;
+pub mod admission;
 pub mod ambient;
 pub mod clock;
 pub mod cost;
 mod error;
 mod lane;
+mod lanes;
+mod os;
 pub mod placement;
 pub mod profile;
+pub mod queue;
 mod quiet;
 pub mod routes;
 mod sync;
 
 pub use error::Error;
-pub use lane::{BuildError, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task};
+pub use lane::{
+    BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task, is_cancelled,
+};
+pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
+pub use os::{CpuBudget, Nice, Priority};

@@ -1,14 +1,10 @@
-//! What `#[offload]` expands to calls: finds the lane, runs the body there, and gives its value or its panic back.
+//! What `#[offload]` expands to calls: finds the lanes, runs the body there, and gives its value or its panic back.
 //!
 //! This module is public as `__private` for the macro's sake only and follows no version rules.
 
-use std::{future::Future, panic::resume_unwind};
+use std::{future::Future, panic::resume_unwind, time::Duration};
 
-use crate::{
-    ambient,
-    error::Error,
-    lane::{Lane, Place},
-};
+use crate::{ambient, error::Error, lane::Place, lanes::Lanes};
 
 /// Runs the body of an `#[offload]` function that is not async.
 ///
@@ -23,7 +19,7 @@ where
 {
     match lane_for_body() {
         Where::Here => f(),
-        Where::On(lane) => settle(lane.run(f).await),
+        Where::On(lanes) => settle(lanes.run(f).await),
     }
 }
 
@@ -39,13 +35,13 @@ where
 {
     match lane_for_body() {
         Where::Here => future.await,
-        Where::On(lane) => settle(lane.spawn(future).await),
+        Where::On(lanes) => settle(lanes.spawn(future).await),
     }
 }
 
 enum Where {
     Here,
-    On(Lane),
+    On(Lanes),
 }
 
 fn lane_for_body() -> Where {
@@ -58,13 +54,13 @@ fn lane_for_body() -> Where {
         return Where::Here;
     }
     match host {
-        Some(host) => Where::On(host.lane().clone()),
-        None => match Lane::fallback() {
-            Ok(lane) => Where::On(lane),
+        Some(host) => Where::On(host.lanes().clone()),
+        None => match Lanes::fallback() {
+            Ok(lanes) => Where::On(lanes),
             Err(error) => {
                 tracing::error!(target: "offload", %error, "no lane for an #[offload] function");
                 // Without threads there is no capacity, which is what the client is told.
-                resume_unwind(Box::new(Error::overloaded()))
+                resume_unwind(Box::new(Error::overloaded(Duration::ZERO)))
             }
         },
     }

@@ -9,7 +9,10 @@ use std::{
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use super::ledger::{End, Ticket};
+use super::{
+    cancel::CancelToken,
+    ledger::{End, Ticket},
+};
 use crate::quiet::{self, Payload, Quiet};
 
 /// What a job leaves behind: its value, or what it panicked with.
@@ -22,6 +25,8 @@ pin_project! {
         future: Option<Fut>,
         span: Span,
         ticket: Ticket,
+        // Known from the first poll on.
+        token: Option<CancelToken>,
     }
 
     impl<Fut> PinnedDrop for Body<Fut> {
@@ -39,6 +44,7 @@ impl<Fut: Future> Body<Fut> {
             future: Some(future),
             span: Span::current(),
             ticket,
+            token: None,
         }
     }
 }
@@ -48,11 +54,12 @@ impl<Fut: Future> Future for Body<Fut> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        this.ticket.begin();
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending; // Polled after the end, which async-task never does.
         };
-        let (outcome, end) = match quiet::catch(|| this.span.in_scope(|| future.poll(cx))) {
+        let token = this.token.get_or_insert_with(CancelToken::current);
+        let poll = || token.scope(|| this.span.in_scope(|| future.poll(cx)));
+        let (outcome, end) = match quiet::catch(poll) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(value)) => (Ok(value), End::Returned),
             Err(payload) => (Err(payload), End::Panicked),

@@ -1,18 +1,33 @@
 //! The settings of a lane, checked as a whole when it is built.
 
-use std::{fmt, future::Future, num::NonZeroUsize, pin::Pin, sync::Arc, thread};
+use std::{
+    fmt,
+    future::Future,
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    thread,
+    time::{Duration, Instant},
+};
 
 use rayon::ThreadPoolBuilder;
 
 use super::{
     Lane,
-    engine::{Around, Engine, Shared},
+    account::Books,
+    engine::{Around, Engine, LaneThreadState, Shared},
     gate::Gate,
-    ledger::Ledger,
     resident::{Place, ResidentBuilder},
     seat::Seat,
+    shelf::Shelf,
+    watch::Watch,
 };
-use crate::quiet;
+use crate::{
+    admission::{Backlog, Flow},
+    cost::CostMemo,
+    os::Priority,
+    quiet,
+};
 
 const MOST_THREADS: usize = 4096;
 const MOST_QUEUED: usize = 1 << 20;
@@ -31,14 +46,30 @@ const LEAST_ROOM: usize = 1024;
 /// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct LaneBuilder {
     name: String,
     threads: Option<usize>,
     queue_bound: usize,
     stack_size: Option<usize>,
-    around: Option<Around>,
-    local: Option<ResidentBuilder>,
+    around: Option<Arc<Around>>,
+    local: Option<Arc<ResidentBuilder>>,
+    priority: Priority,
+    pub(super) family: Option<Family>,
+}
+
+/// What a lane shares with the other lanes between which its jobs can move.
+#[derive(Clone)]
+pub(crate) struct Family {
+    pub(crate) books: Books,
+    pub(crate) index: u8,
+    /// Threads beyond those that run jobs, to which the slots of overdue jobs are lent.
+    pub(crate) spares: usize,
+    /// After this long a job is overdue.
+    pub(crate) quantum: Option<Duration>,
+    pub(crate) memo: Arc<CostMemo>,
+    pub(crate) epoch: Instant,
 }
 
 impl LaneBuilder {
@@ -50,6 +81,8 @@ impl LaneBuilder {
             stack_size: None,
             around: None,
             local: None,
+            priority: Priority::default(),
+            family: None,
         }
     }
 
@@ -67,8 +100,9 @@ impl LaneBuilder {
 
     /// How many jobs may wait. Jobs that have begun don't count, so a lane takes up to `threads` more than this.
     ///
-    /// A removed job leaves a small tombstone in the queue until a lane thread passes by. There is room for four times
-    /// the bound (at least 1,024) of jobs and tombstones; when that is used up as well, the lane is overloaded.
+    /// A removed job leaves a small tombstone in the queue until a lane thread passes by, or until those who submit find
+    /// them too many. A lane all of whose jobs come without a flow takes the whole bound; where there are several flows,
+    /// one gets a further place only while it has less than eight times as many as are still free.
     pub fn queue_bound(mut self, jobs: usize) -> Self {
         self.queue_bound = jobs;
         self
@@ -93,7 +127,7 @@ impl LaneBuilder {
         mut self,
         build: impl Fn(usize) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync + 'static,
     ) -> Self {
-        self.local = Some(Box::new(build));
+        self.local = Some(Arc::new(Box::new(build)));
         self
     }
 
@@ -103,7 +137,18 @@ impl LaneBuilder {
     /// `around` must call its argument once; a job whose `around` does not is canceled. This is how an adapter enters
     /// the context of an async runtime.
     pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
-        self.around = Some(Box::new(around));
+        self.around = Some(Arc::new(Box::new(around)));
+        self
+    }
+
+    /// How the lane's threads stand to all others on the machine. Default: like any other thread.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    pub(crate) fn in_family(mut self, family: Family) -> Self {
+        self.family = Some(family);
         self
     }
 
@@ -122,24 +167,40 @@ impl LaneBuilder {
         if self.name.is_empty() || self.name.contains('\0') {
             return Err(BuildError::setting("name", "must be a text without NUL"));
         }
-        let mut pool = ThreadPoolBuilder::new().num_threads(threads);
-        if let Some(bytes) = self.stack_size {
-            pool = pool.stack_size(within("stack_size", bytes, LEAST_STACK, MOST_STACK)?);
-        }
-
+        let pool = ThreadPoolBuilder::new();
         let seat = match self.local {
             Some(_) => Seat::called,
             None => Seat::vacant,
         };
-        let seats = std::iter::repeat_with(seat).take(threads).collect();
+        let family = self.family.unwrap_or_else(|| Family::alone(threads));
+        let all_threads = threads + family.spares;
+        let mut pool = pool.num_threads(all_threads);
+        if let Some(bytes) = self.stack_size {
+            pool = pool.stack_size(within("stack_size", bytes, LEAST_STACK, MOST_STACK)?);
+        }
+        let seats = std::iter::repeat_with(seat).take(all_threads).collect();
         let room = bound.saturating_mul(ROOM_FACTOR).max(LEAST_ROOM);
-        let shared = Arc::new(Shared::new(
-            self.name.clone(),
-            Gate::new(room, seats),
-            Ledger::new(bound),
-            self.around,
-            self.local,
-        ));
+        let states = std::iter::repeat_with(LaneThreadState::default);
+        let shared = Arc::new(Shared {
+            name: self.name.clone(),
+            gate: Gate::new(room, threads, seats, Shelf::new()),
+            ledger: Arc::default(),
+            around: self.around,
+            local: self.local,
+            bound,
+            slots: threads,
+            flow: Flow::unnamed(),
+            books: family.books,
+            index: family.index,
+            watch: family.quantum.map(Watch::new),
+            memo: family.memo,
+            priority: self.priority,
+            threads: states.take(all_threads).collect(),
+            longer: OnceLock::new(),
+            closed: AtomicBool::new(false),
+            epoch: family.epoch,
+            engine: OnceLock::new(),
+        });
         let name = self.name;
         let place = Arc::clone(&shared);
         let pool = pool
@@ -152,7 +213,25 @@ impl LaneBuilder {
             .map_err(|error| BuildError {
                 kind: Kind::Threads(error.to_string()),
             })?;
-        Ok(Lane::over(Engine::start(shared, pool)))
+        Engine::start(shared, pool)
+            .map(Lane::over)
+            .map_err(|error| BuildError {
+                kind: Kind::Threads(error.to_string()),
+            })
+    }
+}
+
+impl Family {
+    /// For a lane between which and others nothing moves.
+    fn alone(threads: usize) -> Self {
+        Self {
+            books: [Backlog::new(0, threads)].into(),
+            index: 0,
+            spares: 0,
+            quantum: None,
+            memo: Arc::default(),
+            epoch: Instant::now(),
+        }
     }
 }
 
@@ -197,7 +276,7 @@ enum Kind {
 }
 
 impl BuildError {
-    fn setting(name: &'static str, rule: impl Into<String>) -> Self {
+    pub(crate) fn setting(name: &'static str, rule: impl Into<String>) -> Self {
         Self {
             kind: Kind::Setting {
                 name,

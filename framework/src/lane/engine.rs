@@ -2,19 +2,32 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_task::Runnable;
 use rayon::{ThreadPool, Yield};
 
 use super::{
-    entry::{Entry, Work},
+    account::Books,
+    cancel::CancelToken,
+    entry::{Carried, Entry, Removal, Work},
     gate::{Arrival, Attendant, Breath, Gate, Wanted},
     ledger::Ledger,
     resident::{Place, ResidentBuilder},
+    shelf::Shelf,
+    watch::Watch,
 };
-use crate::quiet;
+use crate::{
+    admission::{Backlog, Flow},
+    cost::CostMemo,
+    os::{self, Priority, ThreadRef},
+    quiet,
+};
 
 /// Called around each piece of work on a lane thread.
 pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
@@ -22,41 +35,58 @@ pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 /// How many foreign rayon jobs a thread lets through between two jobs of the lane, so that they don't starve it.
 const FOREIGN_JOBS_A_BREATH: usize = 32;
 
-/// What waits in the gate.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// A job that has not begun.
-    Fresh(Arc<Entry>),
-    /// A task that goes on.
-    Resumed(Runnable),
-}
-
 /// What the lane's threads own together. It does not own the pool, so threads and wakers may hold it for ever.
 pub(crate) struct Shared {
     pub(crate) name: String,
-    pub(crate) gate: Gate<Job>,
+    pub(crate) gate: Gate<Arc<Entry>, Runnable, Shelf>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) around: Option<Around>,
-    pub(crate) local: Option<ResidentBuilder>,
-    engine: OnceLock<Weak<Engine>>,
+    pub(crate) around: Option<Arc<Around>>,
+    pub(crate) local: Option<Arc<ResidentBuilder>>,
+    pub(crate) bound: usize,
+    pub(crate) slots: usize,
+    /// Whose jobs they are that come without a flow of their own.
+    pub(crate) flow: Arc<Flow>,
+    /// The books of this lane and of those to which its jobs can move.
+    pub(crate) books: Books,
+    /// Which book is this lane's.
+    pub(crate) index: u8,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) memo: Arc<CostMemo>,
+    pub(crate) priority: Priority,
+    pub(crate) threads: Box<[LaneThreadState]>,
+    /// Where jobs go on that turn out to be too long for this lane before they have begun.
+    pub(crate) longer: OnceLock<Longer>,
+    pub(crate) closed: AtomicBool,
+    pub(crate) epoch: Instant,
+    pub(crate) engine: OnceLock<Weak<Engine>>,
+}
+
+/// What is known of one lane thread from outside.
+#[derive(Default)]
+pub(crate) struct LaneThreadState {
+    /// For the operating system; set as the thread starts.
+    pub(crate) os: OnceLock<ThreadRef>,
+    /// What the cost of its present work is remembered under; 0 if it isn't.
+    pub(crate) key: AtomicU64,
+    /// Whether it was set back to the lowest priority. Locked while that changes, by the watch and the thread itself.
+    set_back: Mutex<bool>,
+}
+
+/// The lane for jobs that are too long for another.
+pub(crate) struct Longer {
+    pub(crate) lane: Weak<Engine>,
+    /// Jobs above this cost go there.
+    pub(crate) limit: Duration,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        name: String,
-        gate: Gate<Job>,
-        ledger: Ledger,
-        around: Option<Around>,
-        local: Option<ResidentBuilder>,
-    ) -> Self {
-        Self {
-            name,
-            gate,
-            ledger: Arc::new(ledger),
-            around,
-            local,
-            engine: OnceLock::new(),
-        }
+    /// Nanoseconds on the lane's clock.
+    pub(crate) fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn book(&self) -> &Backlog {
+        &self.books[usize::from(self.index)]
     }
 
     /// Calls `work` inside the lane's `around`, and keeps every panic in here.
@@ -83,13 +113,46 @@ impl Shared {
         }
     }
 
+    /// Refuses further jobs from now on.
+    pub(crate) fn refuse_all(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
     /// Removes all jobs that have not begun; their closures are dropped here, on the calling thread.
-    pub(crate) fn close(&self) {
-        while let Some(job) = self.gate.take_fresh() {
-            if let Job::Fresh(entry) = job {
-                drop(entry.remove());
+    pub(crate) fn remove_all(&self) {
+        while let Some(entry) = self.gate.take_fresh() {
+            if let Removal::Taken(work) = entry.remove() {
+                drop(work);
             }
         }
+    }
+
+    /// If the work of thread `index` began at `latest` or before, lends its slot, sets its thread back behind all others
+    /// for the rest of it, and remembers that it costs at least `quantum`. `None` if there was nothing to do.
+    pub(crate) fn set_back_if_overdue(
+        &self,
+        index: usize,
+        latest: u64,
+        quantum: Duration,
+    ) -> Option<Wanted> {
+        let thread = &self.threads[index];
+        let key = thread.key.load(Ordering::Relaxed);
+        // Held across both steps, so that a thread whose work ends in between finds itself set back, and not later.
+        let mut set_back = thread
+            .set_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.gate.mark_overdue(index, latest)?;
+        if let Some(os) = thread.os.get()
+            && os::can_restore()
+        {
+            *set_back = os::demote(os).is_ok();
+        }
+        drop(set_back);
+        if key != 0 {
+            self.memo.at_least(key, quantum);
+        }
+        Some(wanted)
     }
 
     fn attend(&self, arrival: Arrival) {
@@ -135,38 +198,42 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn start(shared: Arc<Shared>, pool: ThreadPool) -> Arc<Self> {
+    pub(crate) fn start(shared: Arc<Shared>, pool: ThreadPool) -> std::io::Result<Arc<Self>> {
         let engine = Arc::new(Self { shared, pool });
         // This is the only place that sets it, once.
         let _ = engine.shared.engine.set(Arc::downgrade(&engine));
         if engine.shared.local.is_some() {
             engine.broadcast_visit(); // The one that `Seat::called` promised.
         }
-        engine
+        if engine.shared.watch.is_some() {
+            Watch::start(&engine, format!("{}-watch", engine.shared.name))?;
+        }
+        Ok(engine)
     }
 
-    /// Puts `work` into the queue. `None`, and `work` is dropped, if the queue is physically full.
-    pub(crate) fn enqueue(&self, work: Work) -> Option<Arc<Entry>> {
-        let entry = Arc::new(Entry::new(work));
-        match self.shared.gate.push(Job::Fresh(Arc::clone(&entry))) {
+    /// Puts a job into the queue. False if the queue is physically full; then its work was dropped.
+    pub(crate) fn enqueue(&self, entry: &Arc<Entry>) -> bool {
+        match self.shared.gate.push(Arc::clone(entry)) {
             Ok(wanted) => {
                 self.provide(wanted);
-                Some(entry)
+                true
             }
-            Err(job) => {
-                drop((job, entry));
-                self.shared.ledger.canceled_was_refused();
-                None
+            Err(_) => {
+                if let Removal::Taken(work) = entry.remove() {
+                    drop(work);
+                    self.shared.ledger.canceled_was_refused();
+                }
+                false
             }
         }
     }
 
     /// Puts a task that was woken into the queue.
     pub(crate) fn resume(&self, runnable: Runnable) {
-        self.provide(self.shared.gate.resume(Job::Resumed(runnable)));
+        self.provide(self.shared.gate.resume(runnable));
     }
 
-    fn provide(&self, wanted: Wanted) {
+    pub(crate) fn provide(&self, wanted: Wanted) {
         match wanted {
             Wanted::Nothing => {}
             Wanted::Runner => {
@@ -184,22 +251,72 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.shared.watch {
+            watch.end();
+        }
+    }
+}
+
 /// One of the lane's threads, at work in the gate.
 struct LaneThread<'a> {
     shared: &'a Shared,
     place: &'a Place,
 }
 
-impl Attendant<Job> for LaneThread<'_> {
-    fn run(&self, job: Job) {
-        let work = match job {
-            Job::Fresh(entry) => match entry.begin() {
-                Some(work) => work,
-                None => return, // A tombstone.
-            },
-            Job::Resumed(runnable) => Work::Poll(runnable),
+impl LaneThread<'_> {
+    /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
+    /// is nothing left to run here.
+    fn carried_away(&self, entry: &Arc<Entry>) -> bool {
+        let (Some(longer), key) = (self.shared.longer.get(), entry.account().key()) else {
+            return false;
         };
-        self.shared.surround("a job", || work.perform());
+        let cost = self.shared.memo.predict(key);
+        let (Some(cost), Some(lane)) = (cost, longer.lane.upgrade()) else {
+            return false;
+        };
+        if key == 0 || cost <= longer.limit {
+            return false;
+        }
+        match entry.carry(|account| account.move_to(lane.shared.index, cost, self.shared.now())) {
+            Carried::Whole => {
+                lane.enqueue(entry);
+            }
+            Carried::Doomed(work) => drop(work),
+            Carried::Nothing => {}
+        }
+        true
+    }
+}
+
+impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
+    fn begin(&self, entry: Arc<Entry>) {
+        let account = entry.account();
+        if self.shared.now() > account.latest() {
+            if let Some(work) = entry.expire() {
+                drop(work);
+                self.shared.ledger.canceled_was_expired();
+            }
+            return;
+        }
+        if self.carried_away(&entry) {
+            return;
+        }
+        let Some(work) = entry.begin() else {
+            return; // A tombstone.
+        };
+        let key = &self.shared.threads[self.place.index()].key;
+        key.store(account.key(), Ordering::Relaxed);
+        let token = CancelToken::of(&entry);
+        self.shared
+            .surround("a job", || token.scope(|| work.perform()));
+        key.store(0, Ordering::Relaxed);
+        account.ended(self.shared.now());
+    }
+
+    fn go_on(&self, task: Runnable) {
+        self.shared.surround("a job", || Work::Poll(task).perform());
     }
 
     fn poll_resident(&self) {
@@ -226,6 +343,29 @@ impl Attendant<Job> for LaneThread<'_> {
             Breath::PollOnly => {
                 rayon::yield_now();
             }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.now()
+    }
+
+    fn work_began(&self) {
+        if let Some(watch) = &self.shared.watch {
+            watch.work_began();
+        }
+    }
+
+    fn recover(&self) {
+        let thread = &self.shared.threads[self.place.index()];
+        let mut set_back = thread
+            .set_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *set_back)
+            && let Some(os) = thread.os.get()
+        {
+            os::restore(os, self.shared.priority);
         }
     }
 }

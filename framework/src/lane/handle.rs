@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::entry::Entry;
+use super::entry::{Entry, Removal};
 
 /// Owns a job that was given to a lane with [`Lane::submit`](super::Lane::submit).
 ///
@@ -49,8 +49,23 @@ impl JobHandle {
         self.remove()
     }
 
+    /// Whether the job was dropped because it had waited too long.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.has_expired())
+    }
+
     fn remove(&mut self) -> bool {
-        self.entry.take().and_then(|entry| entry.remove()).is_some()
+        let Some(entry) = self.entry.take() else {
+            return false;
+        };
+        match entry.remove() {
+            Removal::Taken(work) => {
+                drop(work);
+                true
+            }
+            Removal::Promised => true,
+            Removal::Late => false,
+        }
     }
 }
 

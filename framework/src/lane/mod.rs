@@ -1,34 +1,50 @@
 //! A lane: a rayon pool of its own with a bounded queue in front, because rayon has neither bounds nor cancellation.
 
+mod account;
 mod body;
 mod builder;
+mod cancel;
 mod engine;
 mod entry;
-mod fallback;
 mod gate;
 mod handle;
 mod ledger;
 mod resident;
 mod run;
 mod seat;
+mod shelf;
+mod tenure;
+mod watch;
 
 #[cfg(all(test, loom))]
 mod model;
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_task::Runnable;
 use tracing::Span;
 
-pub(crate) use self::resident::Place;
 use self::{
+    account::Account,
     body::{Body, Call, Outcome},
     engine::{Engine, Shared},
-    entry::Work,
+    entry::{Entry, Work},
     ledger::{End, Ticket},
+};
+pub(crate) use self::{
+    account::{Arrival, Patience},
+    builder::Family,
+    engine::Longer,
+    resident::Place,
 };
 pub use self::{
     builder::{BuildError, LaneBuilder},
+    cancel::{CancelToken, is_cancelled},
     handle::JobHandle,
     ledger::LaneStats,
     run::{Run, Task},
@@ -74,7 +90,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.engine.shared.close();
+        self.engine.shared.remove_all();
     }
 }
 
@@ -108,19 +124,7 @@ impl Lane {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if self.is_current() {
-            return Run::settled(self.call_inline(f));
-        }
-        let Some(ticket) = self.shared().ledger.admit() else {
-            drop(Quiet::new(f));
-            return Run::settled(Err(Error::overloaded()));
-        };
-        // A closure is ready at its first poll, so nothing ever schedules it a second time.
-        let (runnable, task) = async_task::spawn(Body::new(Call::new(f), ticket), drop::<Runnable>);
-        match self.owner.engine.enqueue(Work::Poll(runnable)) {
-            Some(entry) => Run::waiting(JobHandle::new(entry), task.fallible()),
-            None => Run::settled(Err(Error::overloaded())),
-        }
+        self.run_as(self.plain(), f)
     }
 
     /// Polls `future` on the lane, poll by poll; while it waits it holds no thread.
@@ -142,28 +146,7 @@ impl Lane {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let inline = self.is_current();
-        let ticket = if inline {
-            self.shared().ledger.admit_inline()
-        } else if let Some(ticket) = self.shared().ledger.admit() {
-            ticket
-        } else {
-            drop(Quiet::new(future));
-            return Task::settled(Err(Error::overloaded()));
-        };
-        let engine = Arc::clone(&self.owner.engine);
-        let resume = move |runnable: Runnable| engine.resume(runnable);
-        let (runnable, task) = async_task::spawn(Body::new(future, ticket), resume);
-        let task: async_task::FallibleTask<Outcome<Fut::Output>> = task.fallible();
-        if inline {
-            self.shared()
-                .surround("a job", || Work::Poll(runnable).perform());
-            return Task::waiting(JobHandle::inline(), task);
-        }
-        match self.owner.engine.enqueue(Work::Poll(runnable)) {
-            Some(entry) => Task::waiting(JobHandle::new(entry), task),
-            None => Task::settled(Err(Error::overloaded())),
-        }
+        self.spawn_as(self.plain(), future)
     }
 
     /// Puts `f` into the queue, or refuses it at once. Nobody is told how it ends; a panic is logged.
@@ -179,25 +162,7 @@ impl Lane {
     where
         F: FnOnce() + Send + 'static,
     {
-        if self.is_current() {
-            if let Err(error) = self.call_inline(f)
-                && let Ok(payload) = error.into_panic()
-            {
-                quiet::report("a job", payload);
-            }
-            return Ok(JobHandle::inline());
-        }
-        let f = Quiet::new(f);
-        let Some(ticket) = self.shared().ledger.admit() else {
-            drop(f);
-            return Err(Error::overloaded());
-        };
-        let span = Span::current();
-        let call = Box::new(move || call_to_the_end(f, ticket, &span));
-        match self.owner.engine.enqueue(Work::Call(call)) {
-            Some(entry) => Ok(JobHandle::new(entry)),
-            None => Err(Error::overloaded()),
-        }
+        self.submit_as(self.plain(), f)
     }
 
     /// Whether the calling thread is one of this lane's threads.
@@ -212,22 +177,22 @@ impl Lane {
         &self.shared().name
     }
 
-    /// How many threads the lane has.
+    /// How many threads the lane runs jobs on at a time.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.shared().gate.threads()
+        self.shared().slots
     }
 
     /// How many jobs may wait.
     #[must_use]
     pub fn queue_bound(&self) -> usize {
-        self.shared().ledger.bound()
+        self.shared().bound
     }
 
     /// How many jobs wait for their beginning. Removed jobs and tasks between two polls don't count.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.shared().ledger.queued()
+        self.shared().book().queued()
     }
 
     /// How many threads are at work now: in a job, or polling their [`local`](LaneBuilder::local) future.
@@ -249,13 +214,171 @@ impl Lane {
         self.shared().ledger.stats()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    /// How long a job would wait that came now.
+    ///
+    /// It is projected from what waits, what that was predicted to cost, and how fast the lane has worked off such
+    /// predictions of late.
+    #[must_use]
+    pub fn projected_delay(&self) -> Duration {
+        self.shared().book().projected_delay(&self.shared().flow)
+    }
+
+    /// Refuses all further jobs, as if the lane were full. Those that were taken go on.
+    pub fn refuse_all(&self) {
+        self.shared().refuse_all();
+    }
+
+    /// Removes all jobs that have not begun, as if their owners had dropped them: they are dropped here and now, on the
+    /// calling thread.
+    pub fn remove_all(&self) {
+        self.shared().remove_all();
+    }
+
+    pub(crate) fn projected_delay_of(&self, arrival: &Arrival) -> Duration {
+        self.shared().book().projected_delay(&arrival.flow)
+    }
+
+    /// Whether a job would be taken; one that would not is counted as refused.
+    pub(crate) fn check(&self, arrival: &Arrival) -> Result<(), Error> {
+        match self.delay_if_refused(arrival) {
+            Some(delay) => {
+                self.shared().ledger.refuse();
+                Err(Error::overloaded(delay))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn run_as<F, T>(&self, arrival: Arrival, f: F) -> Run<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.is_current() {
+            return Run::settled(self.call_inline(f));
+        }
+        let ticket = match self.admit(&arrival) {
+            Ok(ticket) => ticket,
+            Err(error) => {
+                drop(Quiet::new(f));
+                return Run::settled(Err(error));
+            }
+        };
+        // A closure is ready at its first poll, so nothing ever schedules it a second time.
+        let (runnable, task) = async_task::spawn(Body::new(Call::new(f), ticket), drop::<Runnable>);
+        match self.enqueue(Work::Poll(runnable), arrival) {
+            Ok(handle) => Run::waiting(handle, task.fallible()),
+            Err(error) => Run::settled(Err(error)),
+        }
+    }
+
+    pub(crate) fn spawn_as<Fut>(&self, arrival: Arrival, future: Fut) -> Task<Fut::Output>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let inline = self.is_current();
+        let ticket = if inline {
+            self.shared().ledger.admit()
+        } else {
+            match self.admit(&arrival) {
+                Ok(ticket) => ticket,
+                Err(error) => {
+                    drop(Quiet::new(future));
+                    return Task::settled(Err(error));
+                }
+            }
+        };
+        let engine = Arc::clone(&self.owner.engine);
+        let resume = move |runnable: Runnable| engine.resume(runnable);
+        let (runnable, task) = async_task::spawn(Body::new(future, ticket), resume);
+        let task: async_task::FallibleTask<Outcome<Fut::Output>> = task.fallible();
+        if inline {
+            self.shared()
+                .surround("a job", || Work::Poll(runnable).perform());
+            return Task::waiting(JobHandle::inline(), task);
+        }
+        match self.enqueue(Work::Poll(runnable), arrival) {
+            Ok(handle) => Task::waiting(handle, task),
+            Err(error) => Task::settled(Err(error)),
+        }
+    }
+
+    pub(crate) fn submit_as<F>(&self, arrival: Arrival, f: F) -> Result<JobHandle, Error>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        if self.is_current() {
+            if let Err(error) = self.call_inline(f)
+                && let Ok(payload) = error.into_panic()
+            {
+                quiet::report("a job", payload);
+            }
+            return Ok(JobHandle::inline());
+        }
+        let f = Quiet::new(f);
+        let ticket = self.admit(&arrival)?;
+        let span = Span::current();
+        let call = Box::new(move || call_to_the_end(f, ticket, &span));
+        self.enqueue(Work::Call(call), arrival)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.owner.engine.shared
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.owner.engine
+    }
+
+    /// What a job is of which nothing is known.
+    fn plain(&self) -> Arrival {
+        Arrival {
+            flow: Arc::clone(&self.shared().flow),
+            cost: PLAIN_COST,
+            patience: Patience::Endless,
+            key: 0,
+        }
+    }
+
+    /// Decides whether a job may enter, before it does, and takes its place.
+    fn admit(&self, arrival: &Arrival) -> Result<Ticket, Error> {
+        self.check(arrival)?;
+        let shared = self.shared();
+        if shared.book().admit(&arrival.flow, shared.bound) {
+            return Ok(shared.ledger.admit());
+        }
+        shared.ledger.refuse();
+        Err(Error::overloaded(self.projected_delay_of(arrival)))
+    }
+
+    fn delay_if_refused(&self, arrival: &Arrival) -> Option<Duration> {
+        let delay = || self.projected_delay_of(arrival);
+        if self.shared().closed.load(Ordering::SeqCst) {
+            return Some(delay());
+        }
+        if arrival.patience == Patience::Endless {
+            return None;
+        }
+        let delay = delay();
+        (nanos(delay) > arrival.patience.of(arrival.cost)).then_some(delay)
+    }
+
+    fn enqueue(&self, work: Work, arrival: Arrival) -> Result<JobHandle, Error> {
+        let shared = self.shared();
+        let books = Arc::clone(&shared.books);
+        let account = Account::new(arrival, shared.now(), books, shared.index);
+        let entry = Arc::new(Entry::new(work, account));
+        if self.owner.engine.enqueue(&entry) {
+            Ok(JobHandle::new(entry))
+        } else {
+            Err(Error::overloaded(self.projected_delay()))
+        }
     }
 
     /// Calls `f` on this thread, which is one of the lane's, as if it had come through the queue.
     fn call_inline<T>(&self, f: impl FnOnce() -> T) -> Result<T, Error> {
-        let mut ticket = self.shared().ledger.admit_inline();
+        let mut ticket = self.shared().ledger.admit();
         let mut outcome = None;
         self.shared().surround("a job", || {
             let caught = quiet::catch(f);
@@ -274,7 +397,6 @@ fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span
     let Some(f) = f.take() else {
         return;
     };
-    ticket.begin();
     match quiet::catch(|| span.in_scope(f)) {
         Ok(()) => ticket.end(End::Returned),
         Err(payload) => {
@@ -282,6 +404,14 @@ fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span
             quiet::report("a job", payload);
         }
     }
+}
+
+/// The cost that is assumed of jobs without a prediction. Its size doesn't matter while all have the same: the lane measures
+/// how fast it works off what was predicted.
+const PLAIN_COST: u64 = 1_000_000;
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Lane {

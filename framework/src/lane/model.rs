@@ -2,31 +2,61 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p offload-core --lib --release loom`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize as Count, Ordering::SeqCst},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize as Count, Ordering::SeqCst},
+    },
 };
 
 use loom::{sync::Mutex, thread};
 
 use super::{
-    entry::Entry,
-    gate::{Arrival, Attendant, Breath, Gate, Wanted},
+    entry::{Carried, Entry, Removal},
+    gate::{Arrival, Attendant, Breath, Gate, Shelf, Wanted},
     seat::Seat,
 };
+
+type Job = Arc<Entry<(), ()>>;
+
+fn job() -> Job {
+    Arc::new(Entry::new((), ()))
+}
+
+/// The simplest order that there is.
+impl Shelf<Job> for VecDeque<Job> {
+    fn put(&mut self, job: Job) -> bool {
+        self.push_back(job);
+        true
+    }
+
+    fn take(&mut self) -> Option<Job> {
+        self.pop_front()
+    }
+
+    fn sweep(&mut self) -> usize {
+        0
+    }
+}
 
 /// What the model's threads did. These are plain counters, not part of what is explored.
 #[derive(Default)]
 struct Log {
     ran: Count,
     polled: Count,
+    recovered: Count,
 }
 
-impl Attendant<Arc<Entry<()>>> for Log {
-    fn run(&self, job: Arc<Entry<()>>) {
+impl Attendant<Job, Job> for Log {
+    fn begin(&self, job: Job) {
         if job.begin().is_some() {
             self.ran.fetch_add(1, SeqCst);
         }
+    }
+
+    fn go_on(&self, task: Job) {
+        self.begin(task);
     }
 
     fn poll_resident(&self) {
@@ -34,11 +64,21 @@ impl Attendant<Arc<Entry<()>>> for Log {
     }
 
     fn breathe(&self, _: Breath) {}
+
+    fn now(&self) -> u64 {
+        1
+    }
+
+    fn work_began(&self) {}
+
+    fn recover(&self) {
+        self.recovered.fetch_add(1, SeqCst);
+    }
 }
 
 #[derive(Clone)]
 struct Model {
-    gate: Arc<Gate<Arc<Entry<()>>>>,
+    gate: Arc<Gate<Job, Job, VecDeque<Job>>>,
     log: Arc<Log>,
     /// What makes several loom threads one lane thread: arrivals on it come one after the other.
     bodies: Arc<[Mutex<()>]>,
@@ -46,9 +86,14 @@ struct Model {
 
 impl Model {
     fn new(threads: usize, capacity: usize) -> Self {
+        Self::with_spares(threads, 0, capacity)
+    }
+
+    fn with_spares(slots: usize, spares: usize, capacity: usize) -> Self {
+        let threads = slots + spares;
         let seats = std::iter::repeat_with(Seat::vacant).take(threads).collect();
         Self {
-            gate: Arc::new(Gate::new(capacity, seats)),
+            gate: Arc::new(Gate::new(capacity, slots, seats, VecDeque::new())),
             log: Arc::default(),
             bodies: std::iter::repeat_with(Mutex::default)
                 .take(threads)
@@ -67,7 +112,7 @@ impl Model {
 
     /// Submits one job, as thread `index` of the pool if that needs a runner. True if it did.
     fn submit(&self, index: usize) -> bool {
-        let wanted = self.gate.push(Arc::new(Entry::new(()))).ok();
+        let wanted = self.gate.push(job()).ok();
         match wanted.expect("there is room") {
             Wanted::Nothing => false,
             Wanted::Runner => {
@@ -115,7 +160,7 @@ fn loom_a_woken_task_and_a_new_job_are_both_met() {
         let model = Model::new(1, 4);
         let other = model.clone();
         let waker = thread::spawn(move || {
-            if other.gate.resume(Arc::new(Entry::new(()))) == Wanted::Runner {
+            if other.gate.resume(job()) == Wanted::Runner {
                 assert_eq!(other.attend(0, Arrival::Runner), Wanted::Nothing);
             }
         });
@@ -128,10 +173,10 @@ fn loom_a_woken_task_and_a_new_job_are_both_met() {
 #[test]
 fn loom_a_job_is_run_or_removed_but_never_both() {
     loom::model(|| {
-        let entry = Arc::new(Entry::new(()));
+        let entry = job();
         let other = Arc::clone(&entry);
         let lane = thread::spawn(move || other.begin().is_some());
-        let removed = entry.remove().is_some();
+        let removed = matches!(entry.remove(), Removal::Taken(()));
         let ran = lane.join().unwrap();
         assert!(ran != removed);
     });
@@ -175,31 +220,44 @@ fn loom_a_nested_runner_never_strands_a_job_beside_an_idle_thread() {
     struct Nested {
         model: Model,
     }
-    impl Attendant<Arc<Entry<()>>> for Nested {
-        fn run(&self, job: Arc<Entry<()>>) {
-            assert!(job.begin().is_some());
+    impl Attendant<Job, Job> for Nested {
+        fn begin(&self, first: Job) {
+            assert!(first.begin().is_some());
             // The job waits in a `join`, in which rayon starts a runner. Its job was submitted from outside.
             let model = &self.model;
             let one = model.clone();
             let idling = thread::spawn(move || one.attend(1, Arrival::Visit));
-            let pushed = model.gate.push(Arc::new(Entry::new(()))).ok();
-            assert_eq!(pushed, Some(Wanted::Runner), "one of two slots is free");
-            let wanted = model.attend_nested(0, Arrival::Runner);
+            let pushed = model.gate.push(job()).ok();
+            let wanted = match pushed.expect("there is room") {
+                Wanted::Runner => model.attend_nested(0, Arrival::Runner),
+                // Thread 1 has the second slot, because it saw the job first.
+                wanted => wanted,
+            };
             assert_eq!(idling.join().unwrap(), Wanted::Nothing);
             if wanted == Wanted::Visit {
                 assert_eq!(model.attend(1, Arrival::Visit), Wanted::Nothing);
             }
             assert_eq!(model.log.ran.load(SeqCst), 1, "thread 1 ran it");
         }
+        fn go_on(&self, _: Job) {
+            unreachable!("no task was begun");
+        }
         fn poll_resident(&self) {
             unreachable!("nobody woke it");
         }
         fn breathe(&self, _: Breath) {}
+        fn now(&self) -> u64 {
+            1
+        }
+        fn work_began(&self) {}
+        fn recover(&self) {
+            unreachable!("there is no watch");
+        }
     }
 
     loom::model(|| {
         let model = Model::new(2, 4);
-        let wanted = model.gate.push(Arc::new(Entry::new(()))).ok();
+        let wanted = model.gate.push(job()).ok();
         assert_eq!(wanted, Some(Wanted::Runner));
         let nested = Nested {
             model: model.clone(),
@@ -207,5 +265,100 @@ fn loom_a_nested_runner_never_strands_a_job_beside_an_idle_thread() {
         let after = model.gate.attend(0, Arrival::Runner, &nested);
         assert_eq!(after, Wanted::Nothing);
         model.assert_at_rest(1);
+    });
+}
+
+/// One slot and one spare thread. The first job runs until the second has run, which it can only in a lent slot.
+#[test]
+fn loom_a_lent_slot_lets_the_next_job_run_and_ends_with_the_loan() {
+    struct Overdue {
+        model: Model,
+    }
+    impl Attendant<Job, Job> for Overdue {
+        fn begin(&self, first: Job) {
+            assert!(first.begin().is_some());
+            let model = &self.model;
+            // The second job comes while the watch looks.
+            let submitter = model.clone();
+            let submitter = thread::spawn(move || submitter.submit(1));
+            let lent = model.gate.mark_overdue(0, 1).expect("it is at work");
+            if lent == Wanted::Runner {
+                assert_eq!(model.attend(1, Arrival::Runner), Wanted::Nothing);
+            }
+            submitter.join().unwrap();
+            assert_eq!(model.log.ran.load(SeqCst), 1, "it ran beside the first");
+            assert_eq!(model.gate.mark_overdue(0, 1), None, "once is enough");
+        }
+        fn go_on(&self, _: Job) {
+            unreachable!("no task was begun");
+        }
+        fn poll_resident(&self) {
+            unreachable!("nobody woke it");
+        }
+        fn breathe(&self, _: Breath) {}
+        fn now(&self) -> u64 {
+            1
+        }
+        fn work_began(&self) {}
+        fn recover(&self) {
+            self.model.log.recover();
+        }
+    }
+
+    loom::model(|| {
+        let model = Model::with_spares(1, 1, 4);
+        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
+        let overdue = Overdue {
+            model: model.clone(),
+        };
+        let after = model.gate.attend(0, Arrival::Runner, &overdue);
+        assert_eq!(after, Wanted::Nothing);
+        assert_eq!(model.log.recovered.load(SeqCst), 1);
+        model.assert_at_rest(1);
+        // The slot is one again.
+        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
+        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Nothing));
+    });
+}
+
+/// The watch marks the work while it ends: the loan is either not made or ended, and no job is left behind.
+#[test]
+fn loom_a_loan_that_meets_the_end_of_the_work_strands_nothing() {
+    loom::model(|| {
+        let model = Model::with_spares(1, 1, 4);
+        let other = model.clone();
+        let submitter = thread::spawn(move || other.submit(0));
+        let watch = model.gate.mark_overdue(0, 1);
+        if watch == Some(Wanted::Runner) {
+            assert_eq!(model.attend(1, Arrival::Runner), Wanted::Nothing);
+        }
+        model.submit(1);
+        submitter.join().unwrap();
+        model.assert_at_rest(2);
+        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
+        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Nothing));
+    });
+}
+
+#[test]
+fn loom_a_job_that_is_carried_to_another_queue_is_removed_or_arrives() {
+    loom::model(|| {
+        let entry = job();
+        let other = Arc::clone(&entry);
+        let lane = thread::spawn(move || match other.carry(|()| ()) {
+            Carried::Whole => other.begin().is_some(),
+            Carried::Doomed(work) => {
+                assert!(work.is_some(), "what is left is dropped here");
+                false
+            }
+            Carried::Nothing => false,
+        });
+        let removed = match entry.remove() {
+            Removal::Taken(()) | Removal::Promised => true,
+            Removal::Late => false,
+        };
+        let ran = lane.join().unwrap();
+        assert!(ran != removed);
+        assert_eq!(entry.is_abandoned(), ran);
     });
 }

@@ -6,12 +6,12 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Wake, Waker},
 };
 
 use super::engine::Shared;
-use crate::quiet;
+use crate::{os, quiet};
 
 /// A future that never leaves its thread.
 pub(crate) type Resident = Pin<Box<dyn Future<Output = ()>>>;
@@ -48,6 +48,9 @@ impl Place {
             visits: Cell::new(0),
         });
         PLACE.set(Some(Rc::clone(&place)));
+        os::apply(shared.priority);
+        // Each thread has an index of its own, so nobody else sets it.
+        let _ = shared.threads[index].os.set(os::ThreadRef::current());
         if let Some(build) = &shared.local {
             shared.surround("building a lane thread's resident", || {
                 let resident = build(index);
@@ -95,6 +98,19 @@ impl Place {
                     .is_some_and(|place| Arc::ptr_eq(&place.shared, shared))
             })
             .unwrap_or(false)
+    }
+
+    /// Says under which key the cost of the calling thread's present work is remembered, if it is a lane thread. Returns
+    /// what was said before.
+    pub(crate) fn attribute(key: u64) -> u64 {
+        let place = PLACE.try_with(|place| {
+            let place = place.borrow();
+            place.as_ref().map_or(0, |place| {
+                let thread = &place.shared.threads[place.index];
+                thread.key.swap(key, Ordering::Relaxed)
+            })
+        });
+        place.unwrap_or(0)
     }
 
     pub(crate) fn index(&self) -> usize {

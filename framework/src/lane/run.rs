@@ -29,8 +29,9 @@ impl<T> Waiting<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let result = match self {
             Self::Settled(result) => result.take().expect("polled after completion"),
-            Self::Lane { task, .. } => match Pin::new(task).poll(cx) {
+            Self::Lane { task, handle } => match Pin::new(task).poll(cx) {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) if handle.has_expired() => Err(Error::expired()),
                 Poll::Ready(outcome) => result_of(outcome),
             },
         };

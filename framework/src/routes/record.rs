@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Record {
     loop_runs: [AtomicU64; SizeBucket::COUNT],
     lane_runs: [AtomicU64; SizeBucket::COUNT],
+    /// Moving averages of what runs on lanes cost, in nanoseconds; 0 where there was none.
+    expected: [AtomicU64; SizeBucket::COUNT],
     pub(super) moves: AtomicU64,
     pub(super) panics: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -76,6 +78,22 @@ impl Record {
         if let Some(queued) = queued {
             sketches.queued.get_or_insert_default().record(queued);
         }
+    }
+
+    /// Takes a run on a lane into the moving average. Concurrent runs may overwrite each other, which only costs a sample.
+    pub(super) fn expect(&self, bucket: SizeBucket, cost: Duration) {
+        let new = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let average = &self.expected[bucket.index()];
+        let next = match average.load(Relaxed) {
+            0 => new,
+            old => old - old / 8 + new / 8,
+        };
+        average.store(next.max(1), Relaxed);
+    }
+
+    pub(super) fn expected_cost(&self, bucket: SizeBucket) -> Option<Duration> {
+        let nanos = self.expected[bucket.index()].load(Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
 
     /// A copy of the estimates. Waits for whoever is at them, so it is for reports only.

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use super::{
     tally::SAMPLE,
 };
 use crate::{
+    admission::Flow,
     cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
@@ -73,6 +74,8 @@ pub struct Route {
     pattern: Box<str>,
     shared: Arc<Shared>,
     last_move: LastMoveCell,
+    flow: OnceLock<Arc<Flow>>,
+    patience: OnceLock<Duration>,
     pub(super) record: Record,
 }
 
@@ -103,6 +106,8 @@ impl Route {
             pattern: pattern.into(),
             shared,
             last_move: LastMoveCell::default(),
+            flow: OnceLock::new(),
+            patience: OnceLock::new(),
             record: Record::default(),
         }
     }
@@ -152,6 +157,9 @@ impl Route {
         let Observation { cost, ran, queued } = observation;
         let before = self.record.count_run(bucket, ran);
         self.record.sketch(bucket, cost, 1, queued);
+        if ran == Placement::Lane {
+            self.record.expect(bucket, cost);
+        }
         if self.is_held() {
             return;
         }
@@ -196,6 +204,35 @@ impl Route {
                 reason: Reason::Pinned(source),
             });
         }
+    }
+
+    /// Among whose jobs its requests are counted for a fair share of the lanes: a flow of its own.
+    pub fn flow(&self) -> &Arc<Flow> {
+        self.flow.get_or_init(Flow::unnamed)
+    }
+
+    /// Gives it a flow of a certain weight and rank. False if it has a flow already, because it has run or was given one.
+    pub fn set_flow(&self, flow: Arc<Flow>) -> bool {
+        self.flow.set(flow).is_ok()
+    }
+
+    /// How long its requests may wait for a lane, if that was said.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience.get().copied()
+    }
+
+    /// Says how long its requests may wait for a lane. False if that was said before.
+    pub fn set_patience(&self, patience: Duration) -> bool {
+        self.patience.set(patience).is_ok()
+    }
+
+    /// What a request with a body of that size will probably cost on a lane, or `None` if none has run there yet.
+    ///
+    /// It is a moving average of the runs on lanes; the newest counts an eighth.
+    #[must_use]
+    pub fn expected_cost(&self, bucket: SizeBucket) -> Option<Duration> {
+        self.record.expected_cost(bucket)
     }
 
     /// Who pinned it, if anybody did.

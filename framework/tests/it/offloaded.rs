@@ -4,34 +4,39 @@ use std::{cell::Cell, panic::AssertUnwindSafe, rc::Rc, thread};
 
 use offload_core::{
     __private::{run, spawn},
-    Error, Lane,
+    Error, Lanes,
     ambient::{self, Host},
 };
 
 use crate::support::{Gate, Occupied, lane, on_each_executor, panic_quietly, until};
 
 struct TestHost {
-    lane: Lane,
+    lanes: Lanes,
     met: Cell<u32>,
 }
 
 impl TestHost {
-    fn new(lane: Lane) -> Rc<Self> {
+    fn new(lanes: Lanes) -> Rc<Self> {
         Rc::new(Self {
-            lane,
+            lanes,
             met: Cell::new(0),
         })
     }
 }
 
 impl Host for TestHost {
-    fn lane(&self) -> &Lane {
-        &self.lane
+    fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     fn offload_met(&self) {
         self.met.set(self.met.get() + 1);
     }
+}
+
+fn lanes() -> Lanes {
+    let lanes = Lanes::builder().threads(1).spare_threads(0);
+    lanes.queue_bound(1).build().unwrap()
 }
 
 fn thread_name() -> String {
@@ -44,19 +49,25 @@ fn without_a_host_the_fallback_lane_serves() {
         assert!(run(thread_name).await.starts_with("offload-"));
         assert!(spawn(async { thread_name() }).await.starts_with("offload-"));
     });
-    let fallback = Lane::fallback().unwrap();
-    assert_eq!(fallback.name(), "offload");
-    assert!(fallback.stats().submitted >= 8);
+    let fallback = Lanes::fallback().unwrap();
+    assert_eq!(fallback.short().name(), "offload-short");
+    assert!(fallback.short().stats().submitted >= 8);
 }
 
 #[test]
 fn a_host_gives_its_lane_and_is_told() {
-    let lane = Lane::builder().name("host").threads(1).build().unwrap();
-    let host = TestHost::new(lane);
+    let host = TestHost::new(
+        Lanes::builder()
+            .name("host")
+            .threads(1)
+            .spare_threads(0)
+            .build()
+            .unwrap(),
+    );
     let _entered = ambient::enter(host.clone());
     on_each_executor(|| async {
-        assert_eq!(run(thread_name).await, "host-0");
-        assert_eq!(spawn(async { thread_name() }).await, "host-0");
+        assert_eq!(run(thread_name).await, "host-short-0");
+        assert_eq!(spawn(async { thread_name() }).await, "host-short-0");
     });
     // `block_on` of each executor polls on this thread, under the host.
     assert_eq!(host.met.get(), 8);
@@ -64,7 +75,7 @@ fn a_host_gives_its_lane_and_is_told() {
 
 #[test]
 fn nothing_happens_before_the_first_poll() {
-    let host = TestHost::new(lane(1));
+    let host = TestHost::new(lanes());
     let body = {
         let _entered = ambient::enter(host.clone());
         run(thread_name)
@@ -88,7 +99,7 @@ fn on_a_lane_thread_the_body_runs_right_there() {
 
 #[test]
 fn guards_restore_what_was_there() {
-    let (outer, inner) = (TestHost::new(lane(1)), TestHost::new(lane(1)));
+    let (outer, inner) = (TestHost::new(lanes()), TestHost::new(lanes()));
     assert!(ambient::current().is_none());
     let _outer = ambient::enter(outer.clone());
     {
@@ -110,10 +121,10 @@ fn a_panic_of_the_body_resumes_on_the_awaiting_side() {
 
 #[test]
 fn a_refusal_unwinds_with_the_typed_error() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
-    let occupied = Occupied::all_of(&lane);
-    let waiting = lane.run(|| ());
-    let _entered = ambient::enter(TestHost::new(lane));
+    let lanes = lanes();
+    let occupied = Occupied::all_of(lanes.short());
+    let waiting = lanes.run(|| ());
+    let _entered = ambient::enter(TestHost::new(lanes));
     let payload = std::panic::catch_unwind(|| pollster::block_on(run(|| ()))).unwrap_err();
     assert!(payload.downcast::<Error>().unwrap().is_overloaded());
     drop(occupied);
@@ -122,11 +133,11 @@ fn a_refusal_unwinds_with_the_typed_error() {
 
 #[test]
 fn an_awaited_body_holds_no_thread_while_it_waits() {
-    let lane = lane(1);
+    let lanes = lanes();
     let gate = Gate::default();
     let waits = gate.clone();
-    let checks = lane.clone();
-    let _entered = ambient::enter(TestHost::new(lane));
+    let checks = lanes.clone();
+    let _entered = ambient::enter(TestHost::new(lanes));
     thread::scope(|scope| {
         scope.spawn(|| {
             until("the body waits", || gate.waiting() == 1);

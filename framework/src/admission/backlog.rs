@@ -1,0 +1,161 @@
+//! The book of one lane: what waits there and what runs, and how long a job would wait that came now.
+
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{
+    drain::Drain,
+    flow::{Flow, Gauge, LANES, Rank},
+};
+
+/// A flow may have so many times as many jobs queued as there are places still free.
+///
+/// These are the dynamic thresholds of Choudhury and Hahne ("Dynamic Queue Length Thresholds for Shared-Memory Packet
+/// Switches", 1998): a flood never takes the last places, so that others find some, and none is wasted while there is
+/// only one flow that wants them. One flow alone can take eight ninths.
+const ALPHA: usize = 8;
+
+/// The book of one lane. Every figure is a gauge: what comes in goes out again by exactly as much.
+#[derive(Debug)]
+pub struct Backlog {
+    lane: usize,
+    threads: usize,
+    queued: AtomicUsize,
+    ranks: [RankBook; Rank::ALL.len()],
+    running: AtomicUsize,
+    /// What the running jobs were predicted to cost altogether.
+    running_nanos: AtomicU64,
+    drain: Drain,
+}
+
+/// What waits in one rank.
+#[derive(Debug, Default)]
+struct RankBook {
+    nanos: AtomicU64,
+    /// The sum of the weights of the flows that have something waiting.
+    weights: AtomicUsize,
+}
+
+impl Backlog {
+    /// The empty book of a lane with so many threads. Lanes between which jobs move need different numbers, 0 and 1.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `lane` is not 0 or 1.
+    #[must_use]
+    pub fn new(lane: usize, threads: usize) -> Self {
+        assert!(lane < LANES, "there are {LANES} lanes, not {lane}");
+        Self {
+            lane,
+            threads,
+            queued: AtomicUsize::new(0),
+            ranks: Default::default(),
+            running: AtomicUsize::new(0),
+            running_nanos: AtomicU64::new(0),
+            drain: Drain::new(threads),
+        }
+    }
+
+    /// Reserves a place for one more job of `flow` among `bound`, or refuses it.
+    ///
+    /// The bound holds exactly. The flow's own part of it may be overshot by as many as ask at the same time.
+    pub fn admit(&self, flow: &Flow, bound: usize) -> bool {
+        let own = self.gauge(flow).queued.load(Relaxed);
+        let admitted = self.queued.fetch_update(Relaxed, Relaxed, |queued| {
+            let free = bound.checked_sub(queued).filter(|free| *free > 0)?;
+            (own < free.saturating_mul(ALPHA)).then_some(queued + 1)
+        });
+        if admitted.is_err() {
+            return false;
+        }
+        self.count(flow);
+        true
+    }
+
+    /// A job that was admitted is queued now, and will probably cost so many nanoseconds.
+    pub fn enter(&self, flow: &Flow, cost: u64) {
+        self.gauge(flow).nanos.fetch_add(cost, Relaxed);
+        self.rank(flow).nanos.fetch_add(cost, Relaxed);
+    }
+
+    /// A job comes from another lane, where it was admitted.
+    pub fn take_over(&self, flow: &Flow, cost: u64) {
+        self.queued.fetch_add(1, Relaxed);
+        self.count(flow);
+        self.enter(flow, cost);
+    }
+
+    /// A queued job is begun.
+    pub fn begin(&self, flow: &Flow, cost: u64) {
+        self.leave(flow, cost);
+        self.running.fetch_add(1, Relaxed);
+        self.running_nanos.fetch_add(cost, Relaxed);
+    }
+
+    /// A queued job leaves without having begun.
+    pub fn leave(&self, flow: &Flow, cost: u64) {
+        let gauge = self.gauge(flow);
+        gauge.nanos.fetch_sub(cost, Relaxed);
+        self.rank(flow).nanos.fetch_sub(cost, Relaxed);
+        if gauge.queued.fetch_sub(1, Relaxed) == 1 {
+            let weight = usize::from(flow.weight().get());
+            self.rank(flow).weights.fetch_sub(weight, Relaxed);
+        }
+        self.queued.fetch_sub(1, Relaxed);
+    }
+
+    /// A job that was begun has ended. `now` is in nanoseconds on any clock that all calls share.
+    pub fn end(&self, cost: u64, now: u64) {
+        self.running.fetch_sub(1, Relaxed);
+        self.running_nanos.fetch_sub(cost, Relaxed);
+        self.drain.completed(cost, now, self.queued() > 0);
+    }
+
+    /// How many jobs wait.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued.load(Relaxed)
+    }
+
+    /// How long a job of `flow` would wait for its beginning that came now.
+    ///
+    /// That is the time in which the lane works off what comes before it: all that waits in its rank and above, or, if
+    /// that is less, what its fair share makes of what its own flow has waiting; and half of what runs now. How fast the
+    /// lane works that off is measured, in predicted nanoseconds, so wrong predictions correct themselves.
+    #[must_use]
+    pub fn projected_delay(&self, flow: &Flow) -> Duration {
+        if self.queued() == 0 && self.running.load(Relaxed) < self.threads {
+            return Duration::ZERO;
+        }
+        let rank = flow.rank().index();
+        let above = self.ranks[..rank].iter().fold(0, |sum: u64, rank| {
+            sum.saturating_add(rank.nanos.load(Relaxed))
+        });
+        let beside = &self.ranks[rank];
+        let own = self.gauge(flow).nanos.load(Relaxed);
+        let weight = u128::from(flow.weight().get());
+        let weights = (beside.weights.load(Relaxed) as u128).max(weight);
+        let fair = u64::try_from(u128::from(own) * weights / weight).unwrap_or(u64::MAX);
+        let beside = beside.nanos.load(Relaxed).min(fair);
+        let running = self.running_nanos.load(Relaxed) / 2;
+        self.drain
+            .time_for(above.saturating_add(beside).saturating_add(running))
+    }
+
+    fn count(&self, flow: &Flow) {
+        if self.gauge(flow).queued.fetch_add(1, Relaxed) == 0 {
+            let weight = usize::from(flow.weight().get());
+            self.rank(flow).weights.fetch_add(weight, Relaxed);
+        }
+    }
+
+    fn gauge<'a>(&self, flow: &'a Flow) -> &'a Gauge {
+        &flow.gauges[self.lane]
+    }
+
+    fn rank(&self, flow: &Flow) -> &RankBook {
+        &self.ranks[flow.rank().index()]
+    }
+}

@@ -1,0 +1,130 @@
+//! A flow: the jobs that together have one fair share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Weight(u16);
+
+impl Weight {
+    /// A weight of 1 to 1,000; `None` beyond that.
+    #[must_use]
+    pub const fn new(weight: u16) -> Option<Self> {
+        match weight {
+            1..=1000 => Some(Self(weight)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// What a cost is to a flow of this weight, on the scale of one of the default weight.
+    pub(crate) fn stretch(self, cost: u64) -> u128 {
+        (u128::from(cost) * u128::from(Self::default().0)).div_ceil(u128::from(self.0))
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+/// Which flows come before others in any case, whatever their weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// Before all others.
+    High,
+    /// In the middle.
+    #[default]
+    Normal,
+    /// Only while nothing else waits, so perhaps never.
+    Low,
+}
+
+impl Rank {
+    /// All ranks, the highest first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What the order of a queue needs to know of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub(crate) flow: u32,
+    pub(crate) weight: Weight,
+    pub(crate) rank: Rank,
+}
+
+/// So many lanes have books of their own, so a flow has as many gauges.
+pub(super) const LANES: usize = 2;
+
+/// The jobs that together have one fair share, such as the requests of a route.
+#[derive(Debug)]
+pub struct Flow {
+    id: u32,
+    weight: Weight,
+    rank: Rank,
+    pub(super) gauges: [Gauge; LANES],
+}
+
+/// What a flow has in one lane.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    /// Jobs that wait.
+    pub(super) queued: AtomicUsize,
+    /// What they will probably cost, in nanoseconds.
+    pub(super) nanos: AtomicU64,
+}
+
+impl Flow {
+    /// A new flow.
+    #[must_use]
+    pub fn new(weight: Weight, rank: Rank) -> Arc<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Relaxed),
+            weight,
+            rank,
+            gauges: Default::default(),
+        })
+    }
+
+    /// A new flow like any other.
+    #[must_use]
+    pub fn unnamed() -> Arc<Self> {
+        Self::new(Weight::default(), Rank::default())
+    }
+
+    /// What the order of a queue needs to know of it.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share {
+            flow: self.id,
+            weight: self.weight,
+            rank: self.rank,
+        }
+    }
+
+    /// Its weight.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    /// Its rank.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+}

@@ -1,0 +1,147 @@
+//! What a queued job is on the books of its lane: whose it is, what it will probably cost, and until when it may wait.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::entry::Follow;
+use crate::{
+    admission::{Backlog, Flow},
+    sync::{AtomicU8, AtomicU64, Ordering},
+};
+
+/// The books of all the lanes between which a job can move.
+pub(crate) type Books = Arc<[Backlog]>;
+
+/// The entry of one job.
+pub(crate) struct Account {
+    flow: Arc<Flow>,
+    /// What it will probably cost, in nanoseconds.
+    cost: AtomicU64,
+    /// The moment, on the lane's clock, after which it is not begun any more.
+    latest: AtomicU64,
+    patience: Patience,
+    /// What its cost is remembered under; 0 if it isn't.
+    key: u64,
+    books: Books,
+    /// On whose book it is. This and the cost are changed only by a thread that holds the job in the state `MOVING`.
+    lane: AtomicU8,
+}
+
+/// How long a job may wait for its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as it takes.
+    Endless,
+    /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`.
+    Proportional {
+        least: Duration,
+        factor: u32,
+        most: Duration,
+    },
+    /// So long and no longer.
+    Fixed(Duration),
+}
+
+impl Patience {
+    /// In nanoseconds, for a job of that cost.
+    pub(crate) fn of(self, cost: u64) -> u64 {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        match self {
+            Self::Endless => u64::MAX,
+            Self::Fixed(patience) => nanos(patience),
+            Self::Proportional {
+                least,
+                factor,
+                most,
+            } => cost
+                .saturating_mul(u64::from(factor))
+                .max(nanos(least))
+                .min(nanos(most)),
+        }
+    }
+}
+
+/// What is known of a job when it comes to a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) flow: Arc<Flow>,
+    /// In nanoseconds.
+    pub(crate) cost: u64,
+    pub(crate) patience: Patience,
+    pub(crate) key: u64,
+}
+
+impl Account {
+    pub(crate) fn new(arrival: Arrival, now: u64, books: Books, lane: u8) -> Self {
+        let latest = now.saturating_add(arrival.patience.of(arrival.cost));
+        Self {
+            flow: arrival.flow,
+            cost: AtomicU64::new(arrival.cost),
+            latest: AtomicU64::new(latest),
+            patience: arrival.patience,
+            key: arrival.key,
+            books,
+            lane: AtomicU8::new(lane),
+        }
+    }
+
+    pub(crate) fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    pub(crate) fn cost(&self) -> u64 {
+        // Relaxed, as for `book`.
+        self.cost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// Moves it to the book of another lane, because of what it will really cost.
+    pub(crate) fn move_to(&self, lane: u8, cost: Duration, now: u64) {
+        let cost = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        self.cost.store(cost, Ordering::Relaxed);
+        if matches!(self.patience, Patience::Proportional { .. }) {
+            let latest = now.saturating_add(self.patience.of(cost));
+            self.latest.fetch_max(latest, Ordering::Relaxed);
+        }
+        self.lane.store(lane, Ordering::Relaxed);
+        self.book().take_over(&self.flow, cost);
+    }
+
+    /// Its run has ended.
+    pub(crate) fn ended(&self, now: u64) {
+        self.book().end(self.cost(), now);
+    }
+
+    fn book(&self) -> &Backlog {
+        // Relaxed: the state of the job orders who changes it and who reads it.
+        &self.books[usize::from(self.lane.load(Ordering::Relaxed))]
+    }
+}
+
+impl Follow for Account {
+    fn entered(&self) {
+        self.book().enter(&self.flow, self.cost());
+    }
+
+    fn began(&self) {
+        self.book().begin(&self.flow, self.cost());
+    }
+
+    fn left(&self) {
+        self.book().leave(&self.flow, self.cost());
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("cost", &self.cost())
+            .finish_non_exhaustive()
+    }
+}

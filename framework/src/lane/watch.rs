@@ -1,0 +1,142 @@
+//! Looks after jobs that outlive their class while they run: lends their slot, sets their thread back, and remembers it.
+//!
+//! The cost of a job is only a prediction. One that was taken for a short one and runs for a second would hold up all the
+//! short ones behind it, and at their priority. So a lane of short jobs has a watch: one thread that wakes up a few times
+//! a quantum while the lane is at work, and sleeps for good while it is not.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering, fence},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use super::engine::{Engine, Shared};
+use crate::os;
+
+/// So many looks a quantum, which bounds how late an overdue job is noticed.
+const LOOKS_A_QUANTUM: u32 = 4;
+/// After so many looks at a lane at rest the watch sleeps for good.
+const QUIET_LOOKS: u32 = 16;
+
+/// The lane's side of its watch.
+pub(crate) struct Watch {
+    quantum: Duration,
+    thread: OnceLock<Thread>,
+    awake: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Watch {
+    /// A watch that finds a job overdue after `quantum`.
+    pub(crate) fn new(quantum: Duration) -> Self {
+        Self {
+            quantum,
+            thread: OnceLock::new(),
+            awake: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(engine: &Arc<Engine>, name: String) -> std::io::Result<()> {
+        let weak = Arc::downgrade(engine);
+        let shared = Arc::clone(&engine.shared);
+        let handle = thread::Builder::new()
+            .name(name)
+            .stack_size(128 * 1024)
+            .spawn(move || {
+                if let Some(watch) = &shared.watch {
+                    watch.keep(&shared, &weak);
+                }
+            })?;
+        if let Some(watch) = &engine.shared.watch {
+            // This is the only place that sets it, once. Work that has begun before it was known is met now.
+            let _ = watch.thread.set(handle.thread().clone());
+            watch.wake();
+        }
+        Ok(())
+    }
+
+    /// A piece of work has begun. Costs a fence while the watch is awake anyway.
+    pub(crate) fn work_began(&self) {
+        fence(Ordering::SeqCst); // Against the one in `rest`.
+        if !self.awake.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    /// The lane ends.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if !self.awake.swap(true, Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    fn keep(&self, shared: &Shared, engine: &Weak<Engine>) {
+        // Found out by trying, which takes a moment: better now than while a job is overdue.
+        os::can_restore();
+        let mut quiet_looks = 0;
+        while !self.over.load(Ordering::SeqCst) {
+            if quiet_looks < QUIET_LOOKS {
+                thread::park_timeout(self.quantum / LOOKS_A_QUANTUM);
+            } else if self.may_rest(shared) {
+                thread::park();
+            }
+            if !self.awake.load(Ordering::SeqCst) {
+                continue; // Unparked for nothing.
+            }
+            if shared.gate.is_at_work() {
+                quiet_looks = 0;
+                self.look(shared, engine);
+            } else {
+                quiet_looks += 1;
+            }
+        }
+    }
+
+    /// Declares the watch asleep unless work has begun in the meantime.
+    fn may_rest(&self, shared: &Shared) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst); // Of work that begins now, either we see it or its thread sees us asleep.
+        if shared.gate.is_at_work() {
+            self.awake.store(true, Ordering::SeqCst);
+            return false;
+        }
+        true
+    }
+
+    fn look(&self, shared: &Shared, engine: &Weak<Engine>) {
+        let now = shared.now();
+        let quantum = u64::try_from(self.quantum.as_nanos()).unwrap_or(u64::MAX);
+        let latest = now.saturating_sub(quantum);
+        for index in 0..shared.gate.threads() {
+            if let Some(wanted) = shared.set_back_if_overdue(index, latest, self.quantum)
+                && let Some(engine) = engine.upgrade()
+            {
+                engine.provide(wanted);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("quantum", &self.quantum)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,223 @@
+//! The settings of the lanes, checked as a whole when they are built.
+
+use std::{
+    fmt,
+    future::Future,
+    hash::RandomState,
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Inner, Lanes};
+use crate::{
+    admission::Backlog,
+    cost::CostMemo,
+    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Patience},
+    os::Priority,
+};
+
+const SHORT: u8 = 0;
+const LONG: u8 = 1;
+
+/// A job is overdue once it has run for so many times what a short job may cost.
+const OVERDUE: u32 = 2;
+
+/// Settings of [`Lanes`]; see [`Lanes::builder`].
+///
+/// | setting | default | allowed |
+/// | --- | --- | --- |
+/// | [`name`](Self::name) | `offload` | not empty, without NUL |
+/// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
+/// | [`spare_threads`](Self::spare_threads) | as many as `threads` | 0 to 4,096 |
+/// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
+/// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
+/// | [`patience`](Self::patience) | 500 ms, 10 times the cost, 30 s | least not above most |
+/// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
+#[must_use = "a builder does nothing until `build`"]
+pub struct LanesBuilder {
+    name: String,
+    lane: LaneBuilder,
+    threads: Option<usize>,
+    spare_threads: Option<usize>,
+    short_limit: Duration,
+    patience: Patience,
+    short_priority: Priority,
+    long_priority: Priority,
+}
+
+impl LanesBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            name: "offload".to_owned(),
+            lane: Lane::builder(),
+            threads: None,
+            spare_threads: None,
+            short_limit: Duration::from_millis(10),
+            patience: Patience::Proportional {
+                least: Duration::from_millis(500),
+                factor: 10,
+                most: Duration::from_secs(30),
+            },
+            short_priority: Priority::background(),
+            long_priority: Priority::Idle,
+        }
+    }
+
+    /// What the threads' names begin with: `{name}-short-0`, `{name}-long-0`. Linux shows the first 15 bytes.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// How many jobs each of the two lanes runs at a time, with a thread for each.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// How many further threads the short lane has. They run jobs only in place of others whose job is overdue.
+    pub fn spare_threads(mut self, threads: usize) -> Self {
+        self.spare_threads = Some(threads);
+        self
+    }
+
+    /// How many jobs may wait in each of the lanes. No flow may take the last places from the others: it gets one more only
+    /// while it has less than eight times as many as are still free.
+    pub fn queue_bound(mut self, jobs: usize) -> Self {
+        self.lane = self.lane.queue_bound(jobs);
+        self
+    }
+
+    /// Jobs that probably cost more go to the long lane. One that has run for twice as long in the short lane is overdue.
+    pub fn short_limit(mut self, limit: Duration) -> Self {
+        self.short_limit = limit;
+        self
+    }
+
+    /// How long a job may wait for its beginning that comes without a patience of its own: `factor` times what it
+    /// probably costs, but at least `least` and at most `most`. A job that would have to wait longer is refused at once;
+    /// one that has waited longer after all is dropped instead of begun.
+    pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
+        self.patience = Patience::Proportional {
+            least,
+            factor,
+            most,
+        };
+        self
+    }
+
+    /// How the threads of both lanes stand to all others on the machine.
+    ///
+    /// Default: [`Priority::background`] for the short lane and [`Priority::Idle`] for the long one.
+    pub fn priorities(mut self, short: Priority, long: Priority) -> Self {
+        self.short_priority = short;
+        self.long_priority = long;
+        self
+    }
+
+    /// The stack size of each thread, in bytes.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.lane = self.lane.stack_size(bytes);
+        self
+    }
+
+    /// Gives each thread of both lanes one future of its own; see [`LaneBuilder::local`]. The index that `build` gets is
+    /// the thread's in its lane.
+    pub fn local(
+        mut self,
+        build: impl Fn(usize) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync + 'static,
+    ) -> Self {
+        self.lane = self.lane.local(build);
+        self
+    }
+
+    /// Wraps each piece of work on the threads of both lanes; see [`LaneBuilder::around`].
+    pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        self.lane = self.lane.around(around);
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`BuildError`] that names the setting whose value is not allowed, or says that the operating system gave
+    /// no thread.
+    pub fn build(self) -> Result<Lanes, BuildError> {
+        let threads = self
+            .threads
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let spares = self.spare_threads.unwrap_or(threads);
+        if spares > 4096 {
+            let rule = format!("must be 0 to 4096, not {spares}");
+            return Err(BuildError::setting("spare_threads", rule));
+        }
+        let limits = Duration::from_micros(1)..=Duration::from_secs(1);
+        if !limits.contains(&self.short_limit) {
+            let rule = format!("must be 1us to 1s, not {:?}", self.short_limit);
+            return Err(BuildError::setting("short_limit", rule));
+        }
+        if let Patience::Proportional { least, most, .. } = self.patience
+            && least > most
+        {
+            let rule = format!("must have least <= most, not {least:?} and {most:?}");
+            return Err(BuildError::setting("patience", rule));
+        }
+        let memo = Arc::new(CostMemo::default());
+        let books: Arc<[Backlog]> = [SHORT, LONG]
+            .map(|lane| Backlog::new(usize::from(lane), threads))
+            .into();
+        let epoch = Instant::now();
+        let family = |index, spares, quantum| Family {
+            books: Arc::clone(&books),
+            index,
+            spares,
+            quantum,
+            memo: Arc::clone(&memo),
+            epoch,
+        };
+        let lane = |name: &str, priority| {
+            let name = format!("{}-{name}", self.name);
+            let lane = self.lane.clone();
+            lane.name(name).threads(threads).priority(priority)
+        };
+        if self.name.is_empty() {
+            return Err(BuildError::setting("name", "must not be empty"));
+        }
+        let quantum = self.short_limit * OVERDUE;
+        let short = lane("short", self.short_priority)
+            .in_family(family(SHORT, spares, Some(quantum)))
+            .build()?;
+        let long = lane("long", self.long_priority)
+            .in_family(family(LONG, 0, None))
+            .build()?;
+        // It is set here only, once.
+        let _ = short.shared().longer.set(Longer {
+            lane: Arc::downgrade(long.engine()),
+            limit: self.short_limit,
+        });
+        Ok(Lanes {
+            inner: Arc::new(Inner {
+                short,
+                long,
+                short_limit: self.short_limit,
+                patience: self.patience,
+                memo,
+                keys: RandomState::new(),
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for LanesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LanesBuilder")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .field("short_limit", &self.short_limit)
+            .finish_non_exhaustive()
+    }
+}

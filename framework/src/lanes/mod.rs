@@ -1,0 +1,266 @@
+//! The lanes of a process together: which of them a job belongs to, what it will cost, and whether it may enter.
+
+mod builder;
+mod fallback;
+mod metered;
+mod terms;
+
+use std::{
+    any, fmt,
+    future::Future,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use self::metered::Metered;
+pub use self::{
+    builder::LanesBuilder,
+    terms::{JobKey, Terms},
+};
+use crate::{
+    clock::Stopwatch,
+    cost::CostMemo,
+    error::Error,
+    lane::{Arrival, JobHandle, Lane, Patience, Place, Run, Task},
+};
+
+/// Two lanes, one for short jobs and one for long ones, and the knowledge which is which.
+///
+/// A short job must not wait behind long ones, so jobs are told apart by what they will probably cost: by what the very
+/// same job cost the last times ([`JobKey`]), or else by what the caller expects. Both lanes have as many threads as there
+/// are cores; the operating system gives the short lane's the cores first. A job of which nothing is known counts as
+/// short. Once it has run for longer than short jobs do, it is *overdue*: its slot is lent to a spare thread, its own
+/// thread falls behind all others for the rest of it, and the next of its kind go to the long lane, those already queued
+/// included.
+///
+/// Cloning is cheap, and all clones are the same lanes.
+///
+/// # Examples
+///
+/// ```
+/// use offload_core::Lanes;
+///
+/// let lanes = Lanes::builder().threads(2).build()?;
+/// let sum = pollster::block_on(lanes.run(|| (1..=1_000_u64).sum::<u64>()))?;
+/// assert_eq!(sum, 500_500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    short: Lane,
+    long: Lane,
+    short_limit: Duration,
+    patience: Patience,
+    memo: Arc<CostMemo>,
+    keys: RandomState,
+}
+
+impl Lanes {
+    /// Settings for new lanes.
+    pub fn builder() -> LanesBuilder {
+        LanesBuilder::new()
+    }
+
+    /// The lane for short jobs and for those of which nothing is known.
+    #[must_use]
+    pub fn short(&self) -> &Lane {
+        &self.inner.short
+    }
+
+    /// The lane for long jobs.
+    #[must_use]
+    pub fn long(&self) -> &Lane {
+        &self.inner.long
+    }
+
+    /// How many jobs each lane runs at a time.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.inner.short.threads()
+    }
+
+    /// How many jobs wait for their beginning, in both lanes.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.inner.short.queued() + self.inner.long.queued()
+    }
+
+    /// How many threads of both lanes are at work now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.inner.short.running() + self.inner.long.running()
+    }
+
+    /// Whether the calling thread is one of these lanes'.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.inner.short.is_current() || self.inner.long.is_current()
+    }
+
+    /// A key under which the cost of like jobs is remembered.
+    #[must_use]
+    pub fn key(&self, like: impl Hash) -> JobKey {
+        JobKey::of(self.inner.keys.hash_one(like))
+    }
+
+    /// Remembers what a job cost.
+    ///
+    /// [`run`](Self::run) and [`spawn`](Self::spawn) do so themselves; jobs given to [`submit`](Self::submit) may do their
+    /// real work later.
+    pub fn record(&self, key: JobKey, cost: Duration) {
+        if let Some(key) = key.get() {
+            self.inner.memo.record(key, cost);
+        }
+    }
+
+    /// Runs `work` on the calling lane thread as part of the job of that key, so that the right one is remembered if it
+    /// becomes overdue.
+    pub fn attribute<T>(&self, key: JobKey, work: impl FnOnce() -> T) -> T {
+        let _attributed = Attributed(Place::attribute(key.word()));
+        work()
+    }
+
+    /// Runs `f` on the lane that it belongs to.
+    ///
+    /// What it will cost is told from what closures of the same type cost before. Otherwise like [`Lane::run`].
+    ///
+    /// # Errors
+    ///
+    /// The future resolves to an [`Error`] if the lane took no more work, `f` waited too long, the lane ended first, or
+    /// `f` panicked. Unless it panicked, `f` never ran.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Run`] before `f` has begun removes it. After that it runs to its end, and
+    /// [`is_cancelled`](crate::is_cancelled) tells it that nobody waits any more.
+    pub fn run<F, T>(&self, f: F) -> Run<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let key = self.key_of_type::<F>();
+        let (lane, arrival) = self.place(&Terms::new().key(key));
+        let lanes = self.clone();
+        lane.run_as(arrival, move || {
+            let watch = Stopwatch::start();
+            let value = f();
+            lanes.record(key, watch.cost());
+            value
+        })
+    }
+
+    /// Polls `future` on the lane that it belongs to.
+    ///
+    /// What it will cost is told from what futures of the same type cost before. Otherwise like [`Lane::spawn`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Task`] before the first poll removes the future. After that it stops it at its next await.
+    pub fn spawn<Fut>(&self, future: Fut) -> Task<Fut::Output>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let key = self.key_of_type::<Fut>();
+        let (lane, arrival) = self.place(&Terms::new().key(key));
+        lane.spawn_as(arrival, Metered::new(future, self.clone(), key))
+    }
+
+    /// Puts `f` into the queue of the lane that it belongs to by `terms`, or refuses it at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`Error`] that [`is_overloaded`](Error::is_overloaded) and tells the
+    /// [`projected_delay`](Error::projected_delay), if `f` would have to wait longer than it may or there is no room;
+    /// `f` is dropped here and never runs.
+    pub fn submit<F>(&self, terms: &Terms, f: F) -> Result<JobHandle, Error>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let (lane, arrival) = self.place(terms);
+        lane.submit_as(arrival, f)
+    }
+
+    /// How long a job on these terms would wait that came now.
+    #[must_use]
+    pub fn projected_delay(&self, terms: &Terms) -> Duration {
+        let (lane, arrival) = self.place(terms);
+        lane.projected_delay_of(&arrival)
+    }
+
+    /// Whether a job on these terms would be taken now.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`submit`](Self::submit) would return, and counts it as refused.
+    pub fn check(&self, terms: &Terms) -> Result<(), Error> {
+        let (lane, arrival) = self.place(terms);
+        lane.check(&arrival)
+    }
+
+    /// Refuses all further jobs, as if both lanes were full. Those that were taken go on.
+    pub fn refuse_all(&self) {
+        self.inner.short.refuse_all();
+        self.inner.long.refuse_all();
+    }
+
+    /// Removes all jobs that have not begun, as if their owners had dropped them.
+    pub fn remove_all(&self) {
+        self.inner.short.remove_all();
+        self.inner.long.remove_all();
+    }
+
+    /// The lane for a job on these terms, and what it is there.
+    fn place(&self, terms: &Terms) -> (&Lane, Arrival) {
+        let inner = &*self.inner;
+        let remembered = terms.key.get().and_then(|key| inner.memo.predict(key));
+        let cost = remembered.or(terms.cost);
+        let lane = match cost {
+            // Whoever is on a lane already stays there: a second hop would only cost.
+            _ if inner.short.is_current() => &inner.short,
+            _ if inner.long.is_current() => &inner.long,
+            Some(cost) if cost > inner.short_limit => &inner.long,
+            _ => &inner.short,
+        };
+        let flow = terms.flow.as_ref().unwrap_or(&lane.shared().flow);
+        let cost = cost.unwrap_or(inner.short_limit);
+        let arrival = Arrival {
+            flow: Arc::clone(flow),
+            cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
+            patience: terms.patience.map_or(inner.patience, Patience::Fixed),
+            key: terms.key.word(),
+        };
+        (lane, arrival)
+    }
+
+    fn key_of_type<T>(&self) -> JobKey {
+        self.key(any::type_name::<T>())
+    }
+}
+
+/// Puts the key back that was there before.
+struct Attributed(u64);
+
+impl Drop for Attributed {
+    fn drop(&mut self) {
+        Place::attribute(self.0);
+    }
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lanes")
+            .field("short", &self.inner.short)
+            .field("long", &self.inner.long)
+            .finish_non_exhaustive()
+    }
+}
