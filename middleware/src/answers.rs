@@ -2,12 +2,24 @@
 
 use std::time::Duration;
 
-use actix_http::{Response, StatusCode, header};
+use actix_http::{
+    Response, StatusCode,
+    header::{self, HeaderName},
+};
 use actix_web::{HttpResponse, body::BoxBody};
 
 /// 500: the handler panicked, or the lane thread's app could not be built.
 pub(crate) fn internal_error() -> Response<BoxBody> {
     HttpResponse::InternalServerError().finish().into()
+}
+
+/// 400: the header in which the client says how long it waits cannot be read.
+pub(crate) fn bad_deadline(header: &HeaderName) -> Response<BoxBody> {
+    HttpResponse::BadRequest()
+        .json(serde_json::json!({
+            "error": format!("header `{header}` must be a whole number of milliseconds"),
+        }))
+        .into()
 }
 
 /// 503: too much heavy work waits already. `delay` is how long the client would have waited.

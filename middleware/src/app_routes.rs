@@ -22,7 +22,7 @@ use std::{
 use actix_http::{Method, Uri};
 use actix_web::dev::{ResourceMap, Url};
 use offload_core::{
-    Lane,
+    Lanes, Terms,
     routes::{Route, RouteTable},
 };
 
@@ -282,14 +282,14 @@ impl AppRoutes {
 
     /// Learns an app's patterns from the resource map of one of its instances, once.
     ///
-    /// The text that has to be read may be long, so that part runs on `lane`.
-    pub(crate) fn learn(self: &Arc<Self>, map: &ResourceMap, lane: &Lane) {
+    /// The text that has to be read may be long, so that part runs on a lane.
+    pub(crate) fn learn(self: &Arc<Self>, map: &ResourceMap, lanes: &Lanes) {
         if self.asked.swap(true, Ordering::AcqRel) {
             return;
         }
         let text = RouteIndex::describe(map);
         let this = Arc::clone(self);
-        let submitted = lane.submit(move || match RouteIndex::from_description(&text) {
+        let submitted = lanes.submit(&Terms::new(), move || match RouteIndex::from_description(&text) {
             Ok(index) => this.publish(index),
             Err(error) => {
                 tracing::warn!(

@@ -1,10 +1,18 @@
 //! The settings of an [`Offload`], checked before anything is started.
 
-use std::{path::PathBuf, thread::available_parallelism, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use offload_core::placement::{Placement, Policy};
+use actix_http::header::HeaderName;
+use offload_core::{
+    CpuBudget,
+    placement::{Placement, Policy},
+};
 
-use crate::{Offload, error::BuildError};
+use crate::{
+    Offload,
+    error::BuildError,
+    serving::{Served, Serving},
+};
 
 const MAX_THREADS: usize = 4096;
 const MAX_QUEUE: usize = 1 << 20;
@@ -55,6 +63,10 @@ pub struct OffloadBuilder {
     pub(crate) policy: Policy,
     pub(crate) unknown: Placement,
     pub(crate) queue_bound: usize,
+    pub(crate) short_limit: Duration,
+    pub(crate) patience: (Duration, u32, Duration),
+    pub(crate) deadline_header: Option<HeaderName>,
+    pub(crate) serving: Vec<Served>,
     pub(crate) profile: Option<PathBuf>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) server_timing: ServerTiming,
@@ -69,6 +81,10 @@ impl Default for OffloadBuilder {
             policy: Policy::Learned,
             unknown: Placement::Lane,
             queue_bound: 1024,
+            short_limit: Duration::from_millis(10),
+            patience: (Duration::from_millis(500), 10, Duration::from_secs(30)),
+            deadline_header: None,
+            serving: Vec::new(),
             profile: None,
             pins: Vec::new(),
             server_timing: ServerTiming::Off,
@@ -77,7 +93,8 @@ impl Default for OffloadBuilder {
 }
 
 impl OffloadBuilder {
-    /// The number of lane threads. Default: one per logical core that this process may use.
+    /// How many requests each of the two lanes runs at a time, with a thread for each. Default: one per logical core that
+    /// this process may use, or one less under a CPU quota; see [`CpuBudget`].
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -110,10 +127,70 @@ impl OffloadBuilder {
         self
     }
 
-    /// How many requests may wait for a lane thread before further ones are refused with a 503.
-    /// Default: 1024.
+    /// How many requests may wait in each of the two lanes before further ones are refused with a 503. Default: 1024.
+    ///
+    /// No route may take the last places from the others: it gets one more only while it has less than eight times as
+    /// many as are still free.
     pub fn queue_bound(mut self, jobs: usize) -> Self {
         self.queue_bound = jobs;
+        self
+    }
+
+    /// Requests that will probably cost more wait in the lane for long ones. Default: 10 ms. One that was taken for a
+    /// short one and has run for twice as long no longer holds up the short ones behind it.
+    pub fn short_limit(mut self, limit: Duration) -> Self {
+        self.short_limit = limit;
+        self
+    }
+
+    /// How long a request may wait for its beginning on a lane: `factor` times what it will probably cost, but at least
+    /// `least` and at most `most`. Default: 500 ms, 10, 30 s.
+    ///
+    /// A request that would have to wait longer is refused with a 503 before it is queued. One that has waited longer
+    /// after all is refused instead of begun.
+    pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
+        self.patience = (least, factor, most);
+        self
+    }
+
+    /// Lets clients say in a header of this name how many milliseconds they are going to wait for the answer. Default:
+    /// none; there is no header that all agree on.
+    ///
+    /// A request that needs a lane and could not be answered in time is refused with a 503 at once. A value that is no
+    /// whole number is a 400. Requests that stay on their event loop don't look at it.
+    pub fn deadline_header(mut self, name: HeaderName) -> Self {
+        self.deadline_header = Some(name);
+        self
+    }
+
+    /// How the requests of the route of `method` and `pattern` are served on the lanes, among all that wait there.
+    ///
+    /// `pattern` is written as for [`pin`](Self::pin).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_offload::{Offload, Rank, Serving, Weight};
+    /// use std::time::Duration;
+    ///
+    /// let offload = Offload::builder()
+    ///     .threads(1)
+    ///     .serve("POST", "/login", Serving::new().rank(Rank::High))
+    ///     .serve("GET", "/report/{id}", Serving::new().patience(Duration::from_secs(5)))
+    ///     .build()?;
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn serve(
+        mut self,
+        method: impl Into<String>,
+        pattern: impl Into<String>,
+        serving: Serving,
+    ) -> Self {
+        self.serving.push(Served {
+            method: method.into(),
+            pattern: pattern.into(),
+            serving,
+        });
         self
     }
 
@@ -162,11 +239,12 @@ impl OffloadBuilder {
     }
 
     pub(crate) fn thread_count(&self) -> usize {
-        self.threads.unwrap_or_else(cores)
+        self.threads
+            .unwrap_or_else(|| CpuBudget::detect().lane_threads())
     }
 
     pub(crate) fn worker_count(&self) -> usize {
-        self.workers.unwrap_or_else(cores)
+        self.workers.unwrap_or_else(|| CpuBudget::detect().loops())
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -199,20 +277,14 @@ impl OffloadBuilder {
         for (at, pin) in self.pins.iter().enumerate() {
             self.check_pin(at, pin)?;
         }
+        for served in &self.serving {
+            check_route(&served.method, &served.pattern)?;
+        }
         Ok(())
     }
 
     fn check_pin(&self, at: usize, pin: &Pin) -> Result<(), BuildError> {
-        if !crate::app_routes::is_method(&pin.method) {
-            return Err(BuildError::PinMethod {
-                given: pin.method.clone(),
-            });
-        }
-        if !pin.pattern.starts_with('/') {
-            return Err(BuildError::PinPattern {
-                given: pin.pattern.clone(),
-            });
-        }
+        check_route(&pin.method, &pin.pattern)?;
         let contradicted = self.pins[..at].iter().any(|other| {
             other.method == pin.method
                 && other.pattern == pin.pattern
@@ -228,9 +300,18 @@ impl OffloadBuilder {
     }
 }
 
-/// Logical cores that this process may use: affinity and cgroup limits included.
-fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
+fn check_route(method: &str, pattern: &str) -> Result<(), BuildError> {
+    if !crate::app_routes::is_method(method) {
+        return Err(BuildError::RouteMethod {
+            given: method.to_owned(),
+        });
+    }
+    if !pattern.starts_with('/') {
+        return Err(BuildError::RoutePattern {
+            given: pattern.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -251,8 +332,14 @@ mod tests {
             (new().budget(Duration::ZERO), "`budget`"),
             (new().budget(Duration::from_secs(60)), "`budget`"),
             (new().queue_bound(0), "`queue_bound`"),
-            (new().pin("FETCH", "/", Placement::Loop), "`pin`"),
-            (new().pin("GET", "users", Placement::Loop), "`pin`"),
+            (new().pin("FETCH", "/", Placement::Loop), "method"),
+            (new().pin("GET", "users", Placement::Loop), "pattern"),
+            (new().serve("FETCH", "/", Serving::new()), "method"),
+            (new().short_limit(Duration::ZERO), "`short_limit`"),
+            (
+                new().patience(Duration::MAX, 1, Duration::ZERO),
+                "`patience`",
+            ),
             (
                 new()
                     .pin("GET", "/", Placement::Loop)
@@ -269,7 +356,8 @@ mod tests {
     #[test]
     fn the_defaults_start() {
         let offload = OffloadBuilder::default().build().expect("starts");
-        assert_eq!(offload.threads(), cores());
-        assert_eq!(offload.workers(), cores());
+        let budget = CpuBudget::detect();
+        assert_eq!(offload.threads(), budget.lane_threads());
+        assert_eq!(offload.workers(), budget.loops());
     }
 }

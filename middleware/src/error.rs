@@ -42,15 +42,15 @@ pub enum BuildError {
         /// The largest number that is accepted.
         max: usize,
     },
-    /// The method of a `pin` is not an HTTP method.
-    #[error("`pin` takes an HTTP method such as GET, not {given:?}")]
-    PinMethod {
+    /// The method of a `pin` or `serve` is not an HTTP method.
+    #[error("`pin` and `serve` take an HTTP method such as GET, not {given:?}")]
+    RouteMethod {
         /// What was given.
         given: String,
     },
-    /// The pattern of a `pin` does not begin with a slash.
-    #[error("`pin` takes a full resource pattern that begins with `/`, not {given:?}")]
-    PinPattern {
+    /// The pattern of a `pin` or `serve` does not begin with a slash.
+    #[error("`pin` and `serve` take a full resource pattern that begins with `/`, not {given:?}")]
+    RoutePattern {
         /// What was given.
         given: String,
     },

@@ -13,16 +13,18 @@ mod local;
 mod loop_record;
 mod loop_side;
 mod offload;
-mod pace;
 mod panics;
 mod profile;
 mod report;
 mod route_index;
 mod server_timing;
+mod serving;
 mod wrap;
 
 pub use offload_core::{
-    Error, JobHandle, Lane, Run, Task, clock,
+    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Run, Task, Terms,
+    admission::{Rank, Weight},
+    clock, is_cancelled,
     placement::{Placement, Policy},
     profile::ProfileError,
     routes::RouteReport,
@@ -42,6 +44,7 @@ pub use crate::{
     },
     offload::Offload,
     report::{LaneReport, Report},
+    serving::Serving,
     wrap::{OffloadMiddleware, WrapFuture},
 };
 

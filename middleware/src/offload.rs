@@ -6,17 +6,16 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU16, Ordering},
     },
-    time::Duration,
 };
 
-use actix_http::{Request, Response};
+use actix_http::{Request, Response, header::HeaderName};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::MessageBody,
     dev::{AppConfig, ServiceFactory},
 };
-use offload_core::{Lane, routes::RouteTable};
+use offload_core::{Lanes, routes::RouteTable};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -27,7 +26,7 @@ use crate::{
     local::{self, LaneRuntime},
     loop_record::LoopRecords,
     loop_side::service::OffloadApp,
-    pace::Pace,
+    serving::Served,
 };
 
 /// Keeps actix-web's event loops responsive while handlers compute.
@@ -60,14 +59,15 @@ pub struct Offload {
 
 /// What all clones of an [`Offload`] and all event loops share.
 pub(crate) struct Core {
-    pub(crate) lane: Lane,
+    pub(crate) lanes: Lanes,
     pub(crate) table: RouteTable,
     pub(crate) loops: LoopRecords,
-    pub(crate) pace: Pace,
     pub(crate) server_timing: ServerTiming,
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
+    pub(crate) deadline_header: Option<HeaderName>,
     pins: Vec<Pin>,
+    serving: Vec<Served>,
     workers: usize,
     apps: AtomicU16,
     wrapped: Mutex<Option<Arc<AppRoutes>>>,
@@ -95,12 +95,14 @@ impl Offload {
         let handle = runtime.handle();
         let table = crate::profile::table(&settings);
         let profile = crate::profile::open(&settings, &table)?;
-        let lane = {
+        let lanes = {
             let handle = handle.clone();
-            Lane::builder()
-                .name("offload")
+            let (least, factor, most) = settings.patience;
+            Lanes::builder()
                 .threads(settings.thread_count())
                 .queue_bound(settings.queue_bound)
+                .short_limit(settings.short_limit)
+                .patience(least, factor, most)
                 .local(|_| local::resident())
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
@@ -110,14 +112,15 @@ impl Offload {
                 .map_err(|error| BuildError::Lane(Box::new(error)))?
         };
         let core = Arc::new(Core {
-            lane,
+            lanes,
             table,
             loops: LoopRecords::default(),
-            pace: Pace::default(),
             server_timing: settings.server_timing,
             profile,
             handle,
             workers: settings.worker_count(),
+            deadline_header: settings.deadline_header,
+            serving: settings.serving,
             pins: settings.pins,
             apps: AtomicU16::new(0),
             wrapped: Mutex::new(None),
@@ -168,35 +171,29 @@ impl Offload {
         self.core.workers
     }
 
-    /// How many lane threads there are.
+    /// How many requests each of the two lanes runs at a time.
     pub fn threads(&self) -> usize {
-        self.core.lane.threads()
+        self.core.lanes.threads()
     }
 
-    /// The lane itself, to run closures and futures of your own on it.
+    /// The lanes themselves, to run closures and futures of your own on them.
     ///
     /// # Examples
     ///
     /// ```
     /// # let offload = actix_offload::Offload::new()?;
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let sum = offload.lane().run(|| (1..=1000u64).sum::<u64>()).await;
+    /// let sum = offload.lanes().run(|| (1..=1000u64).sum::<u64>()).await;
     /// assert_eq!(sum.ok(), Some(500_500));
     /// # });
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
-    pub fn lane(&self) -> &Lane {
-        &self.core.lane
+    pub fn lanes(&self) -> &Lanes {
+        &self.core.lanes
     }
 }
 
 impl Core {
-    /// How long a request would wait that came now.
-    pub(crate) fn projected_delay(&self) -> Duration {
-        let waiting = self.lane.queued() + self.lane.running();
-        self.pace.time_for(waiting, self.lane.threads())
-    }
-
     /// The routes of a further app.
     pub(crate) fn new_app(&self) -> Arc<AppRoutes> {
         let app = self.apps.fetch_add(1, Ordering::Relaxed);
@@ -206,6 +203,10 @@ impl Core {
                 pin.placement,
                 offload_core::routes::PinSource::Configuration,
             );
+        }
+        for served in &self.serving {
+            let route = self.table.route(app, &served.method, &served.pattern);
+            served.serving.apply(&route);
         }
         let pinned = self.pins.iter().map(|pin| pin.pattern.clone()).collect();
         Arc::new(AppRoutes::new(app, self.table.clone(), pinned))
@@ -222,7 +223,7 @@ impl fmt::Debug for Offload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Offload")
             .field("workers", &self.core.workers)
-            .field("lane", &self.core.lane)
+            .field("lanes", &self.core.lanes)
             .finish_non_exhaustive()
     }
 }

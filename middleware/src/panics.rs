@@ -6,19 +6,15 @@ use actix_http::Response;
 use actix_web::body::BoxBody;
 use offload_core::routes::Route;
 
-use crate::{answers, offload::Core};
+use crate::answers;
 
 /// The answer to a request whose handler panicked: 500, or 503 if the panic only carries the news
 /// that the lane would not take the handler's `#[offload]` work.
-pub(crate) fn response(
-    core: &Core,
-    route: Option<&Arc<Route>>,
-    panic: &(dyn Any + Send),
-) -> Response<BoxBody> {
+pub(crate) fn response(route: Option<&Arc<Route>>, panic: &(dyn Any + Send)) -> Response<BoxBody> {
     if let Some(error) = panic.downcast_ref::<offload_core::Error>()
-        && (error.is_overloaded() || error.is_canceled())
+        && !error.is_panic()
     {
-        return answers::overloaded(core.projected_delay());
+        return answers::overloaded(error.projected_delay().unwrap_or_default());
     }
     log(route, panic);
     answers::internal_error()

@@ -1,6 +1,6 @@
-//! What an [`Offload`] can say of itself: its routes, its lane and its event loops.
+//! What an [`Offload`] can say of itself: its routes, its lanes and its event loops.
 
-use offload_core::routes::RouteReport;
+use offload_core::{Lane, routes::RouteReport};
 use serde::Serialize;
 
 use crate::{Offload, loop_record::LoopReport};
@@ -11,26 +11,52 @@ use crate::{Offload, loop_record::LoopReport};
 pub struct Report {
     /// The routes that were met so far.
     pub routes: Vec<RouteReport>,
-    /// The lane threads and their queue.
-    pub lane: LaneReport,
+    /// The lanes: the one for short requests and the one for long ones.
+    pub lanes: Vec<LaneReport>,
     /// The event loops, in the order in which they started.
     pub event_loops: Vec<LoopReport>,
 }
 
-/// The state of the lane.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// The state of one lane.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LaneReport {
-    /// Threads of the lane.
+    /// Its name.
+    pub name: String,
+    /// How many jobs it runs at a time.
     pub threads: usize,
-    /// Jobs that wait for a thread.
+    /// Jobs that wait for their beginning.
     pub queued: usize,
     /// Threads that run something now.
     pub running: usize,
+    /// How long a request of a route that has none waiting would wait that came now, in seconds.
+    pub projected_delay_seconds: f64,
+    /// Jobs that were not taken.
+    pub refused: u64,
+    /// Jobs that waited too long and were dropped instead of begun.
+    pub expired: u64,
+    /// Jobs that were removed before they began, and tasks that were dropped half done.
+    pub canceled: u64,
+}
+
+impl LaneReport {
+    fn of(lane: &Lane) -> Self {
+        let stats = lane.stats();
+        Self {
+            name: lane.name().to_owned(),
+            threads: lane.threads(),
+            queued: lane.queued(),
+            running: lane.running(),
+            projected_delay_seconds: lane.projected_delay().as_secs_f64(),
+            refused: stats.refused,
+            expired: stats.expired,
+            canceled: stats.canceled,
+        }
+    }
 }
 
 impl Offload {
-    /// What is known now of the routes, the lane and the event loops.
+    /// What is known now of the routes, the lanes and the event loops.
     ///
     /// Cheap enough for a monitoring endpoint, but it takes locks and allocates: not for every
     /// request.
@@ -40,20 +66,16 @@ impl Offload {
     /// ```
     /// let offload = actix_offload::Offload::builder().threads(2).build()?;
     /// let report = offload.report();
-    /// assert_eq!(report.lane.threads, 2);
+    /// assert_eq!(report.lanes[0].threads, 2);
     /// assert!(report.routes.is_empty());
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn report(&self) -> Report {
-        let lane = &self.core.lane;
+        let lanes = &self.core.lanes;
         let routes = self.core.table.routes();
         Report {
             routes: routes.iter().map(|route| route.report()).collect(),
-            lane: LaneReport {
-                threads: lane.threads(),
-                queued: lane.queued(),
-                running: lane.running(),
-            },
+            lanes: [lanes.short(), lanes.long()].map(LaneReport::of).into(),
             event_loops: self.core.loops.report(),
         }
     }

@@ -24,13 +24,12 @@ pub(crate) fn on_loop(core: &Core, head: &mut ResponseHead, visit: &Visit) {
 pub(crate) fn on_lane(
     core: &Core,
     head: &mut ResponseHead,
-    thread: Option<usize>,
+    thread: Option<&str>,
     queued: Duration,
     ran: Duration,
 ) {
     if core.server_timing == ServerTiming::On {
-        let thread = thread.map_or_else(|| "lane".to_owned(), |n| format!("offload-{n}"));
-        append(head, "lane", &thread, queued, ran);
+        append(head, "lane", thread.unwrap_or("lane"), queued, ran);
     }
 }
 

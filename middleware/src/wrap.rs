@@ -91,7 +91,7 @@ where
         let routes = &self.context.routes;
         let shared = routes.shared();
         if shared.wants_map() {
-            shared.learn(request.resource_map(), &self.context.core.lane);
+            shared.learn(request.resource_map(), &self.context.core.lanes);
         }
         let view = routes.view();
         let slot = view.published.slot(request.method(), request.uri());
@@ -156,7 +156,7 @@ where
                 let mut response = match ended {
                     Ok(answered) => answered?,
                     Err(panic) => {
-                        let answer = panics::response(visit.core(), visit.route(), &*panic);
+                        let answer = panics::response(visit.route(), &*panic);
                         let error =
                             InternalError::from_response("the handler panicked", answer.into());
                         return Poll::Ready(Err(error.into()));

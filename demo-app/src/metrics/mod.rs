@@ -34,27 +34,54 @@ fn text(plugin: &Plugin) -> String {
             enabled.sample(&[], 1.0);
             let report = offload.report();
             routes::write(&mut out, &report.routes);
-            write_lane(&mut out, report.lane);
+            write_lanes(&mut out, &report.lanes);
             event_loops::write(&mut out, &report.event_loops);
         }
     }
     out.into_text()
 }
 
-fn write_lane(out: &mut Exposition, lane: LaneReport) {
-    let mut gauge = |name, value: usize, help| {
-        out.family(name, Kind::Gauge, help)
-            .sample(&[], value as f64);
+fn write_lanes(out: &mut Exposition, lanes: &[LaneReport]) {
+    let mut write = |name, kind, help, value: fn(&LaneReport) -> f64| {
+        let mut family = out.family(name, kind, help);
+        for lane in lanes {
+            family.sample(&[("lane", &lane.name)], value(lane));
+        }
     };
-    gauge("offload_lane_threads", lane.threads, "Threads of the lane.");
-    gauge(
-        "offload_lane_queued",
-        lane.queued,
-        "Jobs that wait for a lane thread.",
+    write(
+        "offload_lane_threads",
+        Kind::Gauge,
+        "How many jobs the lane runs at a time.",
+        |lane| lane.threads as f64,
     );
-    gauge(
+    write(
+        "offload_lane_queued",
+        Kind::Gauge,
+        "Jobs that wait for a lane thread.",
+        |lane| lane.queued as f64,
+    );
+    write(
         "offload_lane_running",
-        lane.running,
+        Kind::Gauge,
         "Lane threads that run something now.",
+        |lane| lane.running as f64,
+    );
+    write(
+        "offload_lane_projected_delay_seconds",
+        Kind::Gauge,
+        "How long a request would wait that came now.",
+        |lane| lane.projected_delay_seconds,
+    );
+    write(
+        "offload_lane_refused_total",
+        Kind::Counter,
+        "Jobs that were refused before they were queued.",
+        |lane| lane.refused as f64,
+    );
+    write(
+        "offload_lane_expired_total",
+        Kind::Counter,
+        "Jobs that waited too long and were refused instead of begun.",
+        |lane| lane.expired as f64,
     );
 }

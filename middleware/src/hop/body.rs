@@ -10,6 +10,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
+use offload_core::JobHandle;
 use tokio::sync::mpsc;
 
 use super::payload::Pump;
@@ -70,6 +71,8 @@ pub struct OffloadBody {
     body: LaneBody,
     // The handler may still read its request while it answers, as an echo does.
     pump: Option<Box<Pump>>,
+    // Dropped with the body, which tells the handler's stream that nobody waits for it any more.
+    job: Option<JobHandle>,
     ended: bool,
 }
 
@@ -78,12 +81,21 @@ impl OffloadBody {
         Self {
             body,
             pump: None,
+            job: None,
             ended: false,
         }
     }
 
     pub(crate) fn complete(size: BodySize, bytes: Bytes) -> Self {
         Self::new(LaneBody::Complete { size, bytes })
+    }
+
+    /// Keeps the handler's job for as long as the response lasts.
+    pub(crate) fn keep_job(&mut self, job: JobHandle) {
+        match self.body {
+            LaneBody::Complete { .. } => job.detach(),
+            LaneBody::Stream { .. } => self.job = Some(job),
+        }
     }
 
     /// Keeps feeding the handler's request body for as long as the response lasts.

@@ -16,8 +16,8 @@ pub(crate) struct Reply {
     pub(crate) head: ResponseHead,
     pub(crate) body: LaneBody,
     pub(crate) request_body: RequestBody,
-    /// The lane thread, by its number.
-    pub(crate) thread: Option<usize>,
+    /// The lane thread's name.
+    pub(crate) thread: Option<String>,
     /// From the submit to the first poll, wall time.
     pub(crate) queued: Duration,
     /// From the first poll to the response head, wall time.

@@ -11,7 +11,7 @@ use futures_core::future::LocalBoxFuture;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{Json, JsonConfig, lane, on_event_loop, refused};
+use super::{Json, JsonConfig, lanes, on_event_loop, refused};
 
 impl<T: DeserializeOwned + Send + 'static> FromRequest for Json<T> {
     type Error = Error;
@@ -71,8 +71,8 @@ async fn parse<T: DeserializeOwned + Send + 'static>(
     let large = bytes.len() >= threshold;
     let parse = move || serde_json::from_slice(&bytes).map_err(JsonPayloadError::Deserialize);
     if large && on_event_loop() {
-        let lane = lane().map_err(ErrorInternalServerError)?;
-        lane.run(parse).await.map_err(refused)
+        let lanes = lanes().map_err(ErrorInternalServerError)?;
+        lanes.run(parse).await.map_err(refused)
     } else {
         Ok(parse())
     }

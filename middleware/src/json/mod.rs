@@ -10,7 +10,7 @@ mod respond;
 
 use std::{fmt, ops};
 
-use offload_core::{BuildError, Lane, ambient};
+use offload_core::{BuildError, Lanes, ambient};
 
 pub use self::config::JsonConfig;
 use crate::answers;
@@ -73,11 +73,11 @@ fn on_event_loop() -> bool {
     rayon::current_thread_index().is_none()
 }
 
-/// The lane that surrounds the calling code, or the fallback lane of an app without a plugin.
-fn lane() -> Result<Lane, BuildError> {
+/// The lanes that surround the calling code, or the fallback lanes of an app without a plugin.
+fn lanes() -> Result<Lanes, BuildError> {
     match ambient::current() {
-        Some(host) => Ok(host.lane().clone()),
-        None => Lane::fallback(),
+        Some(host) => Ok(host.lanes().clone()),
+        None => Lanes::fallback(),
     }
 }
 
@@ -87,7 +87,7 @@ fn refused(error: offload_core::Error) -> actix_web::Error {
         tracing::error!(target: "offload", %error, "JSON work panicked");
         answers::internal_error()
     } else {
-        answers::overloaded(std::time::Duration::ZERO)
+        answers::overloaded(error.projected_delay().unwrap_or_default())
     };
     actix_web::error::InternalError::from_response(error, answer.into()).into()
 }

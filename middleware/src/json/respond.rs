@@ -20,7 +20,7 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use super::{Json, JsonConfig, lane, on_event_loop};
+use super::{Json, JsonConfig, lanes, on_event_loop};
 
 impl<T: Serialize + Send + Unpin + 'static> Responder for Json<T> {
     type Body = BoxBody;
@@ -90,7 +90,7 @@ impl<T: Serialize + Send + Unpin + 'static> MessageBody for LateJson<T> {
         if let Self::Waiting(value) = this {
             let value = value.take().expect("taken once");
             // The value is dropped on the lane too.
-            let run = lane()?.run(move || serde_json::to_vec(&value));
+            let run = lanes()?.run(move || serde_json::to_vec(&value));
             *this = Self::Running(run);
         }
         let Self::Running(run) = this else {

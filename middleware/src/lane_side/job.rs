@@ -8,6 +8,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use offload_core::{
+    JobKey,
     cost::SizeBucket,
     placement::Placement,
     routes::{Observation, PinSource, Route},
@@ -52,6 +54,7 @@ pub(crate) struct LaneJob<F> {
     pub(crate) payload: Option<LanePayload>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) bucket: SizeBucket,
+    pub(crate) key: JobKey,
     pub(crate) submitted: Instant,
     pub(crate) span: Span,
     pub(crate) reply: oneshot::Sender<Reply>,
@@ -94,6 +97,7 @@ impl<F> LaneJob<F> {
             payload,
             route,
             bucket,
+            key,
             submitted,
             span,
             mut reply,
@@ -102,11 +106,12 @@ impl<F> LaneJob<F> {
         let queued = started - submitted;
         let seen = payload.as_ref().map(LanePayload::seen);
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        let host = LaneHost::new(core.lane.clone());
+        let host = LaneHost::new(core.lanes.clone(), key);
         let mut subject = Subject {
             core,
             route,
             bucket,
+            key,
             method,
             uri,
         };
@@ -151,7 +156,7 @@ impl<F> LaneJob<F> {
             }
             Err(panic) => {
                 subject.find(app.routes());
-                let response = panics::response(&subject.core, subject.route.as_ref(), &*panic);
+                let response = panics::response(subject.route.as_ref(), &*panic);
                 response.map_body(|_, body| EitherBody::right(body))
             }
         };
@@ -169,7 +174,7 @@ impl<F> LaneJob<F> {
                 Some(seen) if seen.is_held() => RequestBody::Held,
                 Some(_) => RequestBody::Dropped,
             },
-            thread: rayon::current_thread_index(),
+            thread: thread::current().name().map(str::to_owned),
             queued,
             ran: took,
         });
@@ -255,6 +260,7 @@ struct Subject {
     core: Arc<Core>,
     route: Option<Arc<Route>>,
     bucket: SizeBucket,
+    key: JobKey,
     method: Method,
     uri: Uri,
 }
@@ -266,7 +272,7 @@ impl Subject {
             return self.find(app);
         };
         let request = response.request();
-        app.learn(request.resource_map(), &self.core.lane);
+        app.learn(request.resource_map(), &self.core.lanes);
         let actual = request.match_pattern();
         if let Some(pattern) = &actual {
             app.met(pattern);
@@ -290,7 +296,10 @@ impl Subject {
 
     /// Takes in a run up to its response head.
     fn observe_whole(&self, cost: Duration, queued: Duration, error: bool) {
-        self.core.pace.record(cost);
+        // A cheap error says nothing of a request that is served; see `Route::observe_error`.
+        if !error || cost > self.core.table.rules().budget {
+            self.core.lanes.record(self.key, cost);
+        }
         let Some(route) = &self.route else { return };
         let observation = Observation {
             cost,

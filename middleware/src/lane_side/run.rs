@@ -1,5 +1,5 @@
-//! Polls a handler on a lane thread: measures what it costs, contains its panics, and says to
-//! `#[offload]` bodies where they are.
+//! Polls a handler on a lane thread: measures what it costs, contains its panics, and says to what runs
+//! inside where it is and whether anybody still waits for it.
 
 use std::{
     any::Any,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use offload_core::{
-    Lane,
+    CancelToken, JobKey, Lanes,
     ambient::{self, Host},
     clock::Stopwatch,
 };
@@ -25,14 +25,19 @@ pub(crate) type PanicPayload = Box<dyn Any + Send>;
 
 /// What surrounds a handler on a lane thread.
 pub(crate) struct LaneHost {
-    lane: Lane,
+    lanes: Lanes,
+    key: JobKey,
+    token: CancelToken,
     offload_met: Cell<bool>,
 }
 
 impl LaneHost {
-    pub(crate) fn new(lane: Lane) -> Rc<Self> {
+    /// For the request that the calling lane thread begins now, whose cost is remembered under `key`.
+    pub(crate) fn new(lanes: Lanes, key: JobKey) -> Rc<Self> {
         Rc::new(Self {
-            lane,
+            lanes,
+            key,
+            token: CancelToken::current(),
             offload_met: Cell::new(false),
         })
     }
@@ -44,8 +49,8 @@ impl LaneHost {
 }
 
 impl Host for LaneHost {
-    fn lane(&self) -> &Lane {
-        &self.lane
+    fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     fn offload_met(&self) {
@@ -59,12 +64,12 @@ pub(crate) fn contained<T>(
     span: &Span,
     work: impl FnOnce() -> T,
 ) -> (Result<T, PanicPayload>, Duration) {
-    let host: Rc<dyn Host> = Rc::clone(host) as _;
-    let _here = ambient::enter(host);
+    let _here = ambient::enter(Rc::clone(host) as Rc<dyn Host>);
     let _in_span = span.enter();
     let watch = Stopwatch::start();
     // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
-    let outcome = catch_unwind(AssertUnwindSafe(work));
+    let work = || catch_unwind(AssertUnwindSafe(work));
+    let outcome = host.lanes.attribute(host.key, || host.token.scope(work));
     (outcome, watch.cost())
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_http::{ConnectionType, Payload, Response};
-use offload_core::JobHandle;
+use offload_core::{JobHandle, routes::Route};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -42,6 +42,7 @@ pub(crate) struct LaneCall {
     step: Step,
     reply: oneshot::Receiver<Reply>,
     framing: Framing,
+    route: Option<Arc<Route>>,
     core: Arc<Core>,
 }
 
@@ -54,7 +55,7 @@ enum Step {
         look: Look,
     },
     /// The lanes have it.
-    Submitted { _job: JobHandle, pump: Option<Pump> },
+    Submitted { job: JobHandle, pump: Option<Pump> },
     /// There is nothing left to do.
     Over,
 }
@@ -88,14 +89,14 @@ impl LaneCall {
         submit: Submit,
         reply: oneshot::Receiver<Reply>,
         framing: Framing,
-        core: Arc<Core>,
+        (core, route): (Arc<Core>, Option<Arc<Route>>),
     ) -> Self {
         let step = Step::Looking {
             ahead: Ahead::new(payload),
             submit,
             look: Look::First,
         };
-        Self::at(step, reply, framing, core)
+        Self::at(step, reply, framing, (core, route))
     }
 
     /// A request that the lanes have.
@@ -104,16 +105,22 @@ impl LaneCall {
         pump: Option<Pump>,
         reply: oneshot::Receiver<Reply>,
         framing: Framing,
-        core: Arc<Core>,
+        (core, route): (Arc<Core>, Option<Arc<Route>>),
     ) -> Self {
-        Self::at(Step::Submitted { _job: job, pump }, reply, framing, core)
+        Self::at(Step::Submitted { job, pump }, reply, framing, (core, route))
     }
 
-    fn at(step: Step, reply: oneshot::Receiver<Reply>, framing: Framing, core: Arc<Core>) -> Self {
+    fn at(
+        step: Step,
+        reply: oneshot::Receiver<Reply>,
+        framing: Framing,
+        (core, route): (Arc<Core>, Option<Arc<Route>>),
+    ) -> Self {
         Self {
             step,
             reply,
             framing,
+            route,
             core,
         }
     }
@@ -134,7 +141,7 @@ impl LaneCall {
         let (pump, lane_payload) = ahead.split();
         let pump = Some(pump);
         let submitted = submit(lane_payload);
-        Poll::Ready(submitted.map(|job| self.step = Step::Submitted { _job: job, pump }))
+        Poll::Ready(submitted.map(|job| self.step = Step::Submitted { job, pump }))
     }
 
     fn pump(&mut self) -> Option<&mut Pump> {
@@ -144,11 +151,23 @@ impl LaneCall {
         }
     }
 
-    fn take_pump(&mut self) -> Option<Pump> {
+    /// What is left of a request that has answered.
+    fn take_rest(&mut self) -> (Option<JobHandle>, Option<Pump>) {
         match mem::replace(&mut self.step, Step::Over) {
-            Step::Submitted { pump, .. } => pump,
-            Step::Looking { .. } | Step::Over => None,
+            Step::Submitted { job, pump } => (Some(job), pump),
+            Step::Looking { .. } | Step::Over => (None, None),
         }
+    }
+
+    /// The answer to a request that a lane dropped, because it had waited too long or the lane ended.
+    fn dropped(&mut self) -> Response<OffloadBody> {
+        if let (Some(job), _) = self.take_rest()
+            && job.has_expired()
+            && let Some(route) = &self.route
+        {
+            route.count_refused();
+        }
+        refusal(self.core.lanes.short().projected_delay())
     }
 
     fn answer(&mut self, reply: Reply) -> Response<OffloadBody> {
@@ -160,13 +179,17 @@ impl LaneCall {
             queued,
             ran,
         } = reply;
-        let unfinished = self.take_pump().filter(|pump| !pump.reader_gone());
+        let (job, pump) = self.take_rest();
+        let unfinished = pump.filter(|pump| !pump.reader_gone());
         let closes = match self.framing {
             Framing::Independent => false,
             Framing::Length => request_body != RequestBody::Decoded,
             Framing::Chunked => request_body == RequestBody::Held,
         };
         let mut body = OffloadBody::new(body);
+        if let Some(job) = job {
+            body.keep_job(job);
+        }
         if let Some(pump) = unfinished {
             body.keep_pumping(pump);
         }
@@ -176,7 +199,13 @@ impl LaneCall {
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
         }
-        server_timing::on_lane(&self.core, response.head_mut(), thread, queued, ran);
+        server_timing::on_lane(
+            &self.core,
+            response.head_mut(),
+            thread.as_deref(),
+            queued,
+            ran,
+        );
         response
     }
 }
@@ -199,8 +228,7 @@ impl Future for LaneCall {
         }
         Poll::Ready(match reply {
             Ok(reply) => self.answer(reply),
-            // The lane ended before it could answer.
-            Err(_) => refusal(Duration::ZERO),
+            Err(_) => self.dropped(),
         })
     }
 }

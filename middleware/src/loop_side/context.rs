@@ -3,7 +3,7 @@
 use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
 
 use offload_core::{
-    Lane,
+    Lanes,
     ambient::{self, Host},
     clock::{LoopClock, Reading, Stopwatch},
     cost::SizeBucket,
@@ -44,8 +44,8 @@ impl LoopContext {
 }
 
 impl Host for LoopContext {
-    fn lane(&self) -> &Lane {
-        &self.core.lane
+    fn lanes(&self) -> &Lanes {
+        &self.core.lanes
     }
 
     fn offload_met(&self) {

@@ -116,7 +116,7 @@ where
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(timed(error.into(), &visit)),
         Err(panic) => {
-            let response = own(panics::response(visit.core(), visit.route(), &*panic));
+            let response = own(panics::response(visit.route(), &*panic));
             return Ok(response.map_body(|_, body| EitherBody::right(body)));
         }
     };
@@ -150,6 +150,6 @@ fn learn<R: 'static, B: 'static>(visit: &Visit, response: &R) {
     if routes.wants_map()
         && let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>()
     {
-        routes.learn(response.request().resource_map(), &visit.core().lane);
+        routes.learn(response.request().resource_map(), &visit.core().lanes);
     }
 }

@@ -7,3 +7,4 @@ pub(crate) mod context;
 pub(crate) mod future;
 pub(crate) mod run;
 pub(crate) mod service;
+pub(crate) mod terms;

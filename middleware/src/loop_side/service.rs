@@ -30,11 +30,16 @@ use super::{
     context::{LoopContext, Visit},
     future::{AppBody, OffloadFuture},
     run::LoopRun,
+    terms,
 };
 use crate::{
+    answers,
     app_routes::{LoopRoutes, Slot, View},
     declared::declared_size,
-    hop::payload::{Ahead, LanePayload, comes_along},
+    hop::{
+        payload::{Ahead, LanePayload, comes_along},
+        reply::own,
+    },
     lane_side::{
         instance::{LaneApp, LaneApps},
         job::LaneJob,
@@ -207,6 +212,10 @@ where
         bucket: SizeBucket,
     ) -> OffloadFuture<S::Service, B> {
         let core = &self.context.core;
+        let (terms, key) = match terms::of_request(core, request.head(), route.as_ref(), bucket) {
+            Ok(terms) => terms,
+            Err(bad) => return OffloadFuture::refused(own(answers::bad_deadline(&bad.header))),
+        };
         let head = std::mem::take(request.head_mut());
         let declared = declared_size(false, &head.headers);
         let payload = request.take_payload();
@@ -217,6 +226,7 @@ where
         };
         let (sender, reply) = oneshot::channel();
         let (lane_app, span) = (Arc::clone(&self.lane_app), Span::current());
+        let owner = (Arc::clone(core), route.clone());
         let submit = {
             let core = Arc::clone(core);
             move |lane_payload: Option<LanePayload>| {
@@ -227,28 +237,28 @@ where
                     payload: lane_payload,
                     route: route.clone(),
                     bucket,
+                    key,
                     submitted: Instant::now(),
                     span,
                     reply: sender,
                 };
-                core.lane
-                    .submit(move || job.start::<I, S, B>())
-                    .map_err(|_| {
+                core.lanes
+                    .submit(&terms, move || job.start::<I, S, B>())
+                    .map_err(|error| {
                         if let Some(route) = &route {
                             route.count_refused();
                         }
                         Refused {
-                            delay: core.projected_delay(),
+                            delay: error.projected_delay().unwrap_or_default(),
                         }
                     })
             }
         };
-        let core = Arc::clone(core);
         let (pump, lane_payload) = match payload {
             Payload::None => (None, None),
             payload if comes_along(declared) => {
                 let submit = Box::new(|lane_payload| submit(Some(lane_payload)));
-                let call = LaneCall::looking(payload, submit, reply, framing, core);
+                let call = LaneCall::looking(payload, submit, reply, framing, owner);
                 return OffloadFuture::on_lane(call);
             }
             payload => {
@@ -257,7 +267,9 @@ where
             }
         };
         match submit(lane_payload) {
-            Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, reply, framing, core)),
+            Ok(job) => {
+                OffloadFuture::on_lane(LaneCall::submitted(job, pump, reply, framing, owner))
+            }
             Err(refused) => OffloadFuture::refused(refusal(refused.delay)),
         }
     }
