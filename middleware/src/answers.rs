@@ -33,3 +33,9 @@ pub(crate) fn overloaded(delay: Duration) -> Response<BoxBody> {
         }))
         .into()
 }
+
+/// 499, as nginx has it for a client that closed its connection before it was answered. It reaches nobody.
+pub(crate) fn client_closed_request() -> Response<BoxBody> {
+    let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+    HttpResponse::new(status).into()
+}

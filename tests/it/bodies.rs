@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Condvar, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -13,43 +13,17 @@ use actix_offload::{Offload, Policy};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
 use offload_tests::{
-    connection::{Connection, DEADLINE},
+    connection::Connection,
     response::Asked,
     server::{Protocol, TestServer},
 };
 
-/// Holds whoever waits at it until it is opened.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn open(&self) {
-        *self.0.0.lock().expect("no panic") = true;
-        self.0.1.notify_all();
-    }
-
-    /// Blocks the thread, as a computation does.
-    fn wait(&self) {
-        let open = self.0.0.lock().expect("no panic");
-        let (_open, timed_out) = self
-            .0
-            .1
-            .wait_timeout_while(open, DEADLINE, |open| !*open)
-            .expect("no panic");
-        assert!(!timed_out.timed_out(), "the gate was never opened");
-    }
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < DEADLINE, "{what}: never");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
+use crate::gate::{Gate, wait_until};
 
 fn one_lane_thread() -> Offload {
-    let builder = Offload::builder().threads(1).policy(Policy::AlwaysLane);
+    let long = Duration::from_secs(600);
+    let builder = Offload::builder().threads(1).spare_threads(0);
+    let builder = builder.policy(Policy::AlwaysLane).patience(long, 1, long);
     builder.build().expect("starts")
 }
 
@@ -96,7 +70,7 @@ impl Gated {
                         "/echo",
                         web::post().to(move |body: web::Bytes| {
                             begun.fetch_add(1, Ordering::SeqCst);
-                            let queued = offload.lane().queued();
+                            let queued = offload.lanes().queued();
                             async move { format!("{queued} {}", String::from_utf8_lossy(&body)) }
                         }),
                     )
@@ -122,7 +96,7 @@ impl Gated {
 
     fn wait_for_queued(&self, count: usize) {
         wait_until("the requests are queued", || {
-            self.offload.lane().queued() == count
+            self.offload.lanes().queued() == count
         });
     }
 }
@@ -188,7 +162,7 @@ fn a_request_waits_for_its_turn_and_not_for_its_body() {
     app.wait_for_queued(1);
     app.gate.open();
     assert_eq!(body_of(&mut held), "open");
-    wait_until("it has its turn", || app.offload.lane().queued() == 0);
+    wait_until("it has its turn", || app.offload.lanes().queued() == 0);
     slow.send(b"body 0").expect("the server listens");
     assert_eq!(body_of(&mut slow), "0 body 0");
 }

@@ -4,6 +4,8 @@
 mod bodies;
 mod conformance;
 mod demo;
+mod gate;
+mod gone;
 mod hop;
 mod plugin;
 mod responsive;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     pin::Pin,
     sync::{
         Arc,
@@ -53,7 +54,7 @@ struct Demand {
     loop_task: AtomicWaker,
 }
 
-/// A request body before its request is given to a lane.
+/// The request body as the connection has it, and what was taken of it before anybody asked.
 pub(crate) struct Ahead {
     payload: Payload,
     pieces: VecDeque<Piece>,
@@ -63,11 +64,9 @@ pub(crate) struct Ahead {
 
 /// The event loop's end: reads the connection's payload and feeds the lane.
 pub(crate) struct Pump {
-    payload: Payload,
+    ahead: Ahead,
     sender: mpsc::Sender<Piece>,
     demand: Arc<Demand>,
-    /// All of the payload was read.
-    ended: bool,
     /// Nothing is left to move: all was, or nobody wants the rest.
     done: bool,
 }
@@ -132,24 +131,33 @@ impl Ahead {
 
     /// Splits the payload into the end that stays and the end that goes, which takes along what is
     /// there.
-    pub(crate) fn split(self) -> (Pump, LanePayload) {
+    pub(crate) fn split(mut self) -> (Pump, LanePayload) {
         let (sender, receiver) = mpsc::channel(PIECES - 1);
         let demand = Arc::new(Demand::default());
-        let pump = Pump {
-            payload: self.payload,
-            sender,
-            demand: Arc::clone(&demand),
-            ended: self.ended,
-            done: self.ended,
-        };
         let lane = LanePayload {
-            ahead: self.pieces,
+            ahead: mem::take(&mut self.pieces),
             receiver,
-            demand,
+            demand: Arc::clone(&demand),
             seen: Arc::default(),
             ended: false,
         };
+        let pump = Pump {
+            done: self.ended,
+            ahead: self,
+            sender,
+            demand,
+        };
         (pump, lane)
+    }
+
+    /// What comes next, whether it was taken before or not.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        if let Some(piece) = self.pieces.pop_front() {
+            return Poll::Ready(piece);
+        }
+        let (piece, last) = ready!(poll_piece(&mut self.payload, cx));
+        self.ended = last;
+        Poll::Ready(piece)
     }
 }
 
@@ -183,8 +191,8 @@ impl Pump {
             if ready!(self.sender.poll_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
-            let (piece, last) = ready!(poll_piece(&mut self.payload, cx));
-            self.ended = last;
+            let piece = ready!(self.ahead.poll_next(cx));
+            let last = !matches!(piece, Piece::Data(_));
             if self.sender.start_send(piece).is_err() || last {
                 return Poll::Ready(());
             }
@@ -193,7 +201,18 @@ impl Pump {
 
     /// Whether all of the payload was read.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended
+        self.ahead.ended
+    }
+
+    /// Whether the stream of HTTP/2 has been cut that the payload belongs to. While the payload has not
+    /// ended, the task is woken when it is, unless more waits to be read than may come along.
+    pub(crate) fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        let ended = self.ahead.poll(cx).is_ready() && self.ahead.ended;
+        ended
+            && matches!(
+                Pin::new(&mut self.ahead.payload).poll_next(cx),
+                Poll::Ready(Some(Err(_)))
+            )
     }
 
     /// Whether the handler has dropped its end, so that nobody will read the rest.

@@ -13,6 +13,7 @@ use actix_http::{ConnectionType, Payload, Response};
 use offload_core::{JobHandle, routes::Route};
 use tokio::sync::oneshot;
 
+use super::client::Client;
 use crate::{
     answers,
     hop::{
@@ -35,15 +36,22 @@ pub(crate) struct Refused {
 
 /// A request that is on its way to a lane, is queued for it or runs there.
 ///
-/// Dropping it, as actix does when the client has gone, takes the request out of the queue; if it has
-/// begun, the handler is stopped at its next await.
+/// Dropping it, as actix does when it sees that the client has gone, takes the request out of the queue;
+/// if it has begun, the handler is stopped at its next await. Where actix does not see it, the call does
+/// and ends by itself.
 pub(crate) struct LaneCall {
     // Dropped first: a request that has not begun never will.
     step: Step,
-    reply: oneshot::Receiver<Reply>,
-    framing: Framing,
-    route: Option<Arc<Route>>,
-    core: Arc<Core>,
+    caller: Caller,
+}
+
+/// Who waits for a request's answer, and what has to be known of the request for it.
+pub(crate) struct Caller {
+    pub(crate) reply: oneshot::Receiver<Reply>,
+    pub(crate) client: Client,
+    pub(crate) framing: Framing,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// How far a request has come.
@@ -58,6 +66,15 @@ enum Step {
     Submitted { job: JobHandle, pump: Option<Pump> },
     /// There is nothing left to do.
     Over,
+}
+
+impl Step {
+    fn pump(&mut self) -> Option<&mut Pump> {
+        match self {
+            Self::Submitted { pump, .. } => pump.as_mut(),
+            Self::Looking { .. } | Self::Over => None,
+        }
+    }
 }
 
 /// Which look at the body is the next.
@@ -84,45 +101,19 @@ pub(crate) enum Framing {
 
 impl LaneCall {
     /// A request with a small body, which goes to the lanes together with it if it is there.
-    pub(crate) fn looking(
-        payload: Payload,
-        submit: Submit,
-        reply: oneshot::Receiver<Reply>,
-        framing: Framing,
-        (core, route): (Arc<Core>, Option<Arc<Route>>),
-    ) -> Self {
+    pub(crate) fn looking(payload: Payload, submit: Submit, caller: Caller) -> Self {
         let step = Step::Looking {
             ahead: Ahead::new(payload),
             submit,
             look: Look::First,
         };
-        Self::at(step, reply, framing, (core, route))
+        Self { step, caller }
     }
 
     /// A request that the lanes have.
-    pub(crate) fn submitted(
-        job: JobHandle,
-        pump: Option<Pump>,
-        reply: oneshot::Receiver<Reply>,
-        framing: Framing,
-        (core, route): (Arc<Core>, Option<Arc<Route>>),
-    ) -> Self {
-        Self::at(Step::Submitted { job, pump }, reply, framing, (core, route))
-    }
-
-    fn at(
-        step: Step,
-        reply: oneshot::Receiver<Reply>,
-        framing: Framing,
-        (core, route): (Arc<Core>, Option<Arc<Route>>),
-    ) -> Self {
-        Self {
-            step,
-            reply,
-            framing,
-            route,
-            core,
-        }
+    pub(crate) fn submitted(job: JobHandle, pump: Option<Pump>, caller: Caller) -> Self {
+        let step = Step::Submitted { job, pump };
+        Self { step, caller }
     }
 
     /// Submits the request once its body is there or was looked for often enough.
@@ -145,10 +136,7 @@ impl LaneCall {
     }
 
     fn pump(&mut self) -> Option<&mut Pump> {
-        match &mut self.step {
-            Step::Submitted { pump, .. } => pump.as_mut(),
-            Step::Looking { .. } | Step::Over => None,
-        }
+        self.step.pump()
     }
 
     /// What is left of a request that has answered.
@@ -163,11 +151,11 @@ impl LaneCall {
     fn dropped(&mut self) -> Response<OffloadBody> {
         if let (Some(job), _) = self.take_rest()
             && job.has_expired()
-            && let Some(route) = &self.route
+            && let Some(route) = &self.caller.route
         {
             route.count_refused();
         }
-        refusal(self.core.lanes.short().projected_delay())
+        refusal(self.caller.core.lanes.short().projected_delay())
     }
 
     fn answer(&mut self, reply: Reply) -> Response<OffloadBody> {
@@ -181,7 +169,7 @@ impl LaneCall {
         } = reply;
         let (job, pump) = self.take_rest();
         let unfinished = pump.filter(|pump| !pump.reader_gone());
-        let closes = match self.framing {
+        let closes = match self.caller.framing {
             Framing::Independent => false,
             Framing::Length => request_body != RequestBody::Decoded,
             Framing::Chunked => request_body == RequestBody::Held,
@@ -200,13 +188,32 @@ impl LaneCall {
                 .set_connection_type(ConnectionType::Close);
         }
         server_timing::on_lane(
-            &self.core,
+            &self.caller.core,
             response.head_mut(),
             thread.as_deref(),
             queued,
             ran,
         );
         response
+    }
+
+    /// Takes the request out of the queue, or stops its handler, because the client has gone.
+    fn give_up(&mut self) {
+        let never_ran = match mem::replace(&mut self.step, Step::Over) {
+            Step::Looking { .. } => true,
+            Step::Submitted { job, .. } => job.cancel(),
+            Step::Over => false,
+        };
+        // One that has begun is counted where it is stopped.
+        if never_ran && let Some(route) = &self.caller.route {
+            route.count_cancelled();
+        }
+    }
+}
+
+impl Drop for LaneCall {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
@@ -220,7 +227,12 @@ impl Future for LaneCall {
         if let Some(pump) = self.pump() {
             pump.poll(cx);
         }
-        let reply = ready!(Pin::new(&mut self.reply).poll(cx));
+        let this = &mut *self;
+        if this.caller.client.poll_gone(this.step.pump(), cx) {
+            this.give_up();
+            return Poll::Ready(nobody());
+        }
+        let reply = ready!(Pin::new(&mut self.caller.reply).poll(cx));
         if self.pump().is_some_and(|pump| !pump.has_ended()) {
             // actix may have stopped to read a long body, and does not notice on its own that nobody
             // wants the rest any more.
@@ -231,6 +243,11 @@ impl Future for LaneCall {
             Err(_) => self.dropped(),
         })
     }
+}
+
+/// The answer to a request whose client has gone, for the eyes of logs only.
+pub(crate) fn nobody() -> Response<OffloadBody> {
+    own(answers::client_closed_request())
 }
 
 /// The answer to a request that no lane takes.

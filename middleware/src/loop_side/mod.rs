@@ -3,8 +3,10 @@
 
 pub(crate) mod body;
 pub(crate) mod call;
+pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod future;
+pub(crate) mod lifeline;
 pub(crate) mod run;
 pub(crate) mod service;
 pub(crate) mod terms;

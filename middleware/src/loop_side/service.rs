@@ -26,7 +26,8 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    call::{Framing, LaneCall, Refused, refusal},
+    call::{Caller, Framing, LaneCall, Refused, nobody, refusal},
+    client::Client,
     context::{LoopContext, Visit},
     future::{AppBody, OffloadFuture},
     run::LoopRun,
@@ -211,6 +212,10 @@ where
         route: Option<Arc<Route>>,
         bucket: SizeBucket,
     ) -> OffloadFuture<S::Service, B> {
+        let client = Client::of(&request);
+        if client.is_gone() {
+            return OffloadFuture::refused(nobody());
+        }
         let core = &self.context.core;
         let (terms, key) = match terms::of_request(core, request.head(), route.as_ref(), bucket) {
             Ok(terms) => terms,
@@ -226,7 +231,13 @@ where
         };
         let (sender, reply) = oneshot::channel();
         let (lane_app, span) = (Arc::clone(&self.lane_app), Span::current());
-        let owner = (Arc::clone(core), route.clone());
+        let caller = Caller {
+            reply,
+            client,
+            framing,
+            route: route.clone(),
+            core: Arc::clone(core),
+        };
         let submit = {
             let core = Arc::clone(core);
             move |lane_payload: Option<LanePayload>| {
@@ -258,7 +269,7 @@ where
             Payload::None => (None, None),
             payload if comes_along(declared) => {
                 let submit = Box::new(|lane_payload| submit(Some(lane_payload)));
-                let call = LaneCall::looking(payload, submit, reply, framing, owner);
+                let call = LaneCall::looking(payload, submit, caller);
                 return OffloadFuture::on_lane(call);
             }
             payload => {
@@ -267,9 +278,7 @@ where
             }
         };
         match submit(lane_payload) {
-            Ok(job) => {
-                OffloadFuture::on_lane(LaneCall::submitted(job, pump, reply, framing, owner))
-            }
+            Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, caller)),
             Err(refused) => OffloadFuture::refused(refusal(refused.delay)),
         }
     }
