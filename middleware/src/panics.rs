@@ -1,6 +1,10 @@
-//! What becomes of a handler's panic: a log line with its route, a count, and an answer.
+//! What becomes of a panic in the app: a log line with its route, a count, and an answer.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use actix_http::Response;
 use actix_web::body::BoxBody;
@@ -36,6 +40,14 @@ pub(crate) fn log(route: Option<&Arc<Route>>, panic: &(dyn Any + Send)) {
         message = text(panic),
         "a handler panicked",
     );
+}
+
+/// Runs a part of the app whose outcome nobody waits for, which is mostly a destructor.
+pub(crate) fn contain(route: Option<&Arc<Route>>, work: impl FnOnce()) {
+    // What panicked is gone afterwards.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        log(route, &*panic);
+    }
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {

@@ -17,6 +17,8 @@ use futures_util::stream;
 use offload_tests::{connection::Connection, server::TestServer};
 use tracing::Span;
 
+use crate::logs;
+
 fn always_lane() -> Offload {
     let builder = Offload::builder().threads(2).policy(Policy::AlwaysLane);
     builder.build().expect("starts")
@@ -42,8 +44,7 @@ fn wait_until(condition: impl Fn() -> bool) {
 
 #[test]
 fn the_current_span_goes_along() {
-    // Another test of this process may have set one already; any that enables spans will do.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    logs::record();
     let offload = always_lane();
     let app = offload.app(|| {
         App::new().route(

@@ -7,6 +7,8 @@ mod demo;
 mod gate;
 mod gone;
 mod hop;
+mod logs;
+mod panics;
 mod plugin;
 mod responsive;
 mod tidy;

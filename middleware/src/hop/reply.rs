@@ -40,10 +40,11 @@ pub(crate) enum RequestBody {
 /// The part of a response body that has to follow after the head.
 pub(crate) type Tail<B> = (B, ChunkSender);
 
-/// Takes a response apart into what can cross threads now and what has to follow.
-pub(crate) fn disassemble<B: MessageBody>(
-    response: Response<B>,
-) -> (ResponseHead, LaneBody, Option<Tail<B>>) {
+/// What can cross threads of a response now, and what has to follow.
+pub(crate) type Parts<B> = (ResponseHead, LaneBody, Option<Tail<B>>);
+
+/// Takes a response apart. Drops whatever else it holds.
+pub(crate) fn disassemble<B: MessageBody>(response: Response<B>) -> Parts<B> {
     let mut parts = None;
     response.map_body(|head, body| {
         let head = std::mem::replace(head, ResponseHead::new(StatusCode::OK));

@@ -21,7 +21,7 @@ use actix_service::IntoServiceFactory;
 use actix_web::dev::{AppConfig, ServiceFactory};
 use tokio::sync::OnceCell;
 
-use crate::app_routes::AppRoutes;
+use crate::{app_routes::AppRoutes, panics};
 
 thread_local! {
     static INSTANCES: RefCell<HashMap<u64, Kept>> = RefCell::new(HashMap::new());
@@ -30,13 +30,21 @@ thread_local! {
 /// Drops all instances of the calling thread, which is a lane thread at its end.
 pub(crate) fn drop_all() {
     let all = INSTANCES.with(|instances| std::mem::take(&mut *instances.borrow_mut()));
-    drop(all);
+    all.into_values().for_each(Kept::end);
 }
 
 /// An instance that a lane thread keeps, and the app that it belongs to.
 struct Kept {
     app: Weak<dyn Any + Send + Sync>,
     instance: Rc<dyn Any>,
+}
+
+impl Kept {
+    /// Drops it, and with it what its handlers share. A second panic while a first one unwinds through
+    /// several instances would end the process.
+    fn end(self) {
+        panics::contain(None, || drop(self));
+    }
 }
 
 /// All that the lanes know of one call of `offload.app`: the factory, and the app once for each
@@ -135,7 +143,7 @@ impl<F: Clone + Send + 'static> LaneApp<F> {
             gone
         });
         // User code runs in these destructors, so the table is not borrowed any more.
-        drop(gone);
+        gone.into_iter().for_each(Kept::end);
         instance
     }
 

@@ -39,7 +39,7 @@ use crate::{
     hop::{
         body::{BodyError, Chunk},
         payload::LanePayload,
-        reply::{Reply, RequestBody, Tail, chunk_of, disassemble},
+        reply::{Parts, Reply, RequestBody, Tail, chunk_of, disassemble},
     },
     local,
     offload::Core,
@@ -127,9 +127,16 @@ impl<F> LaneJob<F> {
                 .await
                 .map_err(Failure::Service)
         };
-        let run = pin!(LaneRun::new(handler, Rc::clone(&host), span.clone()));
-        let Either::Left((ran, _)) = select(run, pin!(reply.closed())).await else {
-            // Dropping the handler here is what cancels it: it stops where it awaited.
+        let mut run = pin!(LaneRun::new(handler, Rc::clone(&host), span.clone()));
+        let ran = match select(run.as_mut(), pin!(reply.closed())).await {
+            Either::Left((ran, _)) => Some(ran),
+            Either::Right(_) => None,
+        };
+        if ran.is_none() {
+            subject.find(app.routes());
+        }
+        run.end(subject.route.as_ref());
+        let Some(ran) = ran else {
             if let Some(route) = &subject.route {
                 route.count_cancelled();
             }
@@ -143,24 +150,22 @@ impl<F> LaneJob<F> {
         let took = started.elapsed();
         let unread = seen.filter(|seen| polls == 1 && !seen.anything());
 
-        let response: Response<EitherBody<B, BoxBody>> = match outcome {
+        // The app has a part in this, too: error responses, and destructors of whatever a response holds.
+        let (answered, _) = contained(&host, &span, || match outcome {
             Ok(Ok(response)) => {
                 subject.learn::<S::Response, B>(app.routes(), &response);
                 let response: Response<B> = response.into();
-                response.map_body(|_, body| EitherBody::left(body))
+                disassemble(response.map_body(|_, body| EitherBody::left(body)))
             }
             Ok(Err(failure)) => {
                 subject.find(app.routes());
                 let response = failure.into_response();
-                response.map_body(|_, body| EitherBody::right(body))
+                disassemble(response.map_body(|_, body| EitherBody::right(body)))
             }
-            Err(panic) => {
-                subject.find(app.routes());
-                let response = panics::response(subject.route.as_ref(), &*panic);
-                response.map_body(|_, body| EitherBody::right(body))
-            }
-        };
-        let (head, body, tail) = disassemble(response);
+            Err(panic) => subject.panicked(app.routes(), &*panic),
+        });
+        let (head, body, tail) =
+            answered.unwrap_or_else(|panic| subject.panicked(app.routes(), &*panic));
         let error = head.status.is_client_error() || head.status.is_server_error();
         subject.observe_whole(cost, queued, error);
         if host.offload_was_met() {
@@ -204,11 +209,16 @@ async fn stream<B: MessageBody + 'static>(
     host: Rc<LaneHost>,
     span: Span,
 ) {
-    let mut body = pin!(body);
-    // The room comes first: a chunk is not made before it can be sent.
-    while let Ok(room) = sender.reserve().await {
+    let mut body = pin!(Some(body));
+    let complete = loop {
+        // The room comes first: a chunk is not made before it can be sent.
+        let Ok(room) = sender.reserve().await else {
+            break false;
+        };
         let next = poll_fn(|cx| {
-            let (polled, cost) = contained(&host, &span, || body.as_mut().poll_next(cx));
+            let body = body.as_mut().as_pin_mut();
+            let body = body.expect("it is dropped below only");
+            let (polled, cost) = contained(&host, &span, || body.poll_next(cx));
             if cost > subject.core.table.rules().budget {
                 // A heavy chunk would freeze an event loop as a heavy handler does.
                 subject.observe_chunk(cost);
@@ -222,15 +232,19 @@ async fn stream<B: MessageBody + 'static>(
             }
         });
         let Either::Left((chunk, _)) = select(next, pin!(sender.closed())).await else {
-            break;
+            break false;
         };
         let last = !matches!(chunk, Chunk::Data(_));
         room.send(chunk);
         if last {
-            return;
+            break true;
         }
+    };
+    let (dropped, _) = contained(&host, &span, || body.set(None));
+    if let Err(panic) = dropped {
+        panics::log(subject.route.as_ref(), &*panic);
     }
-    if let Some(route) = &subject.route {
+    if !complete && let Some(route) = &subject.route {
         route.count_cancelled();
     }
 }
@@ -292,6 +306,17 @@ impl Subject {
             let slot = published.slot(&self.method, &self.uri);
             self.route = slot.map(|slot| app.open(&published, slot));
         }
+    }
+
+    /// The answer to a request that panicked.
+    fn panicked<B: MessageBody + 'static>(
+        &mut self,
+        app: &Arc<AppRoutes>,
+        panic: &(dyn Any + Send),
+    ) -> Parts<EitherBody<B, BoxBody>> {
+        self.find(app);
+        let response = panics::response(self.route.as_ref(), panic);
+        disassemble(response.map_body(|_, body| EitherBody::right(body)))
     }
 
     /// Takes in a run up to its response head.

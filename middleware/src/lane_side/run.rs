@@ -8,6 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,9 +17,12 @@ use offload_core::{
     CancelToken, JobKey, Lanes,
     ambient::{self, Host},
     clock::Stopwatch,
+    routes::Route,
 };
 use pin_project_lite::pin_project;
 use tracing::Span;
+
+use crate::panics;
 
 /// What a panic carried.
 pub(crate) type PanicPayload = Box<dyn Any + Send>;
@@ -77,7 +81,7 @@ pin_project! {
     /// A handler's future on a lane thread.
     pub(crate) struct LaneRun<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         host: Rc<LaneHost>,
         span: Span,
         cost: Duration,
@@ -96,11 +100,20 @@ pub(crate) struct Ran<T> {
 impl<F> LaneRun<F> {
     pub(crate) fn new(inner: F, host: Rc<LaneHost>, span: Span) -> Self {
         Self {
-            inner,
+            inner: Some(inner),
             host,
             span,
             cost: Duration::ZERO,
             polls: 0,
+        }
+    }
+
+    /// Drops the handler's future where it is. If it has not ended, this is what cancels it.
+    pub(crate) fn end(self: Pin<&mut Self>, route: Option<&Arc<Route>>) {
+        let mut this = self.project();
+        let (dropped, _) = contained(this.host, this.span, || this.inner.set(None));
+        if let Err(panic) = dropped {
+            panics::log(route, &*panic);
         }
     }
 }
@@ -110,7 +123,8 @@ impl<F: Future> Future for LaneRun<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (polled, cost) = contained(this.host, this.span, || this.inner.poll(cx));
+        let inner = this.inner.as_pin_mut().expect("not polled after its end");
+        let (polled, cost) = contained(this.host, this.span, || inner.poll(cx));
         *this.cost += cost;
         *this.polls += 1;
         let outcome = match polled {

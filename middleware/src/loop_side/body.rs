@@ -1,8 +1,10 @@
-//! Measures a response body that is made on the event loop, chunk by chunk.
+//! Measures a response body that is made on the event loop, chunk by chunk, and contains its panics.
 
 use std::{
+    error::Error,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::{
@@ -12,51 +14,84 @@ use actix_web::{
 use pin_project_lite::pin_project;
 
 use super::context::Visit;
+use crate::{hop::body::BodyError, panics};
 
 pin_project! {
     /// A body that is made on the event loop, where each of its polls is measured.
     #[derive(Debug)]
     pub struct MeteredBody<B> {
+        // `None` once it has panicked.
         #[pin]
-        body: B,
+        body: Option<B>,
         visit: Option<Visit>,
+    }
+
+    impl<B> PinnedDrop for MeteredBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(visit) = this.visit.take() {
+                panics::contain(visit.route(), || this.body.set(None));
+            }
+        }
     }
 }
 
 impl<B> MeteredBody<B> {
     pub(crate) fn metered(body: B, visit: Visit) -> Self {
-        let visit = Some(visit);
-        Self { body, visit }
+        Self {
+            body: Some(body),
+            visit: Some(visit),
+        }
     }
 
     /// A body that somebody else measures.
     pub(crate) fn plain(body: B) -> Self {
-        Self { body, visit: None }
+        Self {
+            body: Some(body),
+            visit: None,
+        }
     }
 }
 
 impl<B: MessageBody> MessageBody for MeteredBody<B> {
-    type Error = B::Error;
+    type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        self.body.as_ref().map_or(BodySize::None, B::size)
     }
 
     fn poll_next(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let this = self.project();
-        let Some(visit) = this.visit else {
-            return this.body.poll_next(cx);
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
         };
-        let (polled, reading) = visit.measured(|| this.body.poll_next(cx));
+        let Some(visit) = this.visit else {
+            let item = ready!(body.poll_next(cx));
+            return Poll::Ready(item.map(|item| item.map_err(Into::into)));
+        };
+        let poll = || catch_unwind(AssertUnwindSafe(|| body.poll_next(cx)));
+        let (polled, reading) = visit.measured(poll);
         visit.body_polled(reading);
-        polled
+        match polled {
+            Ok(polled) => polled.map(|item| item.map(|item| item.map_err(Into::into))),
+            Err(panic) => {
+                panics::log(visit.route(), &*panic);
+                panics::contain(visit.route(), || this.body.set(None));
+                Poll::Ready(Some(Err(BodyError::Panicked.into())))
+            }
+        }
     }
 
-    fn try_into_bytes(self) -> Result<Bytes, Self> {
-        let Self { body, visit } = self;
-        body.try_into_bytes().map_err(|body| Self { body, visit })
+    fn try_into_bytes(mut self) -> Result<Bytes, Self> {
+        let Some(body) = self.body.take() else {
+            return Err(self);
+        };
+        body.try_into_bytes().map_err(|body| {
+            self.body = Some(body);
+            self
+        })
     }
 }

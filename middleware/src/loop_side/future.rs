@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -112,24 +113,45 @@ where
     S::Error: Into<Error>,
     B: MessageBody + 'static,
 {
-    let response = match ended {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(timed(error.into(), &visit)),
+    // The app has a part in the answer, too: error responses, and destructors of whatever a response
+    // holds.
+    let answered = ended
+        .and_then(|answered| catch_unwind(AssertUnwindSafe(|| answer::<S, B>(answered, &visit))));
+    match answered {
+        Ok(Ok(response)) => Ok(response.map_body(|_, body| match body {
+            EitherBody::Left { body } => EitherBody::left(MeteredBody::metered(body, visit)),
+            EitherBody::Right { body } => EitherBody::right(body),
+        })),
+        Ok(Err(error)) => Err(error),
         Err(panic) => {
             let response = own(panics::response(visit.route(), &*panic));
-            return Ok(response.map_body(|_, body| EitherBody::right(body)));
+            Ok(response.map_body(|_, body| EitherBody::right(body)))
         }
-    };
-    learn::<_, B>(&visit, &response);
+    }
+}
+
+/// The response, whose body is complete or still has to be made.
+fn answer<S, B>(
+    answered: Result<S::Response, S::Error>,
+    visit: &Visit,
+) -> Result<Response<EitherBody<B, OffloadBody>>, Error>
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>> + 'static,
+    S::Error: Into<Error>,
+    B: MessageBody + 'static,
+{
+    let response = answered.map_err(|error| timed(error.into(), visit))?;
+    learn::<_, B>(visit, &response);
     let mut response: Response<B> = response.into();
     visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    server_timing::on_loop(visit.core(), response.head_mut(), &visit);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit);
     Ok(response.map_body(|_, body| {
         let size = body.size();
         match body.try_into_bytes() {
             // A complete body costs nothing to send and needs no measuring.
             Ok(bytes) => EitherBody::right(OffloadBody::complete(size, bytes)),
-            Err(body) => EitherBody::left(MeteredBody::metered(body, visit)),
+            Err(body) => EitherBody::left(body),
         }
     }))
 }

@@ -12,7 +12,7 @@ use actix_web::dev::Service;
 use pin_project_lite::pin_project;
 
 use super::context::Visit;
-use crate::lane_side::run::PanicPayload;
+use crate::{lane_side::run::PanicPayload, panics};
 
 pin_project! {
     #[project = StepProj]
@@ -20,6 +20,7 @@ pin_project! {
         // The service is called in the first poll, so that the call is measured too.
         Call { request: Option<R> },
         Wait { #[pin] future: Fut },
+        Over,
     }
 }
 
@@ -34,6 +35,24 @@ pin_project! {
         step: Step<R, S::Future>,
         visit: Option<Visit>,
     }
+
+    impl<S, R> PinnedDrop for LoopRun<S, R>
+    where
+        S: Service<R>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            // The client has left a request that still runs.
+            let this = this.project();
+            if let Some(visit) = this.visit.take() {
+                end(this.step, &visit);
+            }
+        }
+    }
+}
+
+/// Drops the handler's future where it is.
+fn end<R, Fut>(mut step: Pin<&mut Step<R, Fut>>, visit: &Visit) {
+    panics::contain(visit.route(), || step.set(Step::Over));
 }
 
 /// What a run on the event loop ended with.
@@ -70,6 +89,7 @@ impl<S: Service<R>, R> Future for LoopRun<S, R> {
                 match this.step.as_mut().project() {
                     StepProj::Wait { future } => future.poll(cx),
                     StepProj::Call { .. } => unreachable!("the service was called above"),
+                    StepProj::Over => unreachable!("not polled after it was ready"),
                 }
             }))
         });
@@ -82,6 +102,7 @@ impl<S: Service<R>, R> Future for LoopRun<S, R> {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panic) => Err(panic),
         };
+        end(this.step, &visit);
         visit.finished();
         Poll::Ready((ended, visit))
     }
