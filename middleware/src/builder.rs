@@ -58,6 +58,7 @@ pub(crate) struct Pin {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct OffloadBuilder {
     pub(crate) threads: Option<usize>,
+    pub(crate) spare_threads: Option<usize>,
     pub(crate) workers: Option<usize>,
     pub(crate) budget: Duration,
     pub(crate) policy: Policy,
@@ -76,6 +77,7 @@ impl Default for OffloadBuilder {
     fn default() -> Self {
         Self {
             threads: None,
+            spare_threads: None,
             workers: None,
             budget: Duration::from_micros(100),
             policy: Policy::Learned,
@@ -97,6 +99,13 @@ impl OffloadBuilder {
     /// this process may use, or one less under a CPU quota; see [`CpuBudget`].
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// How many further threads stand by to take over from those whose request has run for much longer than was
+    /// predicted. Default: 4 more than [`threads`](Self::threads).
+    pub fn spare_threads(mut self, threads: usize) -> Self {
+        self.spare_threads = Some(threads);
         self
     }
 

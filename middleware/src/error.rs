@@ -65,8 +65,11 @@ pub enum BuildError {
     /// The profile file could not be read, or a damaged one could not be set aside.
     #[error("`profile` could not be loaded")]
     Profile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A setting of the lanes has a value that is not allowed; the text names it.
+    #[error(transparent)]
+    LaneSetting(Box<dyn std::error::Error + Send + Sync>),
     /// The threads of the lanes could not be started.
-    #[error("the lane's threads could not be started")]
+    #[error("the lanes' threads could not be started")]
     Lane(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime that serves the lanes' timers and sockets could not be started.
     #[error("the runtime that serves the lanes' timers and sockets could not be started")]

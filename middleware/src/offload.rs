@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU16, Ordering},
     },
+    time::Duration,
 };
 
 use actix_http::{Request, Response, header::HeaderName};
@@ -15,7 +16,11 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, ServiceFactory},
 };
-use offload_core::{Lanes, routes::RouteTable};
+use offload_core::{
+    Lanes,
+    admission::{Flow, Rank, Weight},
+    routes::RouteTable,
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -66,6 +71,9 @@ pub(crate) struct Core {
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
     pub(crate) deadline_header: Option<HeaderName>,
+    /// The flow of requests whose route is not known yet.
+    pub(crate) probes: Arc<Flow>,
+    pub(crate) longest_patience: Duration,
     pins: Vec<Pin>,
     serving: Vec<Served>,
     workers: usize,
@@ -98,7 +106,11 @@ impl Offload {
         let lanes = {
             let handle = handle.clone();
             let (least, factor, most) = settings.patience;
-            Lanes::builder()
+            let mut lanes = Lanes::builder();
+            if let Some(spares) = settings.spare_threads {
+                lanes = lanes.spare_threads(spares);
+            }
+            lanes
                 .threads(settings.thread_count())
                 .queue_bound(settings.queue_bound)
                 .short_limit(settings.short_limit)
@@ -109,7 +121,10 @@ impl Offload {
                     work();
                 })
                 .build()
-                .map_err(|error| BuildError::Lane(Box::new(error)))?
+                .map_err(|error| match error.setting_name() {
+                    Some(_) => BuildError::LaneSetting(Box::new(error)),
+                    None => BuildError::Lane(Box::new(error)),
+                })?
         };
         let core = Arc::new(Core {
             lanes,
@@ -120,6 +135,8 @@ impl Offload {
             handle,
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
+            probes: Flow::new(Weight::default(), Rank::High),
+            longest_patience: settings.patience.2,
             serving: settings.serving,
             pins: settings.pins,
             apps: AtomicU16::new(0),

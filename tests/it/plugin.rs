@@ -172,14 +172,14 @@ fn a_wrapped_app_is_measured_and_named_and_its_annotated_bodies_move() {
             .iter()
             .any(|route| route.pattern == "/plain")
     });
-    let submitted = offload.lane().stats().submitted;
+    let submitted = offload.lanes().stats().submitted;
     let response = get(&server, "/annotated");
     assert_eq!(
         (place(&response).as_str(), text(&response).as_str()),
         ("loop", "true")
     );
     assert_eq!(
-        offload.lane().stats().submitted,
+        offload.lanes().stats().submitted,
         submitted + 1,
         "not this plugin's lane"
     );
@@ -242,7 +242,7 @@ fn panics_are_answered_counted_and_end_no_thread() {
         let report = offload.report();
         let route = report.routes.iter().find(|route| route.pattern == "/panic");
         assert_eq!(route.expect("reported").panics, 50, "{policy:?}");
-        assert_eq!(report.lane.threads, 2);
+        assert_eq!(report.lanes[0].threads, 2);
     }
 }
 
@@ -277,7 +277,7 @@ fn json_leaves_the_event_loop_only_when_it_is_large() {
             .iter()
             .any(|route| route.pattern == "/count/{to}")
     });
-    let submitted = || offload.lane().stats().submitted;
+    let submitted = || offload.lanes().stats().submitted;
 
     let before = submitted();
     assert_eq!(

@@ -304,7 +304,7 @@ fn handlers_may_use_rayon_and_nest_it() {
             });
         }
     });
-    assert_eq!(offload.lane().stats().resident_panics, 0);
+    assert_eq!(offload.lanes().stats().resident_panics, 0);
 }
 
 /// Where the report says that `GET /changing` runs.
@@ -370,6 +370,8 @@ fn a_route_changes_sides_when_its_cost_does_and_says_why() {
 fn a_client_that_leaves_takes_its_queued_request_with_it() {
     let offload = Offload::builder()
         .threads(1)
+        .spare_threads(0)
+        .patience(LONG, 1, LONG)
         .policy(Policy::AlwaysLane)
         .build()
         .expect("starts");
@@ -408,9 +410,9 @@ fn a_client_that_leaves_takes_its_queued_request_with_it() {
     started.wait();
     let leaving = open("leaves");
     let mut staying = open("stays");
-    wait_until(|| offload.report().lane.queued == 2);
+    wait_until(|| offload.lanes().queued() == 2);
     drop(leaving);
-    wait_until(|| offload.report().lane.queued == 1);
+    wait_until(|| offload.lanes().queued() == 1);
     gate.wait();
     assert_eq!(blocker.read_response().expect("answers").body, b"ran");
     assert_eq!(staying.read_response().expect("answers").body, b"ran");
@@ -424,6 +426,8 @@ fn a_client_that_leaves_takes_its_queued_request_with_it() {
 fn a_full_queue_refuses_and_never_runs_on_the_loop() {
     let offload = Offload::builder()
         .threads(1)
+        .spare_threads(0)
+        .patience(LONG, 1, LONG)
         .queue_bound(1)
         .policy(Policy::AlwaysLane)
         .build()
@@ -458,7 +462,7 @@ fn a_full_queue_refuses_and_never_runs_on_the_loop() {
     let mut blocker = open("blocker");
     started.wait();
     let mut waiting = open("waits");
-    wait_until(|| offload.report().lane.queued == 1);
+    wait_until(|| offload.lanes().queued() == 1);
     let refused = open("refused").read_response().expect("answers");
     assert!(
         refused.status_line.starts_with(b"HTTP/1.1 503 "),
@@ -476,6 +480,9 @@ fn a_full_queue_refuses_and_never_runs_on_the_loop() {
     assert_eq!(waiting.read_response().expect("answers").body, b"ran");
     assert!(offload.report().event_loops.iter().all(|l| l.requests == 0));
 }
+
+/// Longer than any test takes, so that nothing is refused for having waited on a slow machine.
+const LONG: Duration = Duration::from_secs(600);
 
 /// Waits for a condition that must come; a hang fails with a message.
 fn wait_until(condition: impl Fn() -> bool) {

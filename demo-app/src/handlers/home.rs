@@ -81,7 +81,7 @@ mod tests {
     fn a_lane_thread_says_that_it_is_one() {
         let event_loops = EventLoops::default();
         let page = thread::Builder::new()
-            .name("offload-3".to_owned())
+            .name("offload-short-3".to_owned())
             .spawn({
                 let event_loops = event_loops.clone();
                 move || Page::of_this_thread(&event_loops)
@@ -89,7 +89,7 @@ mod tests {
             .expect("a thread")
             .join()
             .expect("no panic");
-        assert_eq!(line_of_place(&page), "lane 3");
+        assert_eq!(line_of_place(&page), "lane short-3");
         assert_eq!(event_loops.number_of_this_thread(), 0);
     }
 }

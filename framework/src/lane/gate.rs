@@ -167,11 +167,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
 
     /// Puts a job that has not begun into the queue, or gives it back if there is no room even for a tombstone.
     pub(crate) fn push(&self, job: J) -> Result<Wanted, J> {
-        let job = match self.inbox.push(job) {
-            Ok(()) => None,
-            Err(job) => Some(job),
-        };
-        if let Some(job) = job {
+        if let Err(job) = self.inbox.push(job) {
             self.relieve();
             self.inbox.push(job)?;
         }

@@ -50,7 +50,8 @@ impl JobHandle {
     }
 
     /// Whether the job was dropped because it had waited too long.
-    pub(crate) fn has_expired(&self) -> bool {
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
         self.entry.as_ref().is_some_and(|entry| entry.has_expired())
     }
 

@@ -28,6 +28,20 @@ pub struct LaneStats {
     pub resident_panics: u64,
 }
 
+impl LaneStats {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            submitted: self.submitted + other.submitted,
+            finished: self.finished + other.finished,
+            refused: self.refused + other.refused,
+            canceled: self.canceled + other.canceled,
+            expired: self.expired + other.expired,
+            panicked: self.panicked + other.panicked,
+            resident_panics: self.resident_panics + other.resident_panics,
+        }
+    }
+}
+
 /// The counters of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

@@ -25,13 +25,16 @@ const LONG: u8 = 1;
 /// A job is overdue once it has run for so many times what a short job may cost.
 const OVERDUE: u32 = 2;
 
+/// On few cores, too, a handful of unknown jobs that turn out to be long should not take all threads.
+const MORE_SPARES: usize = 4;
+
 /// Settings of [`Lanes`]; see [`Lanes::builder`].
 ///
 /// | setting | default | allowed |
 /// | --- | --- | --- |
 /// | [`name`](Self::name) | `offload` | not empty, without NUL |
 /// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
-/// | [`spare_threads`](Self::spare_threads) | as many as `threads` | 0 to 4,096 |
+/// | [`spare_threads`](Self::spare_threads) | 4 more than `threads` | 0 to 4,096 |
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
 /// | [`patience`](Self::patience) | 500 ms, 10 times the cost, 30 s | least not above most |
@@ -150,7 +153,7 @@ impl LanesBuilder {
         let threads = self
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let spares = self.spare_threads.unwrap_or(threads);
+        let spares = self.spare_threads.unwrap_or(threads + MORE_SPARES);
         if spares > 4096 {
             let rule = format!("must be 0 to 4096, not {spares}");
             return Err(BuildError::setting("spare_threads", rule));

@@ -22,7 +22,7 @@ use crate::{
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
-    lane::{Arrival, JobHandle, Lane, Patience, Place, Run, Task},
+    lane::{Arrival, JobHandle, Lane, LaneStats, Patience, Place, Run, Task},
 };
 
 /// Two lanes, one for short jobs and one for long ones, and the knowledge which is which.
@@ -94,6 +94,12 @@ impl Lanes {
     #[must_use]
     pub fn running(&self) -> usize {
         self.inner.short.running() + self.inner.long.running()
+    }
+
+    /// What both lanes have done since they were built. A job that moved from one to the other counts once.
+    #[must_use]
+    pub fn stats(&self) -> LaneStats {
+        self.inner.short.stats().plus(self.inner.long.stats())
     }
 
     /// Whether the calling thread is one of these lanes'.

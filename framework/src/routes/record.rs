@@ -51,6 +51,11 @@ impl Record {
         runs[bucket.index()].fetch_add(1, Relaxed)
     }
 
+    /// How often it ran on lanes.
+    pub(super) fn lane_runs(&self, bucket: SizeBucket) -> u64 {
+        self.lane_runs[bucket.index()].load(Relaxed)
+    }
+
     /// Whether a run of this body size was counted here.
     pub(super) fn has_run(&self, bucket: SizeBucket) -> bool {
         let runs = [&self.loop_runs, &self.lane_runs];

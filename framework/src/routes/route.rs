@@ -17,7 +17,7 @@ use super::{
     tally::SAMPLE,
 };
 use crate::{
-    admission::Flow,
+    admission::{Flow, Rank, Weight},
     cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
@@ -75,9 +75,13 @@ pub struct Route {
     shared: Arc<Shared>,
     last_move: LastMoveCell,
     flow: OnceLock<Arc<Flow>>,
+    probes: OnceLock<Arc<Flow>>,
     patience: OnceLock<Duration>,
     pub(super) record: Record,
 }
+
+/// So many requests of a body size count as probes. Errors count, too, or a flood of bad requests would be one of probes.
+const PROBES: u64 = 16;
 
 /// Whether a route stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,7 @@ impl Route {
             shared,
             last_move: LastMoveCell::default(),
             flow: OnceLock::new(),
+            probes: OnceLock::new(),
             patience: OnceLock::new(),
             record: Record::default(),
         }
@@ -209,6 +214,20 @@ impl Route {
     /// Among whose jobs its requests are counted for a fair share of the lanes: a flow of its own.
     pub fn flow(&self) -> &Arc<Flow> {
         self.flow.get_or_init(Flow::unnamed)
+    }
+
+    /// The flow of the first few requests of a body size, while it is open whether they are light; `None` after that.
+    ///
+    /// It comes before all others, because a route that turns out to be light leaves the lanes for good and should not have
+    /// to wait behind heavy ones for that. What is heavy proves it with its first run.
+    pub fn probes(&self, bucket: SizeBucket) -> Option<&Arc<Flow>> {
+        let open = self.record.expected_cost(bucket).is_none()
+            && self.verdict(bucket).known().is_none()
+            && self.record.lane_runs(bucket) < PROBES;
+        open.then(|| {
+            self.probes
+                .get_or_init(|| Flow::new(Weight::default(), Rank::High))
+        })
     }
 
     /// Gives it a flow of a certain weight and rank. False if it has a flow already, because it has run or was given one.

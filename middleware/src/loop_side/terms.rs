@@ -36,11 +36,16 @@ pub(crate) fn of_request(
     if let Some(cost) = expected {
         terms = terms.cost(cost);
     }
-    if let Some(route) = route {
-        terms = terms.flow(route.flow());
-        if let Some(patience) = route.patience() {
-            terms = terms.patience(patience);
-        }
+    terms = match route {
+        // It is open yet whether the request is light, and light ones are never refused.
+        None => terms.flow(&core.probes).patience(core.longest_patience),
+        Some(route) => match route.probes(bucket) {
+            Some(probes) => terms.flow(probes).patience(core.longest_patience),
+            None => terms.flow(route.flow()),
+        },
+    };
+    if let Some(patience) = route.and_then(|route| route.patience()) {
+        terms = terms.patience(patience);
     }
     if let Some(deadline) = deadline(core, head)? {
         // The client counts the run, too.

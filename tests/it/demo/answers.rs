@@ -20,11 +20,8 @@ fn the_light_route_names_itself_its_process_and_its_worker() {
             };
             assert_eq!(title, "Performance Example");
             assert_eq!(process, format!("process {}", std::process::id()));
-            let places: &[&str] = match demo.offload {
-                Some(_) => &["worker 0", "lane 0", "lane 1"],
-                None => &["worker 0"],
-            };
-            assert!(places.contains(&place), "{demo} {place}");
+            let on_lane = demo.offload.is_some() && place.starts_with("lane short-");
+            assert!(on_lane || place == "worker 0", "{demo} {place}");
         }
     });
 }

@@ -69,7 +69,7 @@ fn the_report_knows_each_route_that_was_met() {
     demo.post_json("/sort", "[2, 1]");
     let report = demo.get_json("/_offload/routes");
     assert_eq!(report["mode"], "auto");
-    assert_eq!(report["lane"]["threads"], 2);
+    assert_eq!(report["lanes"][0]["threads"], 2);
     let route = |method: &str, pattern: &str| {
         let routes = report["routes"].as_array().expect("routes");
         routes
@@ -126,8 +126,8 @@ fn metrics_are_what_prometheus_reads() {
             r#"offload_route_refused_total{method="GET",pattern="/burn"}"#,
             0.0,
         ),
-        ("offload_lane_threads", 2.0),
-        ("offload_lane_queued", 0.0),
+        (r#"offload_lane_threads{lane="offload-short"}"#, 2.0),
+        (r#"offload_lane_queued{lane="offload-long"}"#, 0.0),
     ] {
         assert_eq!(
             samples.get(series),
