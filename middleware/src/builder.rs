@@ -96,7 +96,7 @@ impl Default for OffloadBuilder {
 
 impl OffloadBuilder {
     /// How many requests each of the two lanes runs at a time, with a thread for each. Default: one per logical core that
-    /// this process may use, or one less under a CPU quota; see [`CpuBudget`].
+    /// this process may use. Under a CPU quota, [`CpuBudget::lane_threads`] are divided among both.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -247,9 +247,18 @@ impl OffloadBuilder {
         Offload::start(self)
     }
 
-    pub(crate) fn thread_count(&self) -> usize {
-        self.threads
-            .unwrap_or_else(|| CpuBudget::detect().lane_threads())
+    /// How many threads the short lane has, and how many the long one.
+    pub(crate) fn lane_threads(&self) -> (usize, usize) {
+        if let Some(threads) = self.threads {
+            return (threads, threads);
+        }
+        let budget = CpuBudget::detect();
+        let threads = budget.lane_threads();
+        match budget.quota() {
+            None => (threads, threads),
+            // What the kernel counts is the sum.
+            Some(_) => (threads.div_ceil(2), (threads / 2).max(1)),
+        }
     }
 
     pub(crate) fn worker_count(&self) -> usize {
@@ -257,7 +266,7 @@ impl OffloadBuilder {
     }
 
     fn check(&self) -> Result<(), BuildError> {
-        let (threads, workers) = (self.thread_count(), self.worker_count());
+        let (threads, workers) = (self.lane_threads().0, self.worker_count());
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(BuildError::Threads {
                 given: threads,
@@ -366,7 +375,7 @@ mod tests {
     fn the_defaults_start() {
         let offload = OffloadBuilder::default().build().expect("starts");
         let budget = CpuBudget::detect();
-        assert_eq!(offload.threads(), budget.lane_threads());
+        assert!(offload.threads() <= budget.lane_threads());
         assert_eq!(offload.workers(), budget.loops());
     }
 }

@@ -110,8 +110,10 @@ impl Offload {
             if let Some(spares) = settings.spare_threads {
                 lanes = lanes.spare_threads(spares);
             }
+            let (short, long) = settings.lane_threads();
             lanes
-                .threads(settings.thread_count())
+                .threads(short)
+                .long_threads(long)
                 .queue_bound(settings.queue_bound)
                 .short_limit(settings.short_limit)
                 .patience(least, factor, most)

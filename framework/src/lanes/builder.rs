@@ -34,6 +34,7 @@ const MORE_SPARES: usize = 4;
 /// | --- | --- | --- |
 /// | [`name`](Self::name) | `offload` | not empty, without NUL |
 /// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
+/// | [`long_threads`](Self::long_threads) | as many as `threads` | 1 to 4,096 |
 /// | [`spare_threads`](Self::spare_threads) | 4 more than `threads` | 0 to 4,096 |
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
@@ -44,6 +45,7 @@ pub struct LanesBuilder {
     name: String,
     lane: LaneBuilder,
     threads: Option<usize>,
+    long_threads: Option<usize>,
     spare_threads: Option<usize>,
     short_limit: Duration,
     patience: Patience,
@@ -57,6 +59,7 @@ impl LanesBuilder {
             name: "offload".to_owned(),
             lane: Lane::builder(),
             threads: None,
+            long_threads: None,
             spare_threads: None,
             short_limit: Duration::from_millis(10),
             patience: Patience::Proportional {
@@ -78,6 +81,12 @@ impl LanesBuilder {
     /// How many jobs each of the two lanes runs at a time, with a thread for each.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// How many jobs the long lane runs at a time, if not as many as the short one.
+    pub fn long_threads(mut self, threads: usize) -> Self {
+        self.long_threads = Some(threads);
         self
     }
 
@@ -169,9 +178,11 @@ impl LanesBuilder {
             let rule = format!("must have least <= most, not {least:?} and {most:?}");
             return Err(BuildError::setting("patience", rule));
         }
+        let long_threads = self.long_threads.unwrap_or(threads);
+        let threads_of = |lane| if lane == LONG { long_threads } else { threads };
         let memo = Arc::new(CostMemo::default());
         let books: Arc<[Backlog]> = [SHORT, LONG]
-            .map(|lane| Backlog::new(usize::from(lane), threads))
+            .map(|lane| Backlog::new(usize::from(lane), threads_of(lane)))
             .into();
         let epoch = Instant::now();
         let family = |index, spares, quantum| Family {
@@ -182,19 +193,21 @@ impl LanesBuilder {
             memo: Arc::clone(&memo),
             epoch,
         };
-        let lane = |name: &str, priority| {
+        let lane = |index, name: &str, priority| {
             let name = format!("{}-{name}", self.name);
             let lane = self.lane.clone();
-            lane.name(name).threads(threads).priority(priority)
+            lane.name(name)
+                .threads(threads_of(index))
+                .priority(priority)
         };
         if self.name.is_empty() {
             return Err(BuildError::setting("name", "must not be empty"));
         }
         let quantum = self.short_limit * OVERDUE;
-        let short = lane("short", self.short_priority)
+        let short = lane(SHORT, "short", self.short_priority)
             .in_family(family(SHORT, spares, Some(quantum)))
             .build()?;
-        let long = lane("long", self.long_priority)
+        let long = lane(LONG, "long", self.long_priority)
             .in_family(family(LONG, 0, None))
             .build()?;
         // It is set here only, once.

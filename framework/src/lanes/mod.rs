@@ -78,7 +78,7 @@ impl Lanes {
         &self.inner.long
     }
 
-    /// How many jobs each lane runs at a time.
+    /// How many jobs the short lane runs at a time, and the long one too unless it was given another number.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.inner.short.threads()
@@ -149,8 +149,26 @@ impl Lanes {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let key = self.key_of_type::<F>();
-        let (lane, arrival) = self.place(&Terms::new().key(key));
+        self.run_with(&Terms::new().key(self.key_of_type::<F>()), f)
+    }
+
+    /// Runs `f` on the lane that it belongs to by `terms`, and remembers its cost under their key. Otherwise like
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
+    pub fn run_with<F, T>(&self, terms: &Terms, f: F) -> Run<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let key = terms.key;
+        let (lane, arrival) = self.place(terms);
         let lanes = self.clone();
         lane.run_as(arrival, move || {
             let watch = Stopwatch::start();

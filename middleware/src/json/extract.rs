@@ -1,5 +1,7 @@
 //! Parses a request body, on a lane if it is large.
 
+use std::any;
+
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
@@ -9,6 +11,10 @@ use actix_web::{
 };
 use futures_core::future::LocalBoxFuture;
 use futures_util::StreamExt;
+use offload_core::{
+    Terms,
+    cost::{BodySize, SizeBucket},
+};
 use serde::de::DeserializeOwned;
 
 use super::{Json, JsonConfig, lanes, on_event_loop, refused};
@@ -68,11 +74,15 @@ async fn parse<T: DeserializeOwned + Send + 'static>(
     bytes: Bytes,
     threshold: usize,
 ) -> Result<Result<T, JsonPayloadError>, Error> {
-    let large = bytes.len() >= threshold;
+    let length = bytes.len();
     let parse = move || serde_json::from_slice(&bytes).map_err(JsonPayloadError::Deserialize);
-    if large && on_event_loop() {
+    if length >= threshold && on_event_loop() {
         let lanes = lanes().map_err(ErrorInternalServerError)?;
-        lanes.run(parse).await.map_err(refused)
+        // What it costs goes by the type and by the length.
+        let size = SizeBucket::of(BodySize::Known(length as u64));
+        let key = lanes.key((any::type_name::<T>(), size));
+        let parsed = lanes.run_with(&Terms::new().key(key), parse).await;
+        parsed.map_err(refused)
     } else {
         Ok(parse())
     }
