@@ -1,0 +1,80 @@
+//! The saturation harness: what users of a server feel when there is more heavy work than the cores can do.
+//!
+//! Every alternative serves the same small app in a process of its own; this process is the client. The flows of requests
+//! are open loop where users would be: each latency counts from the moment at which its request was due, so that a server
+//! that stalls is not excused from the requests it kept waiting. The alternatives are measured in turns, round by round,
+//! so that a change of the machine's speed touches all of them.
+//!
+//! ```text
+//! cargo run --release -p offload-benches --bin saturation -- --quick mixed overload
+//! ```
+#![forbid(unsafe_code)]
+
+mod alternative;
+mod arrivals;
+mod client;
+mod limits;
+mod process;
+mod report;
+mod scenario;
+mod server;
+mod settings;
+mod usage;
+
+use std::{io, process::ExitCode};
+
+use crate::{
+    report::results::Results,
+    scenario::Scenario,
+    settings::{Cli, Settings},
+};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    // The roles in which this program starts itself come first, because users never type them.
+    let outcome = match args.first().map(String::as_str) {
+        Some(process::SERVE) => server::serve(&args[1..]).map(|()| ExitCode::SUCCESS),
+        Some(process::HASH) => server::hash_bare(&args[1..]).map(|()| ExitCode::SUCCESS),
+        _ => compare(&Cli::read()),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("saturation: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn compare(cli: &Cli) -> io::Result<ExitCode> {
+    limits::raise_open_files();
+    let settings = cli.settings();
+    let mut broken = Vec::new();
+    for scenario in cli.scenarios() {
+        let results = run(scenario, &settings)?;
+        results.print(scenario);
+        broken.extend_from_slice(results.broken());
+    }
+    for what in &broken {
+        println!("BROKEN: {what}");
+    }
+    Ok(if broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run(scenario: &Scenario, settings: &Settings) -> io::Result<Results> {
+    let mut results = Results::default();
+    for round in 1..=settings.rounds {
+        for &alternative in &settings.only {
+            eprintln!(
+                "{}: round {round} of {}, {}",
+                scenario.name,
+                settings.rounds,
+                alternative.name(),
+            );
+            let readings = (scenario.measure)(settings, alternative)?;
+            results.add(scenario.name, alternative, readings);
+        }
+    }
+    Ok(results)
+}

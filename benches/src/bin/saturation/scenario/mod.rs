@@ -1,0 +1,46 @@
+//! The scenarios as data: what each measures, and what its criterion says to that.
+
+mod drain;
+mod fairness;
+mod flows;
+mod gone;
+mod memory;
+mod mixed;
+mod overload;
+mod panics;
+mod recovery;
+
+use std::io;
+
+use crate::{
+    alternative::Alternative,
+    report::{check::Check, readings::Readings, results::Results},
+    settings::Settings,
+};
+
+/// Something that can happen to a server.
+pub(crate) struct Scenario {
+    /// Its name on the command line and in reports.
+    pub(crate) name: &'static str,
+    /// What happens in it.
+    pub(crate) about: &'static str,
+    /// The number of the criterion that it checks.
+    pub(crate) criterion: u32,
+    /// Measures one alternative once, on a fresh server.
+    pub(crate) measure: fn(&Settings, Alternative) -> io::Result<Readings>,
+    /// Compares what was measured with what is wanted.
+    pub(crate) judge: fn(&Results) -> Vec<Check>,
+}
+
+impl Scenario {
+    /// All of them, in the order in which they run.
+    pub(crate) const ALL: [Self; 7] = [
+        mixed::SCENARIO,
+        overload::SCENARIO,
+        fairness::SCENARIO,
+        gone::SCENARIO,
+        panics::SCENARIO,
+        drain::SCENARIO,
+        memory::SCENARIO,
+    ];
+}
