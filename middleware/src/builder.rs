@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use actix_http::header::HeaderName;
 use offload_core::{
-    CpuBudget,
+    CpuBudget, Priority,
     placement::{Placement, Policy},
 };
 
@@ -66,6 +66,7 @@ pub struct OffloadBuilder {
     pub(crate) queue_bound: usize,
     pub(crate) short_limit: Duration,
     pub(crate) patience: (Duration, u32, Duration),
+    pub(crate) priorities: (Priority, Priority),
     pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) serving: Vec<Served>,
     pub(crate) profile: Option<PathBuf>,
@@ -85,6 +86,7 @@ impl Default for OffloadBuilder {
             queue_bound: 1024,
             short_limit: Duration::from_millis(10),
             patience: (Duration::from_millis(500), 10, Duration::from_secs(30)),
+            priorities: (Priority::background(), Priority::Idle),
             deadline_header: None,
             serving: Vec::new(),
             profile: None,
@@ -155,10 +157,21 @@ impl OffloadBuilder {
     /// How long a request may wait for its beginning on a lane: `factor` times what it will probably cost, but at least
     /// `least` and at most `most`. Default: 500 ms, 10, 30 s.
     ///
-    /// A request that would have to wait longer is refused with a 503 before it is queued. One that has waited longer
-    /// after all is refused instead of begun.
+    /// A request that would probably wait for more than half of that is refused with a 503 before it is queued, so that
+    /// hardly any has to be refused after a wait for nothing: one that has waited for all of it is refused instead of
+    /// begun.
     pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
         self.patience = (least, factor, most);
+        self
+    }
+
+    /// How the threads of the lane for short requests and of the one for long ones stand to all others on the machine.
+    /// Default: [`Priority::background`] and [`Priority::Idle`], both below the event loops.
+    ///
+    /// A thread with [`Priority::Idle`] gets next to nothing while other programs keep all cores busy, unless those are
+    /// in a control group of their own, as services and containers are.
+    pub fn priorities(mut self, short: Priority, long: Priority) -> Self {
+        self.priorities = (short, long);
         self
     }
 

@@ -22,7 +22,7 @@ mod serving;
 mod wrap;
 
 pub use offload_core::{
-    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Run, Task, Terms,
+    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Nice, Priority, Run, Task, Terms,
     admission::{Rank, Weight},
     clock, is_cancelled,
     placement::{Placement, Policy},

@@ -117,6 +117,7 @@ impl Offload {
                 .queue_bound(settings.queue_bound)
                 .short_limit(settings.short_limit)
                 .patience(least, factor, most)
+                .priorities(settings.priorities.0, settings.priorities.1)
                 .local(|_| local::resident())
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);

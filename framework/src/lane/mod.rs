@@ -361,7 +361,8 @@ impl Lane {
             return None;
         }
         let delay = delay();
-        (nanos(delay) > arrival.patience.of(arrival.cost)).then_some(delay)
+        // Half, because projections err: who was let in should not be turned away later, after a wait for nothing.
+        (nanos(delay) > arrival.patience.of(arrival.cost) / 2).then_some(delay)
     }
 
     fn enqueue(&self, work: Work, arrival: Arrival) -> Result<JobHandle, Error> {

@@ -110,8 +110,10 @@ impl LanesBuilder {
     }
 
     /// How long a job may wait for its beginning that comes without a patience of its own: `factor` times what it
-    /// probably costs, but at least `least` and at most `most`. A job that would have to wait longer is refused at once;
-    /// one that has waited longer after all is dropped instead of begun.
+    /// probably costs, but at least `least` and at most `most`.
+    ///
+    /// A job that would probably wait for more than half of it is refused at once. One that has waited for all of it
+    /// nevertheless is dropped instead of begun.
     pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
         self.patience = Patience::Proportional {
             least,

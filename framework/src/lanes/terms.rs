@@ -69,7 +69,8 @@ impl Terms {
         self
     }
 
-    /// How long it may wait for its beginning. Default: what [`LanesBuilder::patience`](super::LanesBuilder::patience)
+    /// How long it may wait for its beginning. It is refused if it would probably wait for more than half of that, because
+    /// projections err. Default: what [`LanesBuilder::patience`](super::LanesBuilder::patience)
     /// gives a job of its cost.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
