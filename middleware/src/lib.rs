@@ -48,5 +48,8 @@ pub use crate::{
     wrap::{OffloadMiddleware, WrapFuture},
 };
 
+#[doc = include_str!("under_load.md")]
+pub mod under_load {}
+
 #[doc(hidden)]
 pub use offload_core::__private;
