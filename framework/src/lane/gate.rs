@@ -28,8 +28,8 @@
 //!   thread seen busy will look into the queue after clearing `BUSY` (I4); one seen called will look when the visit
 //!   arrives; the others get a visit now. Each of them tries to get the slot that is free now; if it gets none, others
 //!   hold all of them and will look when they give theirs back (I3).
-//! * **I6** A slot whose job outlives its class is lent: the lane's watch raises `limit` by one and then looks for jobs, as
-//!   after a push. The job's end lowers `limit` again; who then holds a slot too many gives it back after its job. At
+//! * **I6** A slot whose job outlives its class is lent, as soon as a thread is left for it: the lane's watch raises `limit`
+//!   by one and then looks for jobs, as after a push. The job's end lowers `limit` again; who then holds a slot too many gives it back after its job. At
 //!   least one slot is always there to be held, so somebody is left who looks.
 //!
 //! # Why no job is stuck while a slot is free

@@ -52,15 +52,19 @@ impl Tenure {
         }
     }
 
-    /// Marks the present piece of work as overdue if it began at `latest` or before and is not marked yet.
+    /// Marks the present piece of work as overdue if it began at `latest` or before.
     ///
-    /// With `lend` its slot is lent, if it holds one. `None` if there was nothing to mark, otherwise whether it was lent.
+    /// With `lend` its slot is lent, if it holds one, also if it was marked before when nothing could be lent. `None` if
+    /// there was nothing to mark, otherwise whether it was lent.
     pub(crate) fn mark_overdue(&self, latest: u64, lend: bool) -> Option<bool> {
         let word = self.0.load(Ordering::SeqCst);
-        if word == 0 || word & OVERDUE != 0 || word >> FLAGS > latest {
+        if word == 0 || word >> FLAGS > latest {
             return None;
         }
-        let lent = lend && word & HOLDS_SLOT != 0;
+        let lent = lend && word & (HOLDS_SLOT | LENT) == HOLDS_SLOT;
+        if word & OVERDUE != 0 && !lent {
+            return None;
+        }
         let marked = word | OVERDUE | if lent { LENT } else { 0 };
         // If it fails, the work has just ended. Another one can't have begun in the same nanosecond with the same flags
         // and be older than `latest`.
@@ -109,5 +113,17 @@ mod tests {
         tenure.begin(1, Holds::Slot);
         assert_eq!(tenure.mark_overdue(1, false), Some(false));
         assert!(!tenure.end().lent);
+    }
+
+    #[test]
+    fn a_slot_is_lent_later_if_nothing_could_be_lent_at_first() {
+        let tenure = Tenure::default();
+        tenure.begin(1, Holds::Slot);
+        assert_eq!(tenure.mark_overdue(1, false), Some(false));
+        assert_eq!(tenure.mark_overdue(1, false), None);
+        assert_eq!(tenure.mark_overdue(1, true), Some(true));
+        assert_eq!(tenure.mark_overdue(1, true), None);
+        let fate = tenure.end();
+        assert!(fate.overdue && fate.lent);
     }
 }
