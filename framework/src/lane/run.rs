@@ -35,7 +35,8 @@ impl<T> Waiting<T> {
                 Poll::Ready(outcome) => result_of(outcome),
             },
         };
-        *self = Self::Settled(None);
+        // Whoever has got the result has not left the job alone, so its tokens must not say so.
+        std::mem::replace(self, Self::Settled(None)).detach();
         Poll::Ready(result)
     }
 
