@@ -3,31 +3,32 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use pin_project_lite::pin_project;
 
-use super::{JobKey, Lanes};
-use crate::clock::Stopwatch;
+use super::{JobKey, attribute};
+use crate::{clock::Stopwatch, cost::CostMemo};
 
 pin_project! {
     /// A future whose polls are measured and attributed to its kind.
     pub(super) struct Metered<Fut> {
         #[pin]
         future: Fut,
-        lanes: Lanes,
+        memo: Arc<CostMemo>,
         key: JobKey,
         cost: Duration,
     }
 }
 
 impl<Fut> Metered<Fut> {
-    pub(super) fn new(future: Fut, lanes: Lanes, key: JobKey) -> Self {
+    pub(super) fn new(future: Fut, memo: Arc<CostMemo>, key: JobKey) -> Self {
         Self {
             future,
-            lanes,
+            memo,
             key,
             cost: Duration::ZERO,
         }
@@ -40,10 +41,10 @@ impl<Fut: Future> Future for Metered<Fut> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let watch = Stopwatch::start();
-        let polled = this.lanes.attribute(*this.key, || this.future.poll(cx));
+        let polled = attribute(*this.key, || this.future.poll(cx));
         *this.cost += watch.cost();
-        if polled.is_ready() {
-            this.lanes.record(*this.key, *this.cost);
+        if let (Poll::Ready(_), Some(key)) = (&polled, this.key.get()) {
+            this.memo.record(key, *this.cost);
         }
         polled
     }

@@ -6,7 +6,8 @@ mod metered;
 mod terms;
 
 use std::{
-    any, fmt,
+    any::TypeId,
+    fmt,
     future::Future,
     hash::{BuildHasher, Hash, RandomState},
     sync::Arc,
@@ -127,8 +128,7 @@ impl Lanes {
     /// Runs `work` on the calling lane thread as part of the job of that key, so that the right one is remembered if it
     /// becomes overdue.
     pub fn attribute<T>(&self, key: JobKey, work: impl FnOnce() -> T) -> T {
-        let _attributed = Attributed(Place::attribute(key.word()));
-        work()
+        attribute(key, work)
     }
 
     /// Runs `f` on the lane that it belongs to.
@@ -167,13 +167,16 @@ impl Lanes {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let key = terms.key;
+        let key = terms.key.get();
         let (lane, arrival) = self.place(terms);
-        let lanes = self.clone();
+        // Not the lanes themselves: what is queued must not keep them from ending.
+        let memo = Arc::clone(&self.inner.memo);
         lane.run_as(arrival, move || {
             let watch = Stopwatch::start();
             let value = f();
-            lanes.record(key, watch.cost());
+            if let Some(key) = key {
+                memo.record(key, watch.cost());
+            }
             value
         })
     }
@@ -196,7 +199,10 @@ impl Lanes {
     {
         let key = self.key_of_type::<Fut>();
         let (lane, arrival) = self.place(&Terms::new().key(key));
-        lane.spawn_as(arrival, Metered::new(future, self.clone(), key))
+        lane.spawn_as(
+            arrival,
+            Metered::new(future, Arc::clone(&self.inner.memo), key),
+        )
     }
 
     /// Puts `f` into the queue of the lane that it belongs to by `terms`, or refuses it at once.
@@ -266,9 +272,15 @@ impl Lanes {
         (lane, arrival)
     }
 
-    fn key_of_type<T>(&self) -> JobKey {
-        self.key(any::type_name::<T>())
+    fn key_of_type<T: 'static>(&self) -> JobKey {
+        // Not by its name, which all closures of a function have in common.
+        self.key(TypeId::of::<T>())
     }
+}
+
+fn attribute<T>(key: JobKey, work: impl FnOnce() -> T) -> T {
+    let _attributed = Attributed(Place::attribute(key.word()));
+    work()
 }
 
 /// Puts the key back that was there before.
