@@ -2,6 +2,7 @@
 
 mod bound;
 mod cancel;
+mod lanes;
 mod lifetime;
 mod nested;
 mod offloaded;

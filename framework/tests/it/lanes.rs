@@ -1,0 +1,97 @@
+//! Two lanes together: what goes where, who comes first, what is refused, and that nothing is lost.
+
+mod cancelled;
+mod classes;
+mod fairness;
+mod overdue;
+mod patience;
+mod storm;
+
+use std::{
+    sync::{Arc, Barrier, Mutex},
+    thread,
+    time::Duration,
+};
+
+use offload_core::{JobHandle, JobKey, Lanes, LanesBuilder, Terms};
+
+use crate::support::Gate;
+
+/// Longer than any test takes, so that nothing is refused or dropped for having waited on a slow machine.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Lanes whose jobs wait as long as it takes.
+fn patient() -> LanesBuilder {
+    Lanes::builder().patience(LONG, 1, LONG)
+}
+
+/// Lanes with one thread each whose slot is never lent.
+fn single() -> LanesBuilder {
+    patient().threads(1).spare_threads(0)
+}
+
+/// A job in the lane that `terms` lead to, which has begun and ends when it is dropped.
+struct Held {
+    gate: Gate,
+}
+
+impl Held {
+    fn one(lanes: &Lanes, terms: &Terms) -> Self {
+        let held = Self {
+            gate: Gate::default(),
+        };
+        let begun = Arc::new(Barrier::new(2));
+        let (gate, meets) = (held.gate.clone(), Arc::clone(&begun));
+        lanes
+            .submit(terms, move || {
+                meets.wait();
+                gate.pass();
+            })
+            .unwrap()
+            .detach();
+        begun.wait();
+        held
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gate.open();
+    }
+}
+
+/// Who ran, in order.
+#[derive(Clone, Default)]
+struct Order<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T: Clone + Send + 'static> Order<T> {
+    /// A job that notes that it ran.
+    fn job(&self, who: T) -> impl FnOnce() + Send + 'static {
+        let order = Arc::clone(&self.0);
+        move || order.lock().unwrap().push(who)
+    }
+
+    fn so_far(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+fn submit_all(
+    lanes: &Lanes,
+    terms: &Terms,
+    jobs: impl Iterator<Item = impl FnOnce() + Send + 'static>,
+) {
+    jobs.for_each(|job| lanes.submit(terms, job).map(JobHandle::detach).unwrap());
+}
+
+fn this_thread() -> String {
+    thread::current().name().unwrap_or_default().to_owned()
+}
+
+/// Whether the lanes have learned that jobs of that key are long. Asking leaves nothing behind but a job that was removed.
+fn is_known_as_long(lanes: &Lanes, key: JobKey) -> bool {
+    let submitted = || lanes.long().stats().submitted;
+    let before = submitted();
+    drop(lanes.submit(&Terms::new().key(key), || unreachable!()));
+    submitted() > before
+}

@@ -1,0 +1,168 @@
+//! Short jobs go to one lane, long ones to the other, by what their like cost before.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use offload_core::{Lanes, Terms, clock::thread_cpu_time};
+
+use super::{Held, patient, single, this_thread};
+use crate::support::{Gate, Occupied, until};
+
+const SHORT: Duration = Duration::from_millis(1);
+const DEAR: Duration = Duration::from_millis(500);
+
+fn where_it_runs(lanes: &Lanes, terms: &Terms) -> String {
+    pollster::block_on(lanes.run_with(terms, this_thread)).unwrap()
+}
+
+#[test]
+fn a_job_known_as_short_runs_though_all_threads_of_the_long_lane_are_held() {
+    let lanes = patient().name("known").threads(2).build().unwrap();
+    let (short, long) = (lanes.key("short"), lanes.key("long"));
+    lanes.record(short, SHORT);
+    lanes.record(long, DEAR);
+    let occupied = Occupied::all_of(lanes.long());
+
+    let name = where_it_runs(&lanes, &Terms::new().key(short));
+    assert!(name.starts_with("known-short-"), "{name}");
+    let waiting = lanes.run_with(&Terms::new().key(long), this_thread);
+    assert_eq!(lanes.long().queued(), 1);
+    let name = where_it_runs(&lanes, &Terms::new().key(short));
+    assert!(name.starts_with("known-short-"), "{name}");
+    assert_eq!(lanes.long().queued(), 1);
+
+    drop(occupied);
+    let name = pollster::block_on(waiting).unwrap();
+    assert!(name.starts_with("known-long-"), "{name}");
+}
+
+#[test]
+fn what_is_expected_counts_until_something_is_remembered() {
+    let lanes = patient().name("expected").threads(1).build().unwrap();
+    let key = lanes.key("expected");
+    let terms = Terms::new().key(key).cost(DEAR);
+    let name = where_it_runs(&lanes, &terms);
+    assert!(name.starts_with("expected-long-"), "{name}");
+    // That run has cost next to nothing, which is remembered now.
+    let name = where_it_runs(&lanes, &terms);
+    assert!(name.starts_with("expected-short-"), "{name}");
+    let name = where_it_runs(&lanes, &Terms::new());
+    assert!(
+        name.starts_with("expected-short-"),
+        "nothing is known of it: {name}"
+    );
+}
+
+#[test]
+fn closures_are_told_apart_by_their_types() {
+    let lanes = patient().name("types").threads(1).build().unwrap();
+    let dear = || {
+        let end = thread_cpu_time() + Duration::from_millis(30);
+        while thread_cpu_time() < end {
+            std::hint::spin_loop();
+        }
+        this_thread()
+    };
+    // Written in the same function, so that only the type tells them apart.
+    let cheap = || this_thread();
+    let name = pollster::block_on(lanes.run(dear)).unwrap();
+    assert!(name.starts_with("types-short-"), "unknown: {name}");
+    for _ in 0..3 {
+        let name = pollster::block_on(lanes.run(dear)).unwrap();
+        assert!(name.starts_with("types-long-"), "{name}");
+        let name = pollster::block_on(lanes.run(cheap)).unwrap();
+        assert!(name.starts_with("types-short-"), "{name}");
+    }
+}
+
+#[test]
+fn futures_are_told_apart_by_their_types() {
+    async fn dear() -> String {
+        let end = thread_cpu_time() + Duration::from_millis(30);
+        while thread_cpu_time() < end {
+            std::hint::spin_loop();
+        }
+        this_thread()
+    }
+    let lanes = patient().name("futures").threads(1).build().unwrap();
+    let cheap = || async { this_thread() };
+    pollster::block_on(lanes.spawn(dear())).unwrap();
+    let name = pollster::block_on(lanes.spawn(dear())).unwrap();
+    assert!(name.starts_with("futures-long-"), "{name}");
+    let name = pollster::block_on(lanes.spawn(cheap())).unwrap();
+    assert!(name.starts_with("futures-short-"), "{name}");
+}
+
+#[test]
+fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
+    let lanes = patient()
+        .name("moved")
+        .threads(1)
+        .spare_threads(1)
+        .build()
+        .unwrap();
+    let terms = Terms::new().key(lanes.key("turns out long"));
+    let occupied = Occupied::all_of(lanes.long());
+    let first = Held::one(&lanes, &terms);
+    let (ran, on_long) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let mut queued: Vec<_> = (0..8)
+        .map(|_| {
+            let (ran, on_long) = (Arc::clone(&ran), Arc::clone(&on_long));
+            lanes.run_with(&terms, move || {
+                ran.fetch_add(1, SeqCst);
+                if this_thread().starts_with("moved-long-") {
+                    on_long.fetch_add(1, SeqCst);
+                }
+            })
+        })
+        .collect();
+    until("the first is overdue, and the others have moved", || {
+        lanes.long().queued() == 8
+    });
+    assert_eq!(lanes.short().queued(), 0);
+    assert_eq!(lanes.stats().submitted, 10, "each of them once");
+
+    queued.truncate(5);
+    assert_eq!(lanes.long().queued(), 5);
+    assert_eq!(lanes.stats().canceled, 3);
+    assert_eq!(ran.load(SeqCst), 0);
+
+    drop(occupied);
+    for run in queued {
+        pollster::block_on(run).unwrap();
+    }
+    assert_eq!((ran.load(SeqCst), on_long.load(SeqCst)), (5, 5));
+    drop(first);
+    until("all have ended", || lanes.stats().finished == 7);
+    let stats = lanes.stats();
+    assert_eq!((stats.submitted, stats.canceled, stats.refused), (10, 3, 0));
+    until("the lanes are at rest", || lanes.running() == 0);
+    assert_eq!(lanes.queued(), 0);
+}
+
+#[test]
+fn dropped_lanes_cancel_what_is_queued() {
+    let lanes = single().build().unwrap();
+    let (short, long) = (Terms::new().cost(SHORT), Terms::new().cost(DEAR));
+    let held = [Held::one(&lanes, &short), Held::one(&lanes, &long)];
+    let ran = Gate::default();
+    let (one, two, three) = (ran.clone(), ran.clone(), ran.clone());
+    let closures = [
+        lanes.run_with(&short, move || one.open()),
+        lanes.run_with(&long, move || two.open()),
+    ];
+    let future = lanes.spawn(async move { three.open() });
+    assert_eq!(lanes.queued(), 3);
+    drop(lanes);
+    // Their threads are still held, so it was the end of the lanes that ended them.
+    for run in closures {
+        assert!(pollster::block_on(run).unwrap_err().is_canceled());
+    }
+    assert!(pollster::block_on(future).unwrap_err().is_canceled());
+    drop(held);
+}

@@ -1,0 +1,154 @@
+//! How long jobs may wait: refused before they are queued, or dropped instead of begun too late.
+
+use std::time::{Duration, Instant};
+
+use offload_core::{Lanes, Terms};
+
+use super::{Held, LONG, single};
+use crate::support::{Drops, until};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A job that must not run, and shows whether it was dropped.
+fn never(drops: &Drops) -> impl FnOnce() + Send + 'static {
+    let token = drops.token();
+    move || {
+        drop(token);
+        panic!("it was begun");
+    }
+}
+
+#[test]
+fn what_has_waited_too_long_is_dropped_instead_of_begun() {
+    let lanes = single().build().unwrap();
+    let drops = Drops::default();
+    let held = Held::one(&lanes, &Terms::new().cost(MILLISECOND / 100));
+    let terms = Terms::new().cost(MILLISECOND / 100).patience(MILLISECOND);
+    let patient = terms.clone().patience(LONG);
+    let run = lanes.run_with(&terms, never(&drops));
+    let handle = lanes.submit(&terms, never(&drops)).unwrap();
+    let last = lanes.run_with(&patient, || 7);
+    assert_eq!(lanes.queued(), 3);
+    let over = Instant::now() + 2 * MILLISECOND;
+    until("their patience is over", || Instant::now() > over);
+    assert!(!handle.has_expired(), "it is told when its turn comes");
+
+    drop(held);
+    assert_eq!(pollster::block_on(last).unwrap(), 7);
+    let error = pollster::block_on(run).unwrap_err();
+    assert!(
+        error.is_expired() && !error.is_overloaded() && !error.is_canceled(),
+        "{error}"
+    );
+    assert!(handle.has_expired());
+    assert_eq!(drops.alive(), 0);
+    let stats = lanes.stats();
+    assert_eq!((stats.expired, stats.canceled, stats.panicked), (2, 0, 0));
+    until("both others are counted", || lanes.stats().finished == 2);
+    assert_eq!(lanes.stats().submitted, 4);
+    assert_eq!(lanes.queued(), 0);
+}
+
+#[test]
+fn what_could_not_begin_in_time_is_refused_at_once() {
+    let lanes = single().build().unwrap();
+    let drops = Drops::default();
+    let job = Terms::new().cost(8 * MILLISECOND);
+    let held = Held::one(&lanes, &job);
+    let ahead: Vec<_> = (0..10).map(|n| lanes.run_with(&job, move || n)).collect();
+    // 80 ms wait ahead, and half of the running 8 ms.
+    // What would take more than half of a patience is refused already, because projections err.
+    let hasty = job.clone().patience(150 * MILLISECOND);
+    let patient = job.clone().patience(250 * MILLISECOND);
+
+    let error = lanes.submit(&hasty, never(&drops)).unwrap_err();
+    assert!(error.is_overloaded() && !error.is_expired(), "{error}");
+    assert!(error.projected_delay().unwrap() > 75 * MILLISECOND);
+    let error = pollster::block_on(lanes.run_with(&hasty, never(&drops))).unwrap_err();
+    assert!(error.projected_delay().unwrap() > 75 * MILLISECOND);
+    let error = lanes.check(&hasty).unwrap_err();
+    assert_eq!(error.projected_delay(), Some(lanes.projected_delay(&hasty)));
+    assert_eq!(drops.alive(), 0);
+    assert_eq!(lanes.stats().refused, 3);
+    assert_eq!(lanes.queued(), 10);
+
+    lanes.check(&patient).unwrap();
+    lanes.submit(&patient, || ()).unwrap().detach();
+    assert_eq!((lanes.queued(), lanes.stats().refused), (11, 3));
+    drop(held);
+    for (run, n) in ahead.into_iter().zip(0..) {
+        assert_eq!(pollster::block_on(run).unwrap(), n);
+    }
+}
+
+/// The projection after `rounds` floods of jobs that are predicted to cost `predicted` and really take `real`, in units of
+/// what as many jobs have just taken.
+fn projection(predicted: Duration, real: Duration) -> f64 {
+    const JOBS: u32 = 24;
+    let lanes = single().build().unwrap();
+    let terms = Terms::new().cost(predicted);
+    let flood = |lanes: &Lanes| {
+        let runs = (0..JOBS).map(|_| {
+            lanes.run_with(&terms, move || {
+                let end = Instant::now() + real;
+                while Instant::now() < end {
+                    std::thread::yield_now();
+                }
+            })
+        });
+        runs.collect::<Vec<_>>()
+    };
+    let finish = |runs: Vec<_>| {
+        for run in runs {
+            pollster::block_on::<offload_core::Run<()>>(run).unwrap();
+        }
+    };
+    let mut took = Duration::ZERO;
+    for _ in 0..6 {
+        let start = Instant::now();
+        finish(flood(&lanes));
+        took = start.elapsed();
+    }
+    let held = Held::one(&lanes, &terms);
+    let queued = flood(&lanes);
+    let projected = lanes.projected_delay(&terms);
+    drop(queued);
+    drop(held);
+    projected.as_secs_f64() / took.as_secs_f64()
+}
+
+#[test]
+fn wrong_predictions_are_made_up_for() {
+    // Twenty times too little, and ten times too much: without correction that is what would come out.
+    let ratio = projection(MILLISECOND / 2, 10 * MILLISECOND);
+    assert!((0.25..4.0).contains(&ratio), "{ratio} of what they take");
+    let ratio = projection(LONG_PREDICTION, 10 * MILLISECOND);
+    assert!((0.25..4.0).contains(&ratio), "{ratio} of what they take");
+}
+
+/// Of a job that goes to the long lane.
+const LONG_PREDICTION: Duration = Duration::from_millis(100);
+
+#[test]
+fn patience_holds_though_the_prediction_is_wrong() {
+    let lanes = single().build().unwrap();
+    let drops = Drops::default();
+    // Predicted to be over in no time, so all that come are taken; it is not over before their patience is.
+    let wrong = Terms::new().cost(MILLISECOND / 1000);
+    let held = Held::one(&lanes, &wrong);
+    let hasty = wrong.clone().patience(5 * MILLISECOND);
+    let runs: Vec<_> = (0..20)
+        .map(|_| lanes.run_with(&hasty, never(&drops)))
+        .collect();
+    assert_eq!(lanes.queued(), 20);
+    let over = Instant::now() + 6 * MILLISECOND;
+    until("their patience is over", || Instant::now() > over);
+    drop(held);
+    for run in runs {
+        assert!(pollster::block_on(run).unwrap_err().is_expired());
+    }
+    assert_eq!((lanes.stats().expired, drops.alive()), (20, 0));
+    // The lane is as it was before.
+    assert_eq!(lanes.projected_delay(&hasty), Duration::ZERO);
+    assert_eq!(pollster::block_on(lanes.run_with(&hasty, || 1)).unwrap(), 1);
+}
