@@ -17,7 +17,8 @@ type Virtual = u128;
 /// it gets no credit for the past, and waits for none of what the others have queued but the jobs that are next.
 ///
 /// The algorithm is start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with predicted
-/// costs in place of packet lengths. Putting in and taking out cost the logarithm of the number of flows that wait.
+/// costs in place of packet lengths. Whoever learns what a job really cost can have that [charged](Self::charge) instead.
+/// Putting in and taking out cost the logarithm of the number of flows that wait.
 ///
 /// # Examples
 ///
@@ -40,6 +41,15 @@ pub struct FairQueue<T> {
     pushed: u64,
 }
 
+/// What a flow was charged for a job that was taken out, so that it can be put right.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt {
+    share: Share,
+    cost: u64,
+    start: Virtual,
+    period: u64,
+}
+
 /// The flows of one rank.
 struct Level<T> {
     lines: HashMap<u32, Line<T>>,
@@ -49,13 +59,24 @@ struct Level<T> {
     resting: BTreeSet<(Virtual, u32)>,
     /// The start tag of the job that was taken last.
     now: Virtual,
+    /// How often everything was forgotten.
+    period: u64,
 }
 
 /// The jobs of one flow.
 struct Line<T> {
-    /// The finish tag of its last job.
-    finish: Virtual,
-    jobs: VecDeque<(Virtual, u64, T)>,
+    /// The start tag of its first job, or, if none waits, the finish tag of its last.
+    tag: Virtual,
+    /// Where the tag was when the flow last came from a rest, which settled whatever it had owed until then.
+    since: Virtual,
+    jobs: VecDeque<Job<T>>,
+}
+
+struct Job<T> {
+    share: Share,
+    cost: u64,
+    order: u64,
+    job: T,
 }
 
 impl<T> FairQueue<T> {
@@ -73,17 +94,37 @@ impl<T> FairQueue<T> {
     pub fn push(&mut self, share: Share, cost: u64, job: T) {
         self.pushed += 1;
         self.length += 1;
-        self.levels[share.rank.index()].push(share, cost, self.pushed, job);
+        self.levels[share.rank.index()].push(Job {
+            share,
+            cost,
+            order: self.pushed,
+            job,
+        });
     }
 
     /// Takes the next job out.
     pub fn pop(&mut self) -> Option<T> {
-        let job = self.levels.iter_mut().find_map(Level::pop)?;
-        self.length -= 1;
-        Some(job)
+        self.pop_with_receipt().map(|(job, _)| job)
     }
 
-    /// Drops the jobs that are `dead`. Their flows don't get back what these would have cost.
+    /// Takes the next job out, with the receipt for what its flow was charged.
+    pub fn pop_with_receipt(&mut self) -> Option<(T, Receipt)> {
+        let taken = self.levels.iter_mut().find_map(Level::pop)?;
+        self.length -= 1;
+        Some(taken)
+    }
+
+    /// Charges a flow what a job really cost, in nanoseconds, in place of what was predicted; nothing at all if it never
+    /// ran is 0.
+    ///
+    /// A flow whose jobs are dearer than predicted waits for longer after that, and one whose jobs were cheaper gets the
+    /// difference back, though never so that it comes before those that are next already. Call it once for a receipt, or
+    /// never: a receipt that was not used leaves nothing behind.
+    pub fn charge(&mut self, receipt: Receipt, actual: u64) {
+        self.levels[receipt.share.rank.index()].charge(receipt, actual);
+    }
+
+    /// Drops the jobs that are `dead`. Their flows are not charged for them.
     pub fn sweep(&mut self, mut dead: impl FnMut(&T) -> bool) {
         for level in &mut self.levels {
             self.length -= level.sweep(&mut dead);
@@ -116,38 +157,76 @@ impl<T> Level<T> {
             next: BTreeSet::new(),
             resting: BTreeSet::new(),
             now: 0,
+            period: 0,
         }
     }
 
-    fn push(&mut self, share: Share, cost: u64, order: u64, job: T) {
-        let line = self.lines.entry(share.flow).or_insert_with(|| Line {
-            finish: 0,
-            jobs: VecDeque::new(),
-        });
-        let start = line.finish.max(self.now);
+    fn push(&mut self, job: Job<T>) {
+        let flow = job.share.flow;
+        let line = self.lines.entry(flow).or_insert_with(|| Line::at(self.now));
         if line.jobs.is_empty() {
-            self.resting.remove(&(line.finish, share.flow));
-            self.next.insert((start, order, share.flow));
+            self.resting.remove(&(line.tag, flow));
+            if line.tag < self.now {
+                (line.tag, line.since) = (self.now, self.now);
+            }
+            self.next.insert((line.tag, job.order, flow));
         }
-        line.finish = start + share.weight.stretch(cost.max(1));
-        line.jobs.push_back((start, order, job));
+        line.jobs.push_back(job);
     }
 
-    fn pop(&mut self) -> Option<T> {
+    fn pop(&mut self) -> Option<(T, Receipt)> {
         let (start, _, flow) = self.next.pop_first()?;
         self.now = start;
         let line = self.lines.get_mut(&flow)?;
-        let (_, _, job) = line.jobs.pop_front()?;
-        match line.jobs.front() {
-            Some((start, order, _)) => {
-                self.next.insert((*start, *order, flow));
-            }
-            None => {
-                self.resting.insert((line.finish, flow));
-            }
-        }
+        let Job {
+            share, cost, job, ..
+        } = line.jobs.pop_front()?;
+        line.tag = start + share.weight.stretch(cost.max(1));
+        let receipt = Receipt {
+            share,
+            cost,
+            start,
+            period: self.period,
+        };
+        self.file(flow);
         self.forget();
-        Some(job)
+        Some((job, receipt))
+    }
+
+    fn charge(&mut self, receipt: Receipt, actual: u64) {
+        if receipt.period != self.period {
+            return; // It was forgotten with all others.
+        }
+        let flow = receipt.share.flow;
+        let predicted = receipt.share.weight.stretch(receipt.cost.max(1));
+        let finish = receipt.start + receipt.share.weight.stretch(actual);
+        let line = self.lines.entry(flow).or_insert_with(|| Line::at(self.now));
+        let tag = if line.since > receipt.start {
+            // A rest has settled the job in the meantime, but for what reaches beyond it.
+            line.tag + finish.saturating_sub(line.since)
+        } else {
+            (line.tag + finish).saturating_sub(receipt.start + predicted)
+        };
+        let first = line.jobs.front().map(|job| job.order);
+        match first {
+            Some(order) => self.next.remove(&(line.tag, order, flow)),
+            None => self.resting.remove(&(line.tag, flow)),
+        };
+        // Not before what was taken last, so that the virtual time never goes back.
+        line.tag = tag.max(self.now);
+        self.file(flow);
+        self.forget();
+    }
+
+    /// Puts a line into the order it belongs to.
+    fn file(&mut self, flow: u32) {
+        let Some(line) = self.lines.get(&flow) else {
+            return;
+        };
+        match line.jobs.front() {
+            Some(first) => self.next.insert((line.tag, first.order, flow)),
+            None => self.resting.insert((line.tag, flow)),
+        };
     }
 
     /// Forgets the flows whose past has no more bearing on what comes.
@@ -156,6 +235,7 @@ impl<T> Level<T> {
             self.lines.clear();
             self.resting.clear();
             self.now = 0;
+            self.period += 1;
             return;
         }
         while let Some(&(finish, flow)) = self.resting.first()
@@ -172,15 +252,26 @@ impl<T> Level<T> {
         self.resting.clear();
         for (&flow, line) in &mut self.lines {
             let before = line.jobs.len();
-            line.jobs.retain(|(_, _, job)| !dead(job));
+            line.jobs.retain(|job| !dead(&job.job));
             dropped += before - line.jobs.len();
             match line.jobs.front() {
-                Some((start, order, _)) => self.next.insert((*start, *order, flow)),
-                None => self.resting.insert((line.finish, flow)),
+                Some(first) => self.next.insert((line.tag, first.order, flow)),
+                None => self.resting.insert((line.tag, flow)),
             };
         }
         self.forget();
         dropped
+    }
+}
+
+impl<T> Line<T> {
+    /// The line of a flow of which nothing is known.
+    fn at(now: Virtual) -> Self {
+        Self {
+            tag: now,
+            since: now,
+            jobs: VecDeque::new(),
+        }
     }
 }
 

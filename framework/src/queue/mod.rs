@@ -4,4 +4,4 @@ mod fair;
 #[cfg(all(test, not(loom)))]
 mod properties;
 
-pub use fair::FairQueue;
+pub use fair::{FairQueue, Receipt};

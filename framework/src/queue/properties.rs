@@ -19,11 +19,12 @@ fn rank() -> impl Strategy<Value = Rank> {
     prop::sample::select(Rank::ALL.to_vec())
 }
 
-/// A step of a random life: a job comes, one is taken, or some are swept.
+/// A step of a random life: a job comes, one is taken, one that was taken has cost something, or some are swept.
 #[derive(Clone, Debug)]
 enum Step {
     Push { flow: u32, cost: u64 },
     Pop,
+    Charge { actual: u64 },
     Sweep { divisor: u64 },
 }
 
@@ -31,6 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..6_u32, 0..1_000_000_u64).prop_map(|(flow, cost)| Step::Push { flow, cost }),
         3 => Just(Step::Pop),
+        2 => (0..10_000_000_u64).prop_map(|actual| Step::Charge { actual }),
         1 => (2..5_u64).prop_map(|divisor| Step::Sweep { divisor }),
     ];
     prop::collection::vec(step, 0..400)
@@ -46,6 +48,7 @@ proptest! {
         let mut queue = FairQueue::new();
         let mut lines: HashMap<u32, VecDeque<u64>> = HashMap::new();
         let mut number = 0_u64;
+        let mut receipts = VecDeque::new();
         for step in steps {
             match step {
                 Step::Push { flow, cost } => {
@@ -57,13 +60,19 @@ proptest! {
                 Step::Pop => {
                     let waiting = lines.iter().filter(|(_, line)| !line.is_empty());
                     let highest = waiting.map(|(flow, _)| ranks[*flow as usize]).min();
-                    match queue.pop() {
-                        Some((flow, number)) => {
+                    match queue.pop_with_receipt() {
+                        Some(((flow, number), receipt)) => {
+                            receipts.push_back(receipt);
                             prop_assert_eq!(Some(ranks[flow as usize]), highest);
                             let line = lines.get_mut(&flow).unwrap();
                             prop_assert_eq!(line.pop_front(), Some(number));
                         }
                         None => prop_assert_eq!(highest, None),
+                    }
+                }
+                Step::Charge { actual } => {
+                    if let Some(receipt) = receipts.pop_front() {
+                        queue.charge(receipt, actual);
                     }
                 }
                 Step::Sweep { divisor } => {
@@ -77,6 +86,9 @@ proptest! {
             prop_assert!(queue.flows() <= 6);
         }
         while queue.pop().is_some() {}
+        for receipt in receipts {
+            queue.charge(receipt, 1_000_000);
+        }
         prop_assert!(queue.is_empty());
         prop_assert_eq!(queue.flows(), 0, "an empty queue remembers nobody");
     }
@@ -98,6 +110,32 @@ proptest! {
         let bound = 1_000_000.0 * (per_weight[0] + per_weight[1]);
         while left[0] > 1 && left[1] > 1 {
             let (flow, cost) = queue.pop().unwrap();
+            let at = flow as usize - 1;
+            left[at] -= 1;
+            got[at] += cost as f64 * per_weight[at];
+            prop_assert!((got[0] - got[1]).abs() <= bound, "{got:?}, {bound}");
+        }
+    }
+
+    /// The same for what jobs really cost, if that is charged, however wrong the predictions were.
+    #[test]
+    fn charged_flows_share_the_real_cost_by_weight(
+        costs in prop::collection::vec((1..1_000_000_u64, 1..1_000_000_u64), 200),
+        weights in (1..=1000_u16, 1..=1000_u16),
+        predicted in (1..1_000_000_u64, 1..1_000_000_u64),
+    ) {
+        let mut queue = FairQueue::new();
+        for &(one, other) in &costs {
+            queue.push(share(1, weights.0, Rank::Normal), predicted.0, (1, one));
+            queue.push(share(2, weights.1, Rank::Normal), predicted.1, (2, other));
+        }
+        let mut left = [costs.len(), costs.len()];
+        let mut got = [0.0_f64; 2];
+        let per_weight = [1.0 / f64::from(weights.0), 1.0 / f64::from(weights.1)];
+        let bound = 1_000_000.0 * (per_weight[0] + per_weight[1]);
+        while left[0] > 1 && left[1] > 1 {
+            let ((flow, cost), receipt) = queue.pop_with_receipt().unwrap();
+            queue.charge(receipt, cost);
             let at = flow as usize - 1;
             left[at] -= 1;
             got[at] += cost as f64 * per_weight[at];
@@ -129,4 +167,91 @@ proptest! {
         }
         prop_assert!(false, "it never came");
     }
+}
+
+/// A flow that waits all the time, so that nothing is forgotten, and the tag that it gives the virtual time.
+fn with_background(jobs: u64) -> FairQueue<u32> {
+    let mut queue = FairQueue::new();
+    for _ in 0..jobs {
+        queue.push(share(1, 100, Rank::Normal), 100, 1);
+    }
+    queue
+}
+
+/// How many jobs of the background come before the next of another flow.
+fn background_before(queue: &mut FairQueue<u32>, flow: u32) -> usize {
+    let mut before = 0;
+    while let Some(next) = queue.pop() {
+        if next == flow {
+            break;
+        }
+        before += 1;
+    }
+    before
+}
+
+#[test]
+fn a_flow_that_cost_more_than_predicted_waits_for_it() {
+    let mut queue = with_background(100);
+    queue.push(share(2, 100, Rank::Normal), 100, 2);
+    assert_eq!(background_before(&mut queue, 2), 1);
+    queue.push(share(2, 100, Rank::Normal), 100, 2);
+    queue.pop();
+    let (flow, receipt) = queue.pop_with_receipt().unwrap();
+    assert_eq!(flow, 2);
+    queue.charge(receipt, 1_000);
+    queue.push(share(2, 100, Rank::Normal), 100, 2);
+    assert_eq!(background_before(&mut queue, 2), 10);
+}
+
+#[test]
+fn what_never_ran_costs_its_flow_nothing() {
+    let mut queue = with_background(100);
+    for _ in 0..10 {
+        queue.push(share(2, 100, Rank::Normal), 1_000, 2);
+    }
+    queue.pop();
+    for _ in 0..9 {
+        let (flow, receipt) = queue.pop_with_receipt().unwrap();
+        // The refund goes no further back than what was taken last, so the other flow may come in between once.
+        queue.charge(receipt, if flow == 2 { 0 } else { 100 });
+    }
+    assert!(background_before(&mut queue, 2) <= 2);
+
+    let mut swept = with_background(100);
+    for number in 0..11 {
+        swept.push(share(2, 100, Rank::Normal), 1_000, 2 + number);
+    }
+    swept.sweep(|flow| (2..12).contains(flow));
+    assert_eq!(background_before(&mut swept, 12), 1);
+}
+
+#[test]
+fn a_rest_settles_what_a_long_job_owes() {
+    let mut queue = with_background(100);
+    queue.pop();
+    queue.push(share(2, 100, Rank::Normal), 1, 2);
+    let (flow, receipt) = queue.pop_with_receipt().unwrap();
+    assert_eq!(flow, 2);
+    // While it runs, the other flow gets as much as it really costs.
+    for _ in 0..50 {
+        queue.pop();
+    }
+    queue.push(share(2, 100, Rank::Normal), 1, 2);
+    queue.charge(receipt, 5_000);
+    assert!(background_before(&mut queue, 2) <= 2);
+}
+
+#[test]
+fn a_receipt_of_a_time_that_is_forgotten_changes_nothing() {
+    let mut queue = with_background(1);
+    let (_, receipt) = queue.pop_with_receipt().unwrap();
+    queue.push(share(2, 100, Rank::Normal), 100, 2);
+    queue.charge(receipt, u64::MAX);
+    queue.push(share(1, 100, Rank::Normal), 100, 1);
+    queue.push(share(2, 100, Rank::Normal), 100, 2);
+    assert_eq!(
+        [queue.pop(), queue.pop(), queue.pop()],
+        [Some(2), Some(1), Some(2)]
+    );
 }
