@@ -21,13 +21,17 @@ mod server;
 mod settings;
 mod usage;
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Instant};
 
 use crate::{
     report::results::Results,
     scenario::Scenario,
     settings::{Cli, Settings},
+    usage::Machine,
 };
+
+/// Cores that others may use before a measurement is said to be disturbed.
+const DISTURBED: f64 = 0.1;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -72,7 +76,15 @@ fn run(scenario: &Scenario, settings: &Settings) -> io::Result<Results> {
                 settings.rounds,
                 alternative.name(),
             );
-            let readings = (scenario.measure)(settings, alternative)?;
+            let (start, before) = (Instant::now(), Machine::now()?);
+            let mut readings = (scenario.measure)(settings, alternative)?;
+            let others = Machine::now()?.others_since(before).as_secs_f64();
+            let others = others / start.elapsed().as_secs_f64();
+            if others > DISTURBED {
+                readings.notes.push(format!(
+                    "round {round}: processes that do not belong to this run used {others:.2} cores meanwhile",
+                ));
+            }
             results.add(scenario.name, alternative, readings);
         }
     }

@@ -3,7 +3,7 @@
 use std::{fs, io, time::Duration};
 
 /// The unit of CPU times in `/proc/PID/stat`: `USER_HZ`, which is 100 on every common architecture.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MS: u64 = 10;
 
 /// A look at a process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,19 +34,58 @@ impl Usage {
         };
         // The program's name may hold spaces; what follows its closing bracket does not.
         let times = stat.rsplit_once(')')?.1;
-        let ticks: u32 = times
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|ticks| ticks.parse::<u32>().ok())
-            .sum::<Option<u32>>()?;
         Some(Self {
             resident: field("VmRSS:")? / 1024.0,
             peak: field("VmHWM:")? / 1024.0,
             threads: field("Threads:")?,
-            cpu: TICK * ticks,
+            cpu: ticks(times.split_whitespace().skip(11).take(2))?,
         })
     }
+}
+
+/// CPU time so far of this process with the processes it has waited for, and of the whole machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    ours: Duration,
+    all: Duration,
+}
+
+impl Machine {
+    /// Looks now.
+    pub(crate) fn now() -> io::Result<Self> {
+        let ours = fs::read_to_string("/proc/self/stat")?;
+        let all = fs::read_to_string("/proc/stat")?;
+        Self::parse(&ours, &all)
+            .ok_or_else(|| io::Error::other("the kernel's report cannot be read"))
+    }
+
+    /// CPU time since `before` that neither this process nor the processes it has waited for used.
+    pub(crate) fn others_since(self, before: Self) -> Duration {
+        (self.all - before.all).saturating_sub(self.ours - before.ours)
+    }
+
+    fn parse(ours: &str, all: &str) -> Option<Self> {
+        let times = ours.rsplit_once(')')?.1;
+        // Of its own and of its children: user and system time each.
+        let ours = ticks(times.split_whitespace().skip(11).take(4))?;
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are part of user and nice.
+        let all = all.lines().next()?.split_whitespace().skip(1).take(8);
+        let busy = all
+            .enumerate()
+            .filter(|(at, _)| !matches!(at, 3 | 4))
+            .map(|(_, ticks)| ticks);
+        Some(Self {
+            ours,
+            all: ticks(busy)?,
+        })
+    }
+}
+
+fn ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Duration> {
+    let ticks: u64 = fields
+        .map(|field| field.parse::<u64>().ok())
+        .sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * TICK_MS))
 }
 
 #[cfg(test)]
@@ -60,5 +99,16 @@ mod tests {
         let usage = Usage::parse(status, stat).expect("parses");
         assert_eq!((usage.resident, usage.peak, usage.threads), (2.0, 4.0, 7.0));
         assert_eq!(usage.cpu, Duration::from_millis(420));
+    }
+
+    #[test]
+    fn what_others_used_is_what_is_left() {
+        let machine = |user: u32, ours: u32| {
+            let all = format!("cpu  {user} 1 2 9999 8888 3 4 5 0 0\ncpu0 1 1\n");
+            let stat = format!("1 (x) S 0 1 1 0 -1 0 0 0 0 0 {ours} 1 2 3 20 0");
+            Machine::parse(&stat, &all).expect("parses")
+        };
+        let others = machine(300, 60).others_since(machine(100, 10));
+        assert_eq!(others, Duration::from_millis(1_500));
     }
 }

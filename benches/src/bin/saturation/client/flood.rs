@@ -78,10 +78,11 @@ async fn drive(state: Rc<State>, start: Instant) {
         if due > Instant::now() {
             sleep_until(due.into()).await;
         }
-        state.pending.borrow_mut().push_back(due);
         if state.outstanding.get() < state.flood.outstanding {
             state.outstanding.update(|count| count + 1);
-            senders.spawn_local(send_while_due(Rc::clone(&state)));
+            senders.spawn_local(send_while_due(Rc::clone(&state), due));
+        } else {
+            state.pending.borrow_mut().push_back(due);
         }
         while senders.try_join_next().is_some() {}
     }
@@ -100,13 +101,13 @@ async fn drive(state: Rc<State>, start: Instant) {
     }
 }
 
-/// Sends what is due, one after the other, until nothing waits any more.
-async fn send_while_due(state: Rc<State>) {
-    loop {
-        let due = state.pending.borrow_mut().pop_front();
-        let Some(due) = due else { break };
+/// Sends what was due at `due`, then what has waited longest, until nothing waits any more.
+async fn send_while_due(state: Rc<State>, due: Instant) {
+    let mut next = Some(due);
+    while let Some(due) = next {
         let record = state.send(due).await;
         state.records.borrow_mut().push(record);
+        next = state.pending.borrow_mut().pop_front();
     }
     state.outstanding.update(|count| count - 1);
 }
