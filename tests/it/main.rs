@@ -11,4 +11,5 @@ mod logs;
 mod panics;
 mod plugin;
 mod responsive;
+mod saturation;
 mod tidy;
