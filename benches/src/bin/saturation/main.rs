@@ -81,9 +81,7 @@ fn run(scenario: &Scenario, settings: &Settings) -> io::Result<Results> {
             let others = Machine::now()?.others_since(before).as_secs_f64();
             let others = others / start.elapsed().as_secs_f64();
             if others > DISTURBED {
-                readings.notes.push(format!(
-                    "round {round}: processes that do not belong to this run used {others:.2} cores meanwhile",
-                ));
+                readings.disturbed = Some(others);
             }
             results.add(scenario.name, alternative, readings);
         }

@@ -44,6 +44,8 @@ pub(crate) struct Readings {
     pub(crate) phases: Vec<Phase>,
     /// What a table does not show and a reader should know.
     pub(crate) notes: Vec<String>,
+    /// Cores that processes which do not belong to the run used meanwhile, if that is enough to disturb it.
+    pub(crate) disturbed: Option<f64>,
     /// What must never happen, whatever the machine.
     pub(crate) broken: Vec<String>,
 }

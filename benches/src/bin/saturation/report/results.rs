@@ -22,6 +22,7 @@ struct Series {
 pub(crate) struct Results {
     series: Vec<Series>,
     notes: Vec<String>,
+    disturbed: f64,
     broken: Vec<String>,
 }
 
@@ -48,6 +49,12 @@ impl Results {
             }
         }
         let name = alternative.name();
+        if let Some(cores) = readings.disturbed {
+            self.disturbed = self.disturbed.max(cores);
+            self.notes.push(format!(
+                "{name}: processes that do not belong to this run used {cores:.2} cores meanwhile"
+            ));
+        }
         let notes = readings.notes.into_iter();
         self.notes
             .extend(notes.map(|note| format!("{name}, {note}")));
@@ -117,6 +124,12 @@ impl Results {
             of(Verdict::Missed),
             of(Verdict::Open),
         );
+        if self.disturbed > 0.0 {
+            println!(
+                "the machine was not quiet (up to {:.2} cores used by others): neither an ok nor a miss above proves anything",
+                self.disturbed,
+            );
+        }
     }
 
     fn rows(&self, phase: &str) -> Vec<Row> {
