@@ -1,7 +1,10 @@
 //! The book of one lane: what waits there and what runs, and how long a job would wait that came now.
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU64, AtomicUsize,
+        Ordering::{AcqRel, Relaxed},
+    },
     time::Duration,
 };
 
@@ -36,6 +39,9 @@ struct RankBook {
     nanos: AtomicU64,
     /// The sum of the weights of the flows that have something waiting.
     weights: AtomicUsize,
+    /// What the first jobs of flows cost that came when nothing of their flow was waiting, and still wait. A newcomer is
+    /// one of them and comes behind them, whatever the shares are.
+    firsts: AtomicU64,
 }
 
 impl Backlog {
@@ -76,8 +82,15 @@ impl Backlog {
 
     /// A job that was admitted is queued now, and will probably cost so many nanoseconds.
     pub fn enter(&self, flow: &Flow, cost: u64) {
-        self.gauge(flow).nanos.fetch_add(cost, Relaxed);
-        self.rank(flow).nanos.fetch_add(cost, Relaxed);
+        let (gauge, rank) = (self.gauge(flow), self.rank(flow));
+        gauge.nanos.fetch_add(cost, Relaxed);
+        rank.nanos.fetch_add(cost, Relaxed);
+        if gauge.queued.load(Relaxed) == 1 {
+            // Put in before it is shown, so that whoever takes it out again finds it in.
+            rank.firsts.fetch_add(cost, Relaxed);
+            let before = gauge.first.swap(cost, AcqRel);
+            rank.firsts.fetch_sub(before, Relaxed);
+        }
     }
 
     /// A job comes from another lane, where it was admitted.
@@ -96,12 +109,16 @@ impl Backlog {
 
     /// A queued job leaves without having begun.
     pub fn leave(&self, flow: &Flow, cost: u64) {
-        let gauge = self.gauge(flow);
+        let (gauge, rank) = (self.gauge(flow), self.rank(flow));
         gauge.nanos.fetch_sub(cost, Relaxed);
-        self.rank(flow).nanos.fetch_sub(cost, Relaxed);
+        rank.nanos.fetch_sub(cost, Relaxed);
+        if gauge.first.load(Relaxed) > 0 {
+            let first = gauge.first.swap(0, AcqRel);
+            rank.firsts.fetch_sub(first, Relaxed);
+        }
         if gauge.queued.fetch_sub(1, Relaxed) == 1 {
             let weight = usize::from(flow.weight().get());
-            self.rank(flow).weights.fetch_sub(weight, Relaxed);
+            rank.weights.fetch_sub(weight, Relaxed);
         }
         self.queued.fetch_sub(1, Relaxed);
     }
@@ -121,9 +138,10 @@ impl Backlog {
 
     /// How long a job of `flow` would wait for its beginning that came now.
     ///
-    /// That is the time in which the lane works off what comes before it: all that waits in its rank and above, or, if
-    /// that is less, what its fair share makes of what its own flow has waiting; and half of what runs now. How fast the
-    /// lane works that off is measured, in predicted nanoseconds, so wrong predictions correct themselves.
+    /// That is the time in which the lane works off what comes before it: all that waits above its rank; in its rank what
+    /// its fair share makes of what its own flow has waiting, or the jobs of flows that came when they had nothing
+    /// waiting, as it may be one of them, whichever is more, but no more than all that waits there; and half of what runs
+    /// now. How fast the lane works that off is measured, in predicted nanoseconds, so wrong predictions correct themselves.
     #[must_use]
     pub fn projected_delay(&self, flow: &Flow) -> Duration {
         if self.queued() == 0 && self.running.load(Relaxed) < self.threads {
@@ -138,7 +156,8 @@ impl Backlog {
         let weight = u128::from(flow.weight().get());
         let weights = (beside.weights.load(Relaxed) as u128).max(weight);
         let fair = u64::try_from(u128::from(own) * weights / weight).unwrap_or(u64::MAX);
-        let beside = beside.nanos.load(Relaxed).min(fair);
+        let ahead = fair.max(beside.firsts.load(Relaxed));
+        let beside = beside.nanos.load(Relaxed).min(ahead);
         let running = self.running_nanos.load(Relaxed) / 2;
         self.drain
             .time_for(above.saturating_add(beside).saturating_add(running))

@@ -2,15 +2,15 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 /// A window is at least so long and has at least so many jobs in it, or is very long.
 const SHORT: u64 = Duration::from_millis(100).as_nanos() as u64;
-const JOBS: u32 = 8;
+const JOBS: i64 = 8;
 const LONG: u64 = Duration::from_secs(5).as_nanos() as u64;
 
 /// The rate is kept as a whole number of 65,536ths.
@@ -19,22 +19,39 @@ const ONE: f64 = 65_536.0;
 /// The rate is never taken to be further off the number of threads than by this factor, whatever the predictions were.
 const FARTHEST: f64 = 1_000.0;
 
+/// Without a measurement the rate goes by this part of the distance back to the number of threads, once in `SHORT`.
+const FADE: f64 = 8.0;
+
 /// Predicted nanoseconds worked off in one nanosecond.
 ///
 /// A lane with two threads and right predictions works off two. If every job costs three times its prediction, that
 /// comes out as two thirds, and a delay that is projected with it is right again: wrong predictions correct themselves.
+///
+/// A lane that is not busy can't be measured, and one with a rate that is far too low might refuse so much that it never
+/// gets busy again, though the predictions have become right since. So what was measured fades while the lane has idle
+/// threads.
 #[derive(Debug)]
 pub(super) struct Drain {
     threads: f64,
     rate: AtomicU64,
+    /// Predicted nanoseconds and jobs that were worked off so far, modulo 2^64.
+    nanos: AtomicU64,
+    jobs: AtomicU64,
+    /// Whether the lane was short of jobs since somebody last looked at the window.
+    short_of_jobs: AtomicBool,
+    /// Never waited for: a thread that sleeps with it would hold up all others. Who doesn't get it has counted already.
     window: Mutex<Window>,
 }
 
 #[derive(Debug, Default)]
 struct Window {
+    /// When it began; `None` while the lane is short of jobs.
     since: Option<u64>,
+    /// What the counters were then.
     nanos: u64,
-    jobs: u32,
+    jobs: u64,
+    /// When the rate last faded.
+    faded: u64,
 }
 
 impl Drain {
@@ -43,42 +60,64 @@ impl Drain {
         Self {
             threads,
             rate: AtomicU64::new((threads * ONE) as u64),
+            nanos: AtomicU64::new(0),
+            jobs: AtomicU64::new(0),
+            short_of_jobs: AtomicBool::new(false),
             window: Mutex::default(),
         }
     }
 
     /// A job of a predicted cost has ended. `saturated` says whether others still wait; without that the lane had idle
     /// threads, perhaps, and what it did says nothing of what it can do.
-    pub(super) fn completed(&self, nanos: u64, now: u64, saturated: bool) {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(since) = window.since.filter(|_| saturated) else {
-            *window = Window {
-                since: saturated.then_some(now),
-                ..Window::default()
-            };
+    pub(super) fn completed(&self, cost: u64, now: u64, saturated: bool) {
+        let nanos = self.nanos.fetch_add(cost, Relaxed).wrapping_add(cost);
+        let jobs = self.jobs.fetch_add(1, Relaxed).wrapping_add(1);
+        if !saturated {
+            self.short_of_jobs.store(true, Relaxed);
+        }
+        let Ok(mut window) = self.window.try_lock() else {
             return;
         };
-        window.nanos = window.nanos.saturating_add(nanos);
-        window.jobs += 1;
+        let whole = !self.short_of_jobs.swap(false, Relaxed);
+        let Some(since) = window.since.filter(|_| whole) else {
+            window.since = saturated.then_some(now);
+            (window.nanos, window.jobs) = (nanos, jobs);
+            if !saturated && now.saturating_sub(window.faded) >= SHORT {
+                window.faded = now;
+                self.fade();
+            }
+            return;
+        };
         let passed = now.saturating_sub(since);
-        if (passed >= SHORT && window.jobs >= JOBS) || passed >= LONG {
-            self.learn(window.nanos as f64 / passed as f64);
-            *window = Window {
-                since: Some(now),
-                ..Window::default()
-            };
+        // Whoever counted later may have looked earlier, and then there is nothing yet.
+        let did = nanos.wrapping_sub(window.nanos).cast_signed().max(0);
+        let many = jobs.wrapping_sub(window.jobs).cast_signed() >= JOBS;
+        if (passed >= SHORT && many) || passed >= LONG {
+            self.learn(did as f64 / passed as f64);
+            window.since = Some(now);
+            (window.nanos, window.jobs) = (nanos, jobs);
         }
     }
 
     /// How long a lane takes to work that much off.
     pub(super) fn time_for(&self, nanos: u64) -> Duration {
-        let rate = self.rate.load(Relaxed) as f64 / ONE;
-        Duration::from_secs_f64((nanos as f64 / 1e9 / rate).min(1e9))
+        Duration::from_secs_f64((nanos as f64 / 1e9 / self.rate()).min(1e9))
     }
 
     fn learn(&self, measured: f64) {
-        let old = self.rate.load(Relaxed) as f64 / ONE;
-        let rate = f64::midpoint(old, measured);
+        self.set(f64::midpoint(self.rate(), measured));
+    }
+
+    fn fade(&self) {
+        let rate = self.rate();
+        self.set(rate + (self.threads - rate) / FADE);
+    }
+
+    fn rate(&self) -> f64 {
+        self.rate.load(Relaxed) as f64 / ONE
+    }
+
+    fn set(&self, rate: f64) {
         let rate = rate.clamp(self.threads / FARTHEST, self.threads * FARTHEST);
         self.rate.store((rate * ONE) as u64, Relaxed);
     }

@@ -85,6 +85,8 @@ pub(super) struct Gauge {
     pub(super) queued: AtomicUsize,
     /// What they will probably cost, in nanoseconds.
     pub(super) nanos: AtomicU64,
+    /// What the first of them costs, if nothing waited when it came and nothing has begun or left since; otherwise 0.
+    pub(super) first: AtomicU64,
 }
 
 impl Flow {

@@ -2,7 +2,7 @@
 //!
 //! A [`Flow`] is a route, or whatever else is to have a fair share. A [`Backlog`] is the book of one lane: what waits, what
 //! runs, and how fast it is worked off. All of it is atomics that event loops and lane threads write to; the one lock is
-//! taken by lane threads only, after a job. There is no clock in here, times come in as arguments.
+//! tried by lane threads only, after a job, and never waited for. There is no clock in here, times come in as arguments.
 
 mod backlog;
 mod drain;

@@ -1,6 +1,13 @@
 //! The books balance, the bound holds, and what is projected is what comes.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 
@@ -50,12 +57,43 @@ fn a_flood_delays_itself_and_not_its_neighbour() {
         queue(&book, &flood, 10 * MS);
     }
     assert!(near(book.projected_delay(&flood), Duration::from_secs(10)));
-    assert!(book.projected_delay(&small) < Duration::from_millis(10));
+    // The first of the flood came when nothing waited, as this one does now, and comes before it.
+    assert!(near(
+        book.projected_delay(&small),
+        Duration::from_millis(10)
+    ));
+    book.begin(&flood, 10 * MS);
+    // Now only half of what runs does.
+    assert!(near(book.projected_delay(&small), Duration::from_millis(5)));
+    book.end(10 * MS, 0);
     // Once it has something waiting, both get half.
     queue(&book, &small, 10 * MS);
     assert!(near(
         book.projected_delay(&small),
         Duration::from_millis(20)
+    ));
+}
+
+#[test]
+fn many_flows_with_a_job_each_are_a_queue_like_any_other() {
+    let book = Backlog::new(0, 1);
+    let flows: Vec<_> = (0..100).map(|_| Flow::unnamed()).collect();
+    for flow in &flows {
+        queue(&book, flow, 10 * MS);
+    }
+    let newcomer = Flow::unnamed();
+    assert!(near(
+        book.projected_delay(&newcomer),
+        Duration::from_secs(1)
+    ));
+    for flow in &flows {
+        book.leave(flow, 10 * MS);
+    }
+    queue(&book, &flows[0], 10 * MS);
+    queue(&book, &flows[0], 10 * MS);
+    assert!(near(
+        book.projected_delay(&newcomer),
+        Duration::from_millis(10)
     ));
 }
 
@@ -99,6 +137,34 @@ fn wrong_predictions_correct_themselves() {
         let delay = book.projected_delay(&flow);
         let truth = Duration::from_nanos(10 * actual * MS);
         assert!(near(delay, truth), "{delay:?} instead of {truth:?}");
+    }
+}
+
+/// A lane under a light load of rightly predicted jobs, in which no job waits.
+fn run_idle(book: &Backlog, flow: &Flow, cost: u64, jobs: u64) {
+    for n in 0..jobs {
+        queue(book, flow, cost);
+        book.begin(flow, cost);
+        book.end(cost, 1_000_000 * MS + n * 2 * cost);
+    }
+}
+
+#[test]
+fn wrong_predictions_are_forgotten_when_they_have_become_right() {
+    for (predicted, actual) in [(1, 500), (500, 1)] {
+        let book = Backlog::new(0, 1);
+        let flow = Flow::unnamed();
+        run_saturated(&book, &flow, predicted * MS, actual * MS, 1_000);
+        book.leave(&flow, predicted * MS);
+        let untouched = Flow::unnamed();
+        queue(&book, &untouched, 100 * MS);
+        let wrong = book.projected_delay(&untouched);
+        assert!(!near(wrong, Duration::from_millis(100)), "{wrong:?}");
+        book.leave(&untouched, 100 * MS);
+        run_idle(&book, &flow, 100 * MS, 100);
+        queue(&book, &untouched, 100 * MS);
+        let delay = book.projected_delay(&untouched);
+        assert!(near(delay, Duration::from_millis(100)), "{delay:?}");
     }
 }
 
@@ -186,8 +252,47 @@ fn the_bound_holds_and_all_gauges_return_to_zero() {
         // Whatever were left of nanoseconds or weights would show once something waits.
         queue(&book, flow, 4 * MS);
         assert!(near(book.projected_delay(flow), Duration::from_millis(1)));
+        queue(&book, flow, 4 * MS);
+        book.begin(flow, 4 * MS);
+        // One of 4 ms waits, but not before a newcomer, and half of another is left.
+        assert!(near(
+            book.projected_delay(&Flow::unnamed()),
+            Duration::from_micros(500)
+        ));
+        book.end(4 * MS, 0);
         book.leave(flow, 4 * MS);
     }
+}
+
+/// Whoever doesn't get the window has counted all the same, so nothing is missing from the rate.
+#[test]
+fn the_rate_is_right_though_many_threads_measure_it() {
+    const THREADS: u64 = 4;
+    let book = Backlog::new(0, THREADS as usize);
+    let flow = Flow::unnamed();
+    for _ in 0..THREADS {
+        queue(&book, &flow, MS);
+    }
+    let clock = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    queue(&book, &flow, MS);
+                    book.begin(&flow, MS);
+                    // Each job takes 3 ms of one of four threads.
+                    let now = clock.fetch_add(3 * MS / THREADS, Relaxed);
+                    book.end(MS, now);
+                }
+            });
+        }
+    });
+    for _ in 0..THREADS {
+        book.leave(&flow, MS);
+    }
+    queue(&book, &flow, 400 * MS);
+    let delay = book.projected_delay(&flow);
+    assert!(near(delay, Duration::from_millis(300)), "{delay:?}");
 }
 
 proptest! {
