@@ -85,7 +85,7 @@ impl Default for OffloadBuilder {
             unknown: Placement::Lane,
             queue_bound: 1024,
             short_limit: Duration::from_millis(10),
-            patience: (Duration::from_millis(500), 10, Duration::from_secs(30)),
+            patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
             priorities: (Priority::background(), Priority::Idle),
             deadline_header: None,
             serving: Vec::new(),
@@ -155,7 +155,7 @@ impl OffloadBuilder {
     }
 
     /// How long a request may wait for its beginning on a lane: `factor` times what it will probably cost, but at least
-    /// `least` and at most `most`. Default: 500 ms, 10, 30 s.
+    /// `least` and at most `most`. Default: 500 ms, 16, 30 s.
     ///
     /// A request that would probably wait for more than half of that is refused with a 503 before it is queued, so that
     /// hardly any has to be refused after a wait for nothing: one that has waited for all of it is refused instead of

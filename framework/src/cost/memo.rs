@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -24,6 +24,7 @@ struct Place(u64);
 /// It has no locks. Of two threads that write to the same place at a time, one may lose its sample.
 pub(crate) struct CostMemo {
     places: Box<[AtomicU64]>,
+    doubts: AtomicU32,
 }
 
 impl CostMemo {
@@ -49,6 +50,16 @@ impl CostMemo {
     /// Takes in that such a job costs at least so much, because one has and is not at its end.
     pub(crate) fn at_least(&self, key: u64, cost: Duration) {
         self.update(key, |old| old.map_or(cost, |old| old.max(cost)));
+    }
+
+    /// Takes in that such a job was refused, so that nothing was learned of it.
+    ///
+    /// What is only ever refused, because it was once found dear, would otherwise stay dear for ever. So each eighth refusal
+    /// takes a 32nd off what is remembered; runs put that right again.
+    pub(crate) fn doubt(&self, key: u64) {
+        if self.predict(key).is_some() && self.doubts.fetch_add(1, Relaxed).is_multiple_of(8) {
+            self.update(key, |old| old.map_or(Duration::ZERO, |old| old - old / 32));
+        }
     }
 
     fn update(&self, key: u64, next: impl Fn(Option<Duration>) -> Duration) {
@@ -117,6 +128,7 @@ impl Default for CostMemo {
         let places = std::iter::repeat_with(AtomicU64::default);
         Self {
             places: places.take(SETS * WAYS).collect(),
+            doubts: AtomicU32::new(0),
         }
     }
 }
@@ -184,6 +196,21 @@ mod tests {
             memo.predict(7 << 30).unwrap(),
             Duration::from_millis(20)
         ));
+    }
+
+    #[test]
+    fn what_is_only_refused_is_doubted_until_it_is_tried_again() {
+        let memo = CostMemo::default();
+        memo.record(5 << 30, Duration::from_millis(500));
+        let mut refusals = 0;
+        while memo.predict(5 << 30).unwrap() > Duration::from_millis(10) {
+            memo.doubt(5 << 30);
+            refusals += 1;
+            assert!(refusals < 10_000);
+        }
+        assert!(refusals > 500, "{refusals}");
+        memo.doubt(6 << 30);
+        assert_eq!(memo.predict(6 << 30), None, "nothing is known of it");
     }
 
     #[test]

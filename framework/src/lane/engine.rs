@@ -127,14 +127,9 @@ impl Shared {
         }
     }
 
-    /// If the work of thread `index` began at `latest` or before, lends its slot, sets its thread back behind all others
-    /// for the rest of it, and remembers that it costs at least `quantum`. `None` if there was nothing to do.
-    pub(crate) fn set_back_if_overdue(
-        &self,
-        index: usize,
-        latest: u64,
-        quantum: Duration,
-    ) -> Option<Wanted> {
+    /// Sets thread `index` behind all others for the rest of the work that it began then, and remembers what that has cost so
+    /// far. False if that work has ended.
+    pub(crate) fn set_back(&self, index: usize, began: u64, cost: Duration) -> bool {
         let thread = &self.threads[index];
         let key = thread.key.load(Ordering::Relaxed);
         // Held across both steps, so that a thread whose work ends in between finds itself set back, and not later.
@@ -142,7 +137,9 @@ impl Shared {
             .set_back
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let wanted = self.gate.mark_overdue(index, latest)?;
+        if !self.gate.is_overdue_since(index, began) {
+            return false;
+        }
         if let Some(os) = thread.os.get()
             && os::can_restore()
         {
@@ -150,9 +147,9 @@ impl Shared {
         }
         drop(set_back);
         if key != 0 {
-            self.memo.at_least(key, quantum);
+            self.memo.at_least(key, cost);
         }
-        Some(wanted)
+        true
     }
 
     fn attend(&self, arrival: Arrival) {

@@ -221,6 +221,16 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         })
     }
 
+    /// When what thread `index` has at hand began; `None` if it has nothing.
+    pub(crate) fn began(&self, index: usize) -> Option<u64> {
+        self.tenures[index].began()
+    }
+
+    /// Whether thread `index` still has at hand what began then, marked as overdue.
+    pub(crate) fn is_overdue_since(&self, index: usize, began: u64) -> bool {
+        self.tenures[index].is_overdue_since(began)
+    }
+
     /// All that thread `index` does when it arrives. What it returns has to be done for it.
     pub(crate) fn attend(
         &self,

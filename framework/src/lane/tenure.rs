@@ -74,6 +74,20 @@ impl Tenure {
             .then_some(lent)
     }
 
+    /// When the present piece of work began; `None` at rest.
+    pub(crate) fn began(&self) -> Option<u64> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            word => Some(word >> FLAGS),
+        }
+    }
+
+    /// Whether the piece of work that began then is still under way and was marked, so that its end will be told of it.
+    pub(crate) fn is_overdue_since(&self, began: u64) -> bool {
+        let word = self.0.load(Ordering::SeqCst);
+        word >> FLAGS == began && word & OVERDUE != 0
+    }
+
     pub(crate) fn is_at_work(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }

@@ -90,6 +90,7 @@ impl Watch {
         // Found out by trying, which takes a moment: better now than while a job is overdue.
         os::can_restore();
         let mut quiet_looks = 0;
+        let mut sights = vec![Sight::default(); shared.gate.threads()];
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
                 thread::park_timeout(self.quantum / LOOKS_A_QUANTUM);
@@ -101,7 +102,7 @@ impl Watch {
             }
             if shared.gate.is_at_work() {
                 quiet_looks = 0;
-                self.look(shared, engine);
+                self.look(shared, engine, &mut sights);
             } else {
                 quiet_looks += 1;
             }
@@ -119,18 +120,56 @@ impl Watch {
         true
     }
 
-    fn look(&self, shared: &Shared, engine: &Weak<Engine>) {
+    fn look(&self, shared: &Shared, engine: &Weak<Engine>, sights: &mut [Sight]) {
         let now = shared.now();
-        let quantum = u64::try_from(self.quantum.as_nanos()).unwrap_or(u64::MAX);
+        let quantum = nanos(self.quantum);
         let latest = now.saturating_sub(quantum);
-        for index in 0..shared.gate.threads() {
-            if let Some(wanted) = shared.set_back_if_overdue(index, latest, self.quantum)
+        for (index, sight) in sights.iter_mut().enumerate() {
+            let Some(began) = shared.gate.began(index) else {
+                continue;
+            };
+            let os = shared.threads[index].os.get();
+            let used = os.and_then(os::cpu_time);
+            if sight.began != began {
+                *sight = Sight {
+                    began,
+                    used,
+                    set_back: false,
+                };
+            }
+            if began > latest {
+                continue;
+            }
+            if let Some(wanted) = shared.gate.mark_overdue(index, latest)
                 && let Some(engine) = engine.upgrade()
             {
                 engine.provide(wanted);
             }
+            // A thread that merely waits, or that the kernel has set aside, is stood in for, but it is not what is long.
+            let computed = match (used, sight.used) {
+                (Some(now), Some(then)) => now.saturating_sub(then),
+                _ => Duration::from_nanos(now - began),
+            };
+            if !sight.set_back && computed > self.quantum / 2 {
+                sight.set_back = shared.set_back(index, began, computed);
+            }
         }
     }
+}
+
+/// What the watch saw when it first saw a thread's present work.
+#[derive(Clone, Copy, Default)]
+struct Sight {
+    /// When that work began.
+    began: u64,
+    /// The CPU time that the thread had used by then, if the system tells.
+    used: Option<Duration>,
+    /// Whether the thread was set back for it.
+    set_back: bool,
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Watch {

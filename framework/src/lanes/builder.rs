@@ -38,7 +38,7 @@ const MORE_SPARES: usize = 4;
 /// | [`spare_threads`](Self::spare_threads) | 4 more than `threads` | 0 to 4,096 |
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
-/// | [`patience`](Self::patience) | 500 ms, 10 times the cost, 30 s | least not above most |
+/// | [`patience`](Self::patience) | 500 ms, 16 times the cost, 30 s | least not above most |
 /// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
 #[must_use = "a builder does nothing until `build`"]
 pub struct LanesBuilder {
@@ -64,7 +64,7 @@ impl LanesBuilder {
             short_limit: Duration::from_millis(10),
             patience: Patience::Proportional {
                 least: Duration::from_millis(500),
-                factor: 10,
+                factor: 16,
                 most: Duration::from_secs(30),
             },
             short_priority: Priority::background(),

@@ -217,7 +217,13 @@ impl Lanes {
         F: FnOnce() + Send + 'static,
     {
         let (lane, arrival) = self.place(terms);
-        lane.submit_as(arrival, f)
+        let submitted = lane.submit_as(arrival, f);
+        if submitted.is_err()
+            && let Some(key) = terms.key.get()
+        {
+            self.inner.memo.doubt(key);
+        }
+        submitted
     }
 
     /// How long a job on these terms would wait that came now.

@@ -2,6 +2,8 @@
 //!
 //! The calls exist there too. But what isn't compiled and measured where this project is made has no place in it.
 
+use std::time::Duration;
+
 use super::{Priority, refused::Refused};
 
 /// No thread can be named here.
@@ -30,6 +32,11 @@ impl Setting {
     pub(super) fn with(self, _priority: Priority) -> Self {
         self
     }
+}
+
+/// What a thread has used of the CPUs is not known here.
+pub(super) fn cpu_time(_thread: Id) -> Option<Duration> {
+    None
 }
 
 /// Gives the calling thread a priority: a no-op on these platforms.

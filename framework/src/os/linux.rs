@@ -1,9 +1,10 @@
 //! Linux: policy, niceness and slice of one thread, by `sched_setattr`, which alone can set all three.
 
-use std::{io, mem, sync::OnceLock};
+use std::{io, mem, sync::OnceLock, time::Duration};
 
 use nix::{
     libc::{self, c_long, pid_t, sched_attr},
+    time::{ClockId, clock_gettime},
     unistd::{getpid, gettid},
 };
 
@@ -28,6 +29,15 @@ impl Id {
     pub(super) fn current() -> Self {
         Self(gettid().as_raw())
     }
+}
+
+/// The CPU time of any thread, by the clock that the kernel has for each.
+pub(super) fn cpu_time(Id(id): Id) -> Option<Duration> {
+    // The number of a thread's clock, as the C library makes it: the complement of the thread's, and the kind in the lower
+    // bits (per thread, scheduler's time).
+    const THREAD_AND_SCHEDULED: libc::clockid_t = 4 | 2;
+    let clock = ClockId::from_raw((!id << 3) | THREAD_AND_SCHEDULED);
+    clock_gettime(clock).ok().map(Duration::from)
 }
 
 /// How the kernel schedules a thread.

@@ -23,4 +23,4 @@ mod system;
 pub use budget::CpuBudget;
 pub use priority::{Nice, Priority};
 
-pub(crate) use thread::{ThreadRef, apply, can_restore, demote, restore};
+pub(crate) use thread::{ThreadRef, apply, can_restore, cpu_time, demote, restore};

@@ -9,6 +9,7 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use super::{
@@ -73,6 +74,12 @@ pub(crate) fn demote(thread: &ThreadRef) -> Result<(), Refused> {
     system::write(id, now.idle())?;
     state.before.get_or_insert(now);
     Ok(())
+}
+
+/// The CPU time that a thread has used since it began, if the system tells.
+pub(crate) fn cpu_time(thread: &ThreadRef) -> Option<Duration> {
+    let state = thread.lock(); // I1
+    system::cpu_time(state.id?)
 }
 
 /// Gives a thread that was set back its lane's priority again, at best by itself.

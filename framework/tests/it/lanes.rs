@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use offload_core::{JobHandle, JobKey, Lanes, LanesBuilder, Terms};
+use offload_core::{JobHandle, Lanes, LanesBuilder, Terms};
 
 use crate::support::Gate;
 
@@ -86,12 +86,4 @@ fn submit_all(
 
 fn this_thread() -> String {
     thread::current().name().unwrap_or_default().to_owned()
-}
-
-/// Whether the lanes have learned that jobs of that key are long. Asking leaves nothing behind but a job that was removed.
-fn is_known_as_long(lanes: &Lanes, key: JobKey) -> bool {
-    let submitted = || lanes.long().stats().submitted;
-    let before = submitted();
-    drop(lanes.submit(&Terms::new().key(key), || unreachable!()));
-    submitted() > before
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -98,6 +98,29 @@ fn futures_are_told_apart_by_their_types() {
     assert!(name.starts_with("futures-short-"), "{name}");
 }
 
+/// A job that computes until this is dropped.
+struct Computing(Arc<AtomicBool>);
+
+impl Computing {
+    fn one(lanes: &Lanes, terms: &Terms) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        let compute = move || {
+            while !stopped.load(SeqCst) {
+                std::hint::spin_loop();
+            }
+        };
+        lanes.submit(terms, compute).unwrap().detach();
+        Self(stop)
+    }
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 #[test]
 fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
     let lanes = patient()
@@ -108,7 +131,8 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
         .unwrap();
     let terms = Terms::new().key(lanes.key("turns out long"));
     let occupied = Occupied::all_of(lanes.long());
-    let first = Held::one(&lanes, &terms);
+    let first = Computing::one(&lanes, &terms);
+    until("it has begun", || lanes.short().queued() == 0);
     let (ran, on_long) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let mut queued: Vec<_> = (0..8)
         .map(|_| {
