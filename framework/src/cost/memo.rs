@@ -248,6 +248,29 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn threads_that_write_at_once_lose_samples_and_mix_nothing_up() {
+        let (memo, keys) = (CostMemo::default(), RandomState::new());
+        let kinds: Vec<u64> = (1..=64).map(|n| keys.hash_one(n)).collect();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (memo, kinds, keys) = (&memo, &kinds, &keys);
+                scope.spawn(move || {
+                    for n in 0..20_000 {
+                        let at = (n * 7 + thread) % kinds.len();
+                        let cost = Duration::from_millis(at as u64 + 1);
+                        memo.record(kinds[at], cost);
+                        memo.record(keys.hash_one((thread, n)), Duration::from_secs(9));
+                        let predicted = memo.predict(kinds[at]);
+                        assert!(predicted.is_none_or(|found| near(found, cost)));
+                    }
+                });
+            }
+        });
+        let known = kinds.iter().filter(|key| memo.predict(**key).is_some());
+        assert!(known.count() > 60);
+    }
+
     proptest! {
         #[test]
         fn a_cost_comes_back_as_it_went_in(key in 1_u64.., nanos in 1..1_000_000_000_000_u64) {
