@@ -221,7 +221,9 @@ impl Route {
     /// It comes before all others, because a route that turns out to be light leaves the lanes for good and should not have
     /// to wait behind heavy ones for that. What is heavy proves it with its first run.
     pub fn probes(&self, bucket: SizeBucket) -> Option<&Arc<Flow>> {
-        let open = self.record.expected_cost(bucket).is_none()
+        // A route that was light so far is not yet known to be, and goes on to come before those that may be anything.
+        let light_so_far = |cost| matches!(self.rules.grade(cost), Grade::Clean | Grade::Edge);
+        let open = self.record.expected_cost(bucket).is_none_or(light_so_far)
             && self.verdict(bucket).known().is_none()
             && self.record.lane_runs(bucket) < PROBES;
         open.then(|| {
