@@ -122,17 +122,26 @@ impl Drop for Computing {
 }
 
 #[test]
+fn a_job_that_computes_for_too_long_is_known_as_long_before_its_end() {
+    let lanes = patient().threads(1).spare_threads(1).build().unwrap();
+    let terms = Terms::new().key(lanes.key("computes"));
+    let computing = Computing::one(&lanes, &terms);
+    let submitted = || lanes.long().stats().submitted;
+    assert_eq!(submitted(), 0);
+    until("the next of its kind goes to the long lane", || {
+        drop(lanes.submit(&terms, || ()));
+        submitted() > 0
+    });
+    drop(computing);
+}
+
+#[test]
 fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
-    let lanes = patient()
-        .name("moved")
-        .threads(1)
-        .spare_threads(1)
-        .build()
-        .unwrap();
-    let terms = Terms::new().key(lanes.key("turns out long"));
+    let lanes = single().name("moved").build().unwrap();
+    let key = lanes.key("turns out long");
+    let terms = Terms::new().key(key);
     let occupied = Occupied::all_of(lanes.long());
-    let first = Computing::one(&lanes, &terms);
-    until("it has begun", || lanes.short().queued() == 0);
+    let first = Held::one(&lanes, &Terms::new());
     let (ran, on_long) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let mut queued: Vec<_> = (0..8)
         .map(|_| {
@@ -145,9 +154,10 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
             })
         })
         .collect();
-    until("the first is overdue, and the others have moved", || {
-        lanes.long().queued() == 8
-    });
+    assert_eq!((lanes.short().queued(), lanes.long().queued()), (8, 0));
+    lanes.record(key, DEAR);
+    drop(first);
+    until("all have moved", || lanes.long().queued() == 8);
     assert_eq!(lanes.short().queued(), 0);
     assert_eq!(lanes.stats().submitted, 10, "each of them once");
 
@@ -161,7 +171,6 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
         pollster::block_on(run).unwrap();
     }
     assert_eq!((ran.load(SeqCst), on_long.load(SeqCst)), (5, 5));
-    drop(first);
     until("all have ended", || lanes.stats().finished == 7);
     let stats = lanes.stats();
     assert_eq!((stats.submitted, stats.canceled, stats.refused), (10, 3, 0));

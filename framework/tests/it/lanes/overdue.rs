@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use offload_core::{Lanes, Priority, Terms};
+use offload_core::{Lanes, Terms};
 
 use super::{Held, patient, this_thread};
 use crate::support::{Gate, until};
@@ -86,7 +86,6 @@ fn afterwards_no_more_jobs_run_at_a_time_than_there_are_threads() {
         .threads(THREADS)
         .spare_threads(THREADS)
         .short_limit(Duration::from_secs(1))
-        .priorities(Priority::Normal, Priority::Normal)
         .build()
         .unwrap();
     let held: Vec<_> = (0..THREADS)

@@ -81,7 +81,7 @@ fn what_could_not_begin_in_time_is_refused_at_once() {
     }
 }
 
-/// The projection after `rounds` floods of jobs that are predicted to cost `predicted` and really take `real`, in units of
+/// The projection after some floods of jobs that are predicted to cost `predicted` and really take `real`, in units of
 /// what as many jobs have just taken.
 fn projection(predicted: Duration, real: Duration) -> f64 {
     const JOBS: u32 = 24;
@@ -119,15 +119,13 @@ fn projection(predicted: Duration, real: Duration) -> f64 {
 
 #[test]
 fn wrong_predictions_are_made_up_for() {
-    // Twenty times too little, and ten times too much: without correction that is what would come out.
-    let ratio = projection(MILLISECOND / 2, 10 * MILLISECOND);
-    assert!((0.25..4.0).contains(&ratio), "{ratio} of what they take");
-    let ratio = projection(LONG_PREDICTION, 10 * MILLISECOND);
-    assert!((0.25..4.0).contains(&ratio), "{ratio} of what they take");
+    // A hundred times too little, and almost as many times too much: without correction that is what would come out.
+    let real = 10 * MILLISECOND;
+    for predicted in [MILLISECOND / 10, 900 * MILLISECOND] {
+        let ratio = projection(predicted, real);
+        assert!((0.1..10.0).contains(&ratio), "{ratio} of what they take");
+    }
 }
-
-/// Of a job that goes to the long lane.
-const LONG_PREDICTION: Duration = Duration::from_millis(100);
 
 #[test]
 fn patience_holds_though_the_prediction_is_wrong() {

@@ -17,6 +17,7 @@ use offload_core::{
     admission::{Flow, Rank, Weight},
 };
 
+use super::sturdy;
 use crate::support::{panic_quietly, until};
 
 const SUBMITTERS: usize = 4;
@@ -191,7 +192,7 @@ impl Storm {
 fn every_job_runs_once_or_never_and_all_are_accounted_for() {
     let flow = |weight, rank| Flow::new(Weight::new(weight).expect("1 to 1,000"), rank);
     let storm = Storm {
-        lanes: Lanes::builder().threads(2).queue_bound(48).build().unwrap(),
+        lanes: sturdy().threads(2).queue_bound(48).build().unwrap(),
         flows: vec![
             flow(100, Rank::Normal),
             flow(300, Rank::Normal),
