@@ -10,27 +10,59 @@ use actix_offload::{Offload, Placement};
 use actix_web::{App, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
-use super::{BUDGET, burn};
-use crate::gate::wait_until;
+use super::{all_are_answered, burn, open, sturdy};
+use crate::gate::{Gate, wait_until};
 
 /// More than run at a time, and more than there are spare threads.
 const FLOODS: usize = 12;
 
-#[test]
-fn a_light_route_is_answered_from_its_first_request_on() {
-    let builder = Offload::builder().threads(1).budget(BUDGET);
-    let offload = builder.build().expect("starts");
-    let app = offload.app(|| {
+/// An app with the route `/light` and many others, each of which does what `heavy` does.
+fn flooded(offload: &Offload, heavy: impl Fn() + Clone + Send + 'static) -> TestServer {
+    TestServer::start(offload.app(move || {
         let app = App::new().route("/light", web::get().to(|| async { "light" }));
         (0..FLOODS).fold(app, |app, flood| {
-            let heavy = || async {
-                burn(Duration::from_millis(60));
-                "heavy"
+            let heavy = heavy.clone();
+            let handler = move || {
+                heavy();
+                async { "done" }
             };
-            app.route(&format!("/heavy-{flood}/{{any}}"), web::get().to(heavy))
+            app.route(&format!("/heavy-{flood}/{{any}}"), web::get().to(handler))
         })
+    }))
+}
+
+/// Asks the light route until it runs on its event loop, and then some more; every answer must be good.
+fn becomes_light(offload: &Offload, server: &TestServer) {
+    let client = Client::new(server.addr());
+    let is_answered = || {
+        let response = client.get("/light").expect("answers");
+        assert_eq!(response.status(), 200, "{response:?}");
+        assert_eq!(response.body, b"light");
+    };
+    wait_until("the light route is on its loop", || {
+        is_answered();
+        let routes = offload.report().routes;
+        let light = routes.iter().find(|route| route.pattern == "/light");
+        light.is_some_and(|route| route.placement == Placement::Loop)
     });
-    let server = TestServer::start(app);
+    for _ in 0..50 {
+        is_answered();
+    }
+    for route in offload.report().routes {
+        if route.pattern == "/light" {
+            assert_eq!(route.refused, 0);
+        } else {
+            assert_eq!((route.placement, route.loop_runs), (Placement::Lane, 0));
+        }
+    }
+}
+
+#[test]
+fn a_light_route_gets_through_a_flood_of_unknown_ones() {
+    // Nothing is overdue so soon, so all of it goes through one thread.
+    let builder = sturdy().threads(1).short_limit(Duration::from_secs(1));
+    let offload = builder.build().expect("starts");
+    let server = flooded(&offload, || burn(Duration::from_millis(40)));
     let (server, enough) = (&server, &AtomicBool::new(false));
     thread::scope(|scope| {
         for flood in 0..FLOODS {
@@ -50,31 +82,9 @@ fn a_light_route_is_answered_from_its_first_request_on() {
             });
         }
         let _enough = SetOnDrop(enough);
-        // The lanes have all that they can hold before the first light request comes.
         wait_until("the lanes are flooded", || offload.lanes().queued() > 0);
-        let on_loop = || {
-            let routes = offload.report().routes;
-            let light = routes.into_iter().find(|route| route.pattern == "/light");
-            light.is_some_and(|route| route.placement == Placement::Loop)
-        };
-        let client = Client::new(server.addr());
-        wait_until("the light route is on its loop", || {
-            let response = client.get("/light").expect("answers");
-            assert_eq!(response.status(), 200, "{response:?}");
-            assert_eq!(response.body, b"light");
-            on_loop()
-        });
-        for _ in 0..50 {
-            assert_eq!(client.get("/light").expect("answers").status(), 200);
-        }
+        becomes_light(&offload, server);
     });
-    let routes = offload.report().routes;
-    let light = routes.iter().find(|route| route.pattern == "/light");
-    assert_eq!(light.expect("it is known").refused, 0);
-    let heavy = |route: &&actix_offload::RouteReport| route.pattern.starts_with("/heavy-");
-    for route in routes.iter().filter(heavy) {
-        assert_eq!((route.placement, route.loop_runs), (Placement::Lane, 0));
-    }
 }
 
 /// Ends the floods also when an assertion fails, because their scope waits for them.
@@ -84,4 +94,36 @@ impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Opens the gate also when an assertion fails, because the server's end waits for its requests.
+struct OpenOnDrop(Gate);
+
+impl Drop for OpenOnDrop {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+#[test]
+fn a_light_route_does_not_wait_for_unknown_ones_that_do_not_end() {
+    const SPARES: usize = 4;
+    let builder = sturdy().threads(1).spare_threads(SPARES);
+    let offload = builder.build().expect("starts");
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let server = flooded(&offload, move || waits.wait());
+    let opens = OpenOnDrop(gate);
+    // One thread is left, after all of them have become overdue one after another.
+    let endless = (0..SPARES).map(|flood| open(server.addr(), &format!("/heavy-{flood}/any"), ""));
+    let endless: Vec<_> = endless.collect();
+    wait_until("all have begun", || {
+        offload.lanes().running() == SPARES && offload.lanes().queued() == 0
+    });
+    becomes_light(&offload, &server);
+    wait_until("only those run that have not ended", || {
+        offload.lanes().running() == SPARES
+    });
+    drop(opens);
+    all_are_answered(endless);
 }

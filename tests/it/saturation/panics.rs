@@ -8,10 +8,11 @@ use std::{
     thread,
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::Policy;
 use actix_web::{App, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
+use super::{LONG, sturdy};
 use crate::gate::wait_until;
 
 const CONNECTIONS: usize = 16;
@@ -60,8 +61,9 @@ fn thousands_of_panics_leave_all_threads_as_they_were() {
 }
 
 fn two_thousand_panics() {
-    let builder = Offload::builder().threads(2).policy(Policy::AlwaysLane);
-    let offload = builder.build().expect("starts");
+    let builder = sturdy().threads(2).patience(LONG, 1, LONG);
+    let offload = builder.policy(Policy::AlwaysLane).build();
+    let offload = offload.expect("starts");
     let panics = || -> &'static str { panic!("the handler panics") };
     let app = offload.app(move || {
         App::new()
