@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use offload_core::{Lanes, Terms};
+use offload_core::Terms;
 
-use super::{Held, LONG, single};
-use crate::support::{Drops, until};
+use super::{Held, LONG, single, submit_all};
+use crate::support::{Drops, Gate, until};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -81,40 +81,38 @@ fn what_could_not_begin_in_time_is_refused_at_once() {
     }
 }
 
-/// The projection after some floods of jobs that are predicted to cost `predicted` and really take `real`, in units of
-/// what as many jobs have just taken.
+/// How long jobs would wait that are predicted to cost `predicted` and really take `real`, in units of what they take,
+/// after a flood of them that has kept the lane busy all the time.
 fn projection(predicted: Duration, real: Duration) -> f64 {
-    const JOBS: u32 = 24;
+    const FLOOD: u32 = 100;
+    const QUEUED: u32 = 20;
     let lanes = single().build().unwrap();
     let terms = Terms::new().cost(predicted);
-    let flood = |lanes: &Lanes| {
-        let runs = (0..JOBS).map(|_| {
-            lanes.run_with(&terms, move || {
-                let end = Instant::now() + real;
-                while Instant::now() < end {
-                    std::thread::yield_now();
-                }
-            })
-        });
-        runs.collect::<Vec<_>>()
+    let submit = |count| {
+        let job = move || {
+            let end = Instant::now() + real;
+            while Instant::now() < end {
+                std::thread::yield_now();
+            }
+        };
+        submit_all(&lanes, &terms, (0..count).map(|_| job));
     };
-    let finish = |runs: Vec<_>| {
-        for run in runs {
-            pollster::block_on::<offload_core::Run<()>>(run).unwrap();
-        }
-    };
-    let mut took = Duration::ZERO;
-    for _ in 0..6 {
-        let start = Instant::now();
-        finish(flood(&lanes));
-        took = start.elapsed();
-    }
-    let held = Held::one(&lanes, &terms);
-    let queued = flood(&lanes);
+    let start = Instant::now();
+    submit(FLOOD);
+    let reached = Gate::default();
+    let (end, opens) = (Gate::default(), reached.clone());
+    let waits = end.clone();
+    let last = lanes.submit(&terms, move || {
+        opens.open();
+        waits.pass();
+    });
+    submit(QUEUED);
+    reached.pass();
+    let takes = start.elapsed() * QUEUED / FLOOD;
     let projected = lanes.projected_delay(&terms);
-    drop(queued);
-    drop(held);
-    projected.as_secs_f64() / took.as_secs_f64()
+    end.open();
+    last.unwrap().detach();
+    projected.as_secs_f64() / takes.as_secs_f64()
 }
 
 #[test]
