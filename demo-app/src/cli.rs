@@ -31,6 +31,10 @@ pub struct Args {
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     pub offload: Mode,
 
+    /// How long requests that are under way have to end when the server is asked to stop, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u16).range(1..=3600))]
+    pub grace: u16,
+
     /// A file in which what was learned about the routes outlives the process
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

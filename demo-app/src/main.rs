@@ -3,9 +3,12 @@
 
 use std::{
     io::{self, Write},
+    pin::pin,
     process::ExitCode,
+    time::Duration,
 };
 
+use actix_offload::Ended;
 use clap::Parser;
 use demo_app::{
     cli::Args,
@@ -14,11 +17,14 @@ use demo_app::{
 use futures_util::future::poll_immediate;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+/// What the program ends with when a second signal did not let it finish.
+const FORCED: u8 = 3;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     log_to_stderr();
     match actix_web::rt::System::new().block_on(serve(&args)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(cause = cause(&error), "{error}");
             ExitCode::FAILURE
@@ -26,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(args: &Args) -> Result<(), ServeError> {
+async fn serve(args: &Args) -> Result<ExitCode, ServeError> {
     let started = start(args)?;
     let banner = started.to_string();
     let Started {
@@ -36,19 +42,43 @@ async fn serve(args: &Args) -> Result<(), ServeError> {
     } = started;
     // The first poll starts the workers and takes over the signals. Whoever reads the banner may
     // stop the program at once.
-    let ended = match poll_immediate(&mut server).await {
+    let Some(offload) = offload else {
+        let ended = match poll_immediate(&mut server).await {
+            Some(ended) => ended,
+            None => {
+                say(&banner);
+                server.await
+            }
+        };
+        ended.map_err(ServeError::Serve)?;
+        say("demo-app has stopped");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let grace = Duration::from_secs(args.grace.into());
+    let mut running = pin!(offload.run_until_signal(server, grace));
+    let ended = match poll_immediate(&mut running).await {
         Some(ended) => ended,
         None => {
             say(&banner);
-            server.await
+            running.await
         }
     };
-    ended.map_err(ServeError::Serve)?;
-    if let Some(offload) = offload {
-        offload.save_profile()?;
-    }
-    say("demo-app has stopped");
-    Ok(())
+    let ended = ended.map_err(ServeError::Serve)?;
+    offload.save_profile()?;
+    Ok(match ended {
+        Ended::Forced => {
+            say("demo-app was stopped before its requests had ended");
+            ExitCode::from(FORCED)
+        }
+        Ended::Drained(drained) => {
+            say(&format!("demo-app has stopped: {drained}"));
+            ExitCode::SUCCESS
+        }
+        _ => {
+            say("demo-app has stopped");
+            ExitCode::SUCCESS
+        }
+    })
 }
 
 /// A reader that left, such as `head -1`, is no reason to end a server.

@@ -10,9 +10,6 @@ use crate::{
     cli::{Args, Mode},
 };
 
-/// How long requests that are under way when the server is asked to stop have to end, in seconds.
-const SHUTDOWN_SECONDS: u64 = 10;
-
 /// The routes that show the other ways to run heavy work, and those that must answer under any load.
 const ON_THE_LOOP: [&str; 10] = [
     "/inline/timer",
@@ -32,7 +29,7 @@ const ON_THE_LOOP: [&str; 10] = [
 /// Its text tells people where it is and how it works.
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Started {
-    /// The server; it ends by SIGINT, SIGTERM, or its own handle.
+    /// The server. With the plugin, [`Offload::run_until_signal`] ends it; without it ends by SIGINT or SIGTERM.
     pub server: Server,
     /// The address that it listens on.
     pub addr: SocketAddr,
@@ -88,7 +85,9 @@ fn auto(args: &Args) -> Result<Started, ServeError> {
     let workers = offload.workers();
     let server = HttpServer::new(offload.app(app))
         .workers(workers)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .shutdown_timeout(args.grace.into())
+        .disable_signals()
+        .on_connect(offload.on_connect())
         .bind(args.addr)
         .map_err(|source| bind_error(args, source))?;
     let addr = server.addrs().first().copied().unwrap_or(args.addr);
@@ -105,7 +104,7 @@ fn off(args: &Args) -> Result<Started, ServeError> {
     let workers = args.workers.map_or_else(cores, usize::from);
     let server = HttpServer::new(move || App::new().configure(|cfg| demo.routes(cfg)))
         .workers(workers)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .shutdown_timeout(args.grace.into())
         .bind(args.addr)
         .map_err(|source| bind_error(args, source))?;
     let addr = server.addrs().first().copied().unwrap_or(args.addr);

@@ -19,6 +19,7 @@ mod report;
 mod route_index;
 mod server_timing;
 mod serving;
+mod shutdown;
 mod wrap;
 
 pub use offload_core::{
@@ -45,6 +46,7 @@ pub use crate::{
     offload::Offload,
     report::{LaneReport, Report},
     serving::Serving,
+    shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},
 };
 

@@ -32,6 +32,7 @@ use crate::{
     loop_record::LoopRecords,
     loop_side::service::OffloadApp,
     serving::Served,
+    shutdown::Underway,
 };
 
 /// Keeps actix-web's event loops responsive while handlers compute.
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) lanes: Lanes,
     pub(crate) table: RouteTable,
     pub(crate) loops: LoopRecords,
+    pub(crate) underway: Arc<Underway>,
     pub(crate) server_timing: ServerTiming,
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
@@ -133,6 +135,7 @@ impl Offload {
             lanes,
             table,
             loops: LoopRecords::default(),
+            underway: Arc::default(),
             server_timing: settings.server_timing,
             profile,
             handle,

@@ -4,6 +4,7 @@
 mod bodies;
 mod conformance;
 mod demo;
+mod drain;
 mod gate;
 mod gone;
 mod hop;

@@ -14,6 +14,7 @@ use offload_core::JobHandle;
 use tokio::sync::mpsc;
 
 use super::payload::Pump;
+use crate::shutdown::Pass;
 
 /// Chunks that may wait in the channel. actix writes about 32 KiB before it waits for the socket, so
 /// a few chunks keep the connection busy while the lane makes the next.
@@ -72,7 +73,7 @@ pub struct OffloadBody {
     // The handler may still read its request while it answers, as an echo does.
     pump: Option<Box<Pump>>,
     // Dropped with the body, which tells the handler's stream that nobody waits for it any more.
-    job: Option<JobHandle>,
+    job: Option<(JobHandle, Option<Pass>)>,
     ended: bool,
 }
 
@@ -91,10 +92,10 @@ impl OffloadBody {
     }
 
     /// Keeps the handler's job for as long as the response lasts.
-    pub(crate) fn keep_job(&mut self, job: JobHandle) {
+    pub(crate) fn keep_job(&mut self, job: JobHandle, pass: Option<Pass>) {
         match self.body {
             LaneBody::Complete { .. } => job.detach(),
-            LaneBody::Stream { .. } => self.job = Some(job),
+            LaneBody::Stream { .. } => self.job = Some((job, pass)),
         }
     }
 

@@ -73,13 +73,15 @@ impl<F> LaneJob<F> {
         S::Response: Into<Response<B>> + 'static,
         B: MessageBody + 'static,
     {
-        if local::spawn_local(self.serve::<I, S, B>()).is_err() {
+        // Made here, while this is the lane's present job, whose token it takes along.
+        let host = LaneHost::new(self.core.lanes.clone(), self.key);
+        if local::spawn_local(self.serve::<I, S, B>(host)).is_err() {
             // The job is dropped, and with it the reply's sender: the event loop answers.
             tracing::error!(target: "offload", "a request was started outside of a lane thread");
         }
     }
 
-    async fn serve<I, S, B>(self)
+    async fn serve<I, S, B>(self, host: Rc<LaneHost>)
     where
         F: Fn() -> I + Send + Clone + 'static,
         I: IntoServiceFactory<S, Request> + 'static,
@@ -106,7 +108,6 @@ impl<F> LaneJob<F> {
         let queued = started - submitted;
         let seen = payload.as_ref().map(LanePayload::seen);
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        let host = LaneHost::new(core.lanes.clone(), key);
         let mut subject = Subject {
             core,
             route,

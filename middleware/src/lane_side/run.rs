@@ -36,7 +36,7 @@ pub(crate) struct LaneHost {
 }
 
 impl LaneHost {
-    /// For the request that the calling lane thread begins now, whose cost is remembered under `key`.
+    /// For the request that is the lane's job on the calling thread now, whose cost is remembered under `key`.
     pub(crate) fn new(lanes: Lanes, key: JobKey) -> Rc<Self> {
         Rc::new(Self {
             lanes,

@@ -23,6 +23,7 @@ use crate::{
     },
     offload::Core,
     server_timing,
+    shutdown::Pass,
 };
 
 /// Gives a request to the lanes, with its body if it has one.
@@ -52,6 +53,8 @@ pub(crate) struct Caller {
     pub(crate) framing: Framing,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) core: Arc<Core>,
+    /// `None` once the response's body has it.
+    pub(crate) pass: Option<Pass>,
 }
 
 /// How far a request has come.
@@ -155,7 +158,18 @@ impl LaneCall {
         {
             route.count_refused();
         }
-        refusal(self.caller.core.lanes.short().projected_delay())
+        let delay = self.caller.core.lanes.short().projected_delay();
+        self.refused(delay)
+    }
+
+    /// The answer to a request that no lane takes, or has no time left for.
+    fn refused(&self, delay: Duration) -> Response<OffloadBody> {
+        if self.caller.core.underway.is_ending()
+            && let Some(pass) = &self.caller.pass
+        {
+            pass.refused();
+        }
+        refusal(&self.caller.core, delay)
     }
 
     fn answer(&mut self, reply: Reply) -> Response<OffloadBody> {
@@ -176,7 +190,7 @@ impl LaneCall {
         };
         let mut body = OffloadBody::new(body);
         if let Some(job) = job {
-            body.keep_job(job);
+            body.keep_job(job, self.caller.pass.take());
         }
         if let Some(pump) = unfinished {
             body.keep_pumping(pump);
@@ -222,7 +236,7 @@ impl Future for LaneCall {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Err(refused) = ready!(self.poll_submitted(cx)) {
-            return Poll::Ready(refusal(refused.delay));
+            return Poll::Ready(self.refused(refused.delay));
         }
         if let Some(pump) = self.pump() {
             pump.poll(cx);
@@ -232,7 +246,14 @@ impl Future for LaneCall {
             this.give_up();
             return Poll::Ready(nobody());
         }
-        let reply = ready!(Pin::new(&mut self.caller.reply).poll(cx));
+        let Poll::Ready(reply) = Pin::new(&mut self.caller.reply).poll(cx) else {
+            let Some(pass) = &mut self.caller.pass else {
+                return Poll::Pending;
+            };
+            ready!(pass.poll_refused(cx));
+            self.give_up();
+            return Poll::Ready(self.refused(Duration::ZERO));
+        };
         if self.pump().is_some_and(|pump| !pump.has_ended()) {
             // actix may have stopped to read a long body, and does not notice on its own that nobody
             // wants the rest any more.
@@ -251,6 +272,13 @@ pub(crate) fn nobody() -> Response<OffloadBody> {
 }
 
 /// The answer to a request that no lane takes.
-pub(crate) fn refusal(delay: Duration) -> Response<OffloadBody> {
-    own(answers::overloaded(delay))
+pub(crate) fn refusal(core: &Core, delay: Duration) -> Response<OffloadBody> {
+    let mut response = own(answers::overloaded(delay));
+    if core.underway.is_ending() {
+        // The client shall come back to whoever serves next.
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    response
 }

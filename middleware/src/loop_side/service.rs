@@ -237,6 +237,7 @@ where
             framing,
             route: route.clone(),
             core: Arc::clone(core),
+            pass: Some(core.underway.enter()),
         };
         let submit = {
             let core = Arc::clone(core);
@@ -279,7 +280,14 @@ where
         };
         match submit(lane_payload) {
             Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, caller)),
-            Err(refused) => OffloadFuture::refused(refusal(refused.delay)),
+            Err(refused) => {
+                if core.underway.is_ending()
+                    && let Some(pass) = &caller.pass
+                {
+                    pass.refused();
+                }
+                OffloadFuture::refused(refusal(core, refused.delay))
+            }
         }
     }
 }

@@ -47,6 +47,11 @@ pub(crate) fn of_request(
     if let Some(patience) = route.and_then(|route| route.patience()) {
         terms = terms.patience(patience);
     }
+    if let Some(left) = core.underway.time_left() {
+        // Half of a patience may be spent on waiting, and the run takes its time as well.
+        let left = left.saturating_sub(expected.unwrap_or_default());
+        terms = terms.patience(left);
+    }
     if let Some(deadline) = deadline(core, head)? {
         // The client counts the run, too.
         terms = terms.patience(deadline.saturating_sub(expected.unwrap_or_default()));

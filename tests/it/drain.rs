@@ -1,0 +1,201 @@
+//! The end of a server: what waits on the lanes is answered, one way or the other.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use actix_offload::{Drained, Offload, Placement, Policy, is_cancelled};
+use actix_web::{App, HttpResponse, web};
+use futures_util::stream;
+use offload_tests::{connection::Connection, server::TestServer};
+
+use crate::gate::{Gate, wait_until};
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// An app on one lane thread. `/gate` holds the thread, `/count` counts, `/stream` sends two parts with the gate between,
+/// `/endless` computes until it is cancelled.
+struct Ending {
+    offload: Offload,
+    server: TestServer,
+    gate: Gate,
+    begun: Arc<AtomicUsize>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ending {
+    fn start() -> Self {
+        let builder = Offload::builder().threads(1).spare_threads(0);
+        let builder = builder.policy(Policy::AlwaysLane).patience(LONG, 1, LONG);
+        let builder = builder.pin("GET", "/light", Placement::Loop);
+        let offload = builder.build().expect("starts");
+        let (gate, begun) = (Gate::default(), Arc::<AtomicUsize>::default());
+        let cancelled = Arc::<AtomicBool>::default();
+        let shared = (gate.clone(), begun.clone(), cancelled.clone());
+        let app = offload.app(move || {
+            let (gate, begun, cancelled) = shared.clone();
+            let count = begun.clone();
+            let holds = move || {
+                begun.fetch_add(1, Ordering::SeqCst);
+                gate.wait();
+                async { "held" }
+            };
+            let counts = move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                async { "counted" }
+            };
+            let endless = move || {
+                while !is_cancelled() {
+                    std::hint::spin_loop();
+                }
+                cancelled.store(true, Ordering::SeqCst);
+                async { "never sent" }
+            };
+            App::new()
+                .route("/gate", web::get().to(holds))
+                .route("/count", web::get().to(counts))
+                .route("/endless", web::get().to(endless))
+                .route("/light", web::get().to(|| async { "light" }))
+                .route("/stream", web::get().to(two_parts))
+        });
+        Self {
+            server: TestServer::start(app),
+            offload,
+            gate,
+            begun,
+            cancelled,
+        }
+    }
+
+    fn send(&self, path: &str) -> Connection {
+        let mut connection = Connection::open(self.server.addr()).expect("connects");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        connection.send(request.as_bytes()).expect("sends");
+        connection
+    }
+
+    /// Runs the shutdown on a runtime of its own.
+    fn shut_down(&self, grace: Duration) -> thread::JoinHandle<Drained> {
+        let offload = self.offload.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().expect("a runtime");
+            runtime.block_on(offload.shutdown(grace))
+        })
+    }
+}
+
+async fn two_parts() -> HttpResponse {
+    let parts = stream::unfold(0, |part| async move {
+        tokio::task::yield_now().await;
+        let text = web::Bytes::from(format!("part {part} "));
+        (part < 50).then_some((Ok::<_, actix_web::Error>(text), part + 1))
+    });
+    HttpResponse::Ok().streaming(parts)
+}
+
+fn status(connection: &mut Connection) -> String {
+    let response = connection.read_response().expect("answers");
+    let line = String::from_utf8_lossy(&response.status_line).into_owned();
+    let closes = response
+        .header_lines
+        .iter()
+        .any(|line| line.to_ascii_lowercase().starts_with(b"connection: close"));
+    let code = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    if closes {
+        format!("{code} close")
+    } else {
+        code
+    }
+}
+
+#[test]
+fn what_is_queued_is_finished_within_the_grace() {
+    let ending = Ending::start();
+    let mut blocker = ending.send("/gate");
+    wait_until("it runs", || ending.begun.load(Ordering::SeqCst) == 1);
+    let mut queued: Vec<_> = (0..40).map(|_| ending.send("/count")).collect();
+    wait_until("all wait", || ending.offload.lanes().queued() == 40);
+    let shutdown = ending.shut_down(LONG);
+    ending.gate.open();
+    assert_eq!(status(&mut blocker), "200");
+    for connection in &mut queued {
+        assert_eq!(status(connection), "200");
+    }
+    let drained = shutdown.join().expect("no panic");
+    // Some may have ended before the shutdown had begun.
+    assert!(drained.ended <= 41, "{drained}");
+    assert_eq!((drained.refused, drained.left), (0, 0));
+    assert_eq!(ending.begun.load(Ordering::SeqCst), 41);
+}
+
+#[test]
+fn what_outlives_the_grace_is_refused_and_told_so() {
+    let ending = Ending::start();
+    let mut endless = ending.send("/endless");
+    wait_until("it runs", || ending.offload.lanes().running() == 1);
+    let mut queued: Vec<_> = (0..20).map(|_| ending.send("/count")).collect();
+    wait_until("all wait", || ending.offload.lanes().queued() == 20);
+    let drained = ending.shut_down(Duration::from_millis(300)).join();
+    let drained = drained.expect("no panic");
+    assert_eq!(status(&mut endless), "503 close");
+    for connection in &mut queued {
+        assert_eq!(status(connection), "503 close");
+    }
+    assert_eq!((drained.ended, drained.refused, drained.left), (0, 21, 0));
+    wait_until("the handler knows", || {
+        ending.cancelled.load(Ordering::SeqCst)
+    });
+    assert_eq!(ending.begun.load(Ordering::SeqCst), 0, "none was begun");
+
+    // A heavy request that comes now is refused at once; a light one is the server's business.
+    assert_eq!(status(&mut ending.send("/count")), "503 close");
+    assert_eq!(status(&mut ending.send("/light")), "200");
+}
+
+#[test]
+fn new_requests_are_served_while_there_is_time_for_them() {
+    let ending = Ending::start();
+    let mut blocker = ending.send("/gate");
+    wait_until("it runs", || ending.begun.load(Ordering::SeqCst) == 1);
+    let shutdown = ending.shut_down(LONG);
+    let mut late = ending.send("/count");
+    wait_until("it waits", || ending.offload.lanes().queued() == 1);
+    ending.gate.open();
+    assert_eq!(status(&mut blocker), "200");
+    assert_eq!(status(&mut late), "200");
+    let drained = shutdown.join().expect("no panic");
+    assert_eq!((drained.refused, drained.left), (0, 0));
+}
+
+#[test]
+fn a_stream_is_sent_to_its_end() {
+    let ending = Ending::start();
+    let mut streaming = ending.send("/stream");
+    wait_until("it was taken", || {
+        ending.offload.lanes().stats().submitted > 0
+    });
+    let shutdown = ending.shut_down(LONG);
+    let response = streaming.read_response().expect("answers");
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(
+        text.contains("part 0 ") && text.contains("part 49 "),
+        "{text}"
+    );
+    let drained = shutdown.join().expect("no panic");
+    assert_eq!((drained.refused, drained.left), (0, 0));
+}
+
+#[test]
+fn a_plugin_at_rest_is_shut_down_at_once_and_twice() {
+    let ending = Ending::start();
+    for _ in 0..2 {
+        let drained = ending.shut_down(LONG).join().expect("no panic");
+        assert_eq!((drained.ended, drained.refused, drained.left), (0, 0, 0));
+    }
+}
