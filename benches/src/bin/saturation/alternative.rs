@@ -1,5 +1,8 @@
 //! What is compared: the ways in which one app can deal with heavy work.
 
+use std::time::Duration;
+
+use actix_offload::{Offload, OffloadBuilder, Priority};
 use actix_web::{Error, error::ErrorInternalServerError, web};
 use clap::ValueEnum;
 
@@ -14,10 +17,16 @@ pub(crate) enum Alternative {
     Rayon,
     /// Plain handlers, bare.
     Inline,
+    /// As `auto`, but with lanes at the priority of everything else.
+    AutoNormal,
+    /// As `auto`, but with both lanes behind everything else.
+    AutoIdle,
+    /// As `auto`, but with one lane for short and long requests, as it was before there were two.
+    AutoOneLane,
 }
 
 impl Alternative {
-    /// All of them, in the order in which reports show them.
+    /// Those that are compared unless others are asked for, in the order in which reports show them.
     pub(crate) const ALL: [Self; 4] = [Self::Auto, Self::Block, Self::Rayon, Self::Inline];
 
     /// The name in reports.
@@ -27,6 +36,21 @@ impl Alternative {
             Self::Block => "web::block",
             Self::Rayon => "rayon",
             Self::Inline => "inline",
+            Self::AutoNormal => "auto-normal",
+            Self::AutoIdle => "auto-idle",
+            Self::AutoOneLane => "auto-one-lane",
+        }
+    }
+
+    /// The plugin as it is set for this, if it is there at all.
+    pub(crate) fn plugin(self) -> Option<OffloadBuilder> {
+        let plain = Offload::builder();
+        match self {
+            Self::Auto => Some(plain),
+            Self::AutoNormal => Some(plain.priorities(Priority::Normal, Priority::Normal)),
+            Self::AutoIdle => Some(plain.priorities(Priority::Idle, Priority::Idle)),
+            Self::AutoOneLane => Some(plain.short_limit(Duration::from_secs(1)).spare_threads(0)),
+            Self::Block | Self::Rayon | Self::Inline => None,
         }
     }
 
@@ -37,6 +61,9 @@ impl Alternative {
             Self::Block => "block",
             Self::Rayon => "rayon",
             Self::Inline => "inline",
+            Self::AutoNormal => "auto-normal",
+            Self::AutoIdle => "auto-idle",
+            Self::AutoOneLane => "auto-one-lane",
         }
     }
 
@@ -46,9 +73,9 @@ impl Alternative {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         match self {
-            Self::Auto | Self::Inline => Ok(work()),
             Self::Block => web::block(work).await.map_err(ErrorInternalServerError),
             Self::Rayon => Ok(tokio_rayon::spawn_fifo(work).await),
+            _ => Ok(work()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io, num::NonZero, thread};
 
 use actix_http::{Request, Response};
-use actix_offload::{Offload, Placement};
+use actix_offload::Placement;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::{
     App, Error, HttpServer, body::MessageBody, dev::AppConfig, web::Data, web::ServiceConfig,
@@ -19,8 +19,8 @@ pub(crate) async fn listen(alternative: Alternative) -> io::Result<()> {
         let shared = shared.clone();
         App::new().configure(|config: &mut ServiceConfig| app::routes(shared, config))
     };
-    if alternative == Alternative::Auto {
-        let offload = Offload::builder()
+    if let Some(plugin) = alternative.plugin() {
+        let offload = plugin
             .pin("GET", "/stats", Placement::Loop)
             .build()
             .map_err(io::Error::other)?;
