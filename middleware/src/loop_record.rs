@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use offload_core::routes::Route;
 use serde::Serialize;
 
 /// The record of one event loop, written by its own thread only.
@@ -18,7 +19,7 @@ pub(crate) struct LoopRecord {
     requests: AtomicU64,
     busy_nanos: AtomicU64,
     longest_nanos: AtomicU64,
-    longest_route: Mutex<String>,
+    longest_route: Mutex<Option<Arc<Route>>>,
 }
 
 /// The records of all event loops of an [`Offload`](crate::Offload).
@@ -50,15 +51,15 @@ impl LoopRecord {
         add(&self.requests, 1);
     }
 
-    /// Records a poll that kept the loop for `cost`. `name` is only asked for a new longest one.
-    pub(crate) fn record_poll(&self, cost: Duration, name: impl FnOnce() -> String) {
+    /// Records a poll that kept the loop for `cost`, and allocates nothing for it.
+    pub(crate) fn record_poll(&self, cost: Duration, route: Option<&Arc<Route>>) {
         let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
         add(&self.busy_nanos, nanos);
         if nanos > self.longest_nanos.load(Ordering::Relaxed) {
             self.longest_nanos.store(nanos, Ordering::Relaxed);
-            // A reader may hold the lock; the loop does not wait for it and leaves the old name.
-            if let Ok(mut route) = self.longest_route.try_lock() {
-                *route = name();
+            // A reader may hold the lock; the loop does not wait for it and leaves the old route.
+            if let Ok(mut longest) = self.longest_route.try_lock() {
+                *longest = route.cloned();
             }
         }
     }
@@ -71,11 +72,17 @@ impl LoopRecord {
             requests: self.requests.load(Ordering::Relaxed),
             busy_seconds: seconds(&self.busy_nanos),
             longest_poll_seconds: seconds(&self.longest_nanos),
-            longest_poll_route: self
-                .longest_route
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            longest_poll_route: self.longest_route(),
+        }
+    }
+
+    fn longest_route(&self) -> String {
+        let route = self.longest_route.lock();
+        let route = route.unwrap_or_else(PoisonError::into_inner).clone();
+        match route {
+            Some(route) => format!("{} {}", route.method(), route.pattern()),
+            None if self.longest_nanos.load(Ordering::Relaxed) > 0 => "(unknown)".to_owned(),
+            None => String::new(),
         }
     }
 }
@@ -114,15 +121,19 @@ impl fmt::Debug for LoopRecord {
 
 #[cfg(test)]
 mod tests {
+    use offload_core::{placement::Rules, routes::RouteTable};
+
     use super::*;
 
     #[test]
     fn the_longest_poll_keeps_its_route() {
+        let table = RouteTable::new(Rules::default());
+        let route = |pattern| table.route(0, "GET", pattern);
         let records = LoopRecords::default();
         let record = records.here();
-        record.record_poll(Duration::from_millis(2), || "GET /a".into());
-        record.record_poll(Duration::from_millis(5), || "GET /b".into());
-        record.record_poll(Duration::from_millis(3), || "GET /c".into());
+        record.record_poll(Duration::from_millis(2), Some(&route("/a")));
+        record.record_poll(Duration::from_millis(5), Some(&route("/b")));
+        record.record_poll(Duration::from_millis(3), Some(&route("/c")));
         record.count_request();
         assert!(Arc::ptr_eq(&record, &records.here()));
 

@@ -199,6 +199,8 @@ impl Offload {
             .is_err()
         {
             self.core.lanes.refuse_all();
+            // Before those that run are told to end: nothing shall be begun in their place only to be cut.
+            self.core.lanes.remove_all();
             underway.phase.send_replace(Phase::Refusing);
             // Those whose response is being sent may still come to its end.
             let _ = timeout_at(until, underway.at_rest()).await;

@@ -12,7 +12,7 @@ fn metadata() -> Metadata {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     MetadataCommand::new()
         .manifest_path(manifest)
-        .other_options(vec!["--offline".into()])
+        .other_options(vec!["--locked".into()])
         .exec()
         .expect("cargo metadata")
 }

@@ -1,11 +1,16 @@
 //! What a queued job is on the books of its lane: whose it is, what it will probably cost, and until when it may wait.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use super::entry::Follow;
 use crate::{
     admission::{Backlog, Flow},
-    sync::{AtomicU8, AtomicU64, Ordering},
+    queue::Receipt,
+    sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
 
 /// The books of all the lanes between which a job can move.
@@ -24,6 +29,8 @@ pub(crate) struct Account {
     books: Books,
     /// On whose book it is. This and the cost are changed only by a thread that holds the job in the state `MOVING`.
     lane: AtomicU8,
+    /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
+    receipt: Mutex<Option<Receipt>>,
 }
 
 /// How long a job may wait for its beginning.
@@ -81,6 +88,7 @@ impl Account {
             key: arrival.key,
             books,
             lane: AtomicU8::new(lane),
+            receipt: Mutex::new(None),
         }
     }
 
@@ -116,6 +124,17 @@ impl Account {
     /// Its run has ended.
     pub(crate) fn ended(&self, now: u64) {
         self.book().end(self.cost(), now);
+    }
+
+    /// Keeps the receipt for what its flow was charged.
+    pub(crate) fn keep_receipt(&self, receipt: Receipt) {
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// The receipt, if it has one.
+    pub(crate) fn take_receipt(&self) -> Option<Receipt> {
+        let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
+        receipt.take()
     }
 
     fn book(&self) -> &Backlog {

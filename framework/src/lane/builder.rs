@@ -66,6 +66,8 @@ pub(crate) struct Family {
     pub(crate) index: u8,
     /// Threads beyond those that run jobs, to which the slots of overdue jobs are lent.
     pub(crate) spares: usize,
+    /// Whether there is a watch, because jobs may be overdue or wait too long.
+    pub(crate) watched: bool,
     /// After this long a job is overdue.
     pub(crate) quantum: Option<Duration>,
     pub(crate) memo: Arc<CostMemo>,
@@ -192,7 +194,7 @@ impl LaneBuilder {
             flow: Flow::unnamed(),
             books: family.books,
             index: family.index,
-            watch: family.quantum.map(Watch::new),
+            watch: family.watched.then(|| Watch::new(family.quantum)),
             memo: family.memo,
             priority: self.priority,
             threads: states.take(all_threads).collect(),
@@ -228,6 +230,7 @@ impl Family {
             books: [Backlog::new(0, threads)].into(),
             index: 0,
             spares: 0,
+            watched: false,
             quantum: None,
             memo: Arc::default(),
             epoch: Instant::now(),

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     admission::{Backlog, Flow},
+    clock::Reading,
     cost::CostMemo,
     os::{self, Priority, ThreadRef},
     quiet,
@@ -34,6 +35,10 @@ pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// How many foreign rayon jobs a thread lets through between two jobs of the lane, so that they don't starve it.
 const FOREIGN_JOBS_A_BREATH: usize = 32;
+
+/// A flow pays at most so many nanoseconds more for a job than was predicted: half of the shortest patience by default,
+/// as much as a job may wait that is admitted.
+const MOST_DEBT: u64 = 250_000_000;
 
 /// What the lane's threads own together. It does not own the pool, so threads and wakers may hold it for ever.
 pub(crate) struct Shared {
@@ -124,6 +129,20 @@ impl Shared {
             if let Removal::Taken(work) = entry.remove() {
                 drop(work);
             }
+        }
+    }
+
+    /// Drops the jobs that have waited too long, which tells their owners.
+    pub(crate) fn expire_late(&self) {
+        for entry in self.gate.take_late(self.now()) {
+            self.expire(&entry);
+        }
+    }
+
+    fn expire(&self, entry: &Entry) {
+        if let Some(work) = entry.expire() {
+            self.surround("a job that had waited too long", || drop(work));
+            self.ledger.canceled_was_expired();
         }
     }
 
@@ -263,6 +282,37 @@ struct LaneThread<'a> {
 }
 
 impl LaneThread<'_> {
+    /// Runs a job, if there is still something to run here. Returns for how many nanoseconds its flow has to pay.
+    fn run(&self, entry: &Arc<Entry>) -> u64 {
+        let account = entry.account();
+        let start = self.shared.now();
+        if start > account.latest() {
+            self.shared.expire(entry);
+            return 0;
+        }
+        if self.carried_away(entry) {
+            return 0;
+        }
+        let Some(work) = entry.begin() else {
+            return 0; // A tombstone.
+        };
+        let key = &self.shared.threads[self.place.index()].key;
+        key.store(account.key(), Ordering::Relaxed);
+        let token = CancelToken::of(entry);
+        let mark = self.place.clock().start();
+        self.shared
+            .surround("a job", || token.scope(|| work.perform()));
+        let cost = match self.place.clock().stop(mark).reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_most } => at_most,
+        };
+        key.store(0, Ordering::Relaxed);
+        account.ended(self.shared.now());
+        // What was lent a slot held up nobody, and a debt must not make what was admitted meanwhile wait for too long.
+        let cost = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        cost.min(account.cost().saturating_add(MOST_DEBT))
+    }
+
     /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
     /// is nothing left to run here.
     fn carried_away(&self, entry: &Arc<Entry>) -> bool {
@@ -289,27 +339,12 @@ impl LaneThread<'_> {
 
 impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
     fn begin(&self, entry: Arc<Entry>) {
-        let account = entry.account();
-        if self.shared.now() > account.latest() {
-            if let Some(work) = entry.expire() {
-                drop(work);
-                self.shared.ledger.canceled_was_expired();
-            }
-            return;
+        // Taken now: another thread may have it next if it is carried to another lane.
+        let receipt = entry.account().take_receipt();
+        let cost = self.run(&entry);
+        if let Some(receipt) = receipt {
+            self.shared.gate.shelf().charge(receipt, cost);
         }
-        if self.carried_away(&entry) {
-            return;
-        }
-        let Some(work) = entry.begin() else {
-            return; // A tombstone.
-        };
-        let key = &self.shared.threads[self.place.index()].key;
-        key.store(account.key(), Ordering::Relaxed);
-        let token = CancelToken::of(&entry);
-        self.shared
-            .surround("a job", || token.scope(|| work.perform()));
-        key.store(0, Ordering::Relaxed);
-        account.ended(self.shared.now());
     }
 
     fn go_on(&self, task: Runnable) {

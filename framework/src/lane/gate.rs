@@ -115,6 +115,8 @@ pub(crate) trait Shelf<J> {
     fn put(&mut self, job: J) -> bool;
     /// The next job.
     fn take(&mut self) -> Option<J>;
+    /// Takes the jobs that may not wait until `now` out into `late`, and drops the tombstones. Returns how many both were.
+    fn take_late(&mut self, now: u64, late: &mut Vec<J>) -> usize;
     /// Drops the tombstones if they are too many. Returns how many it dropped.
     fn sweep(&mut self) -> usize;
 }
@@ -186,13 +188,30 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         if self.waiting.load(Ordering::SeqCst) <= 0 {
             return None;
         }
-        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = self.shelf();
         self.unload(&mut shelf, usize::MAX);
         let swept = shelf.sweep();
         let job = shelf.take();
         // Still under the lock: nobody may find the shelf empty and yet something waiting, and look again and again.
         self.uncount(swept + usize::from(job.is_some()));
         job
+    }
+
+    /// Takes all jobs out that may not wait until `now`, in no order.
+    pub(crate) fn take_late(&self, now: u64) -> Vec<J> {
+        let mut late = Vec::new();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let mut shelf = self.shelf();
+            self.unload(&mut shelf, usize::MAX);
+            let gone = shelf.take_late(now, &mut late);
+            self.uncount(gone);
+        }
+        late
+    }
+
+    /// The jobs in their order. Never held while foreign code runs.
+    pub(crate) fn shelf(&self) -> MutexGuard<'_, S> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that the resident of thread `index` wants to be polled.

@@ -35,6 +35,11 @@ impl Shelf<Job> for VecDeque<Job> {
         self.pop_front()
     }
 
+    fn take_late(&mut self, _: u64, late: &mut Vec<Job>) -> usize {
+        late.extend(self.drain(..));
+        late.len()
+    }
+
     fn sweep(&mut self) -> usize {
         0
     }

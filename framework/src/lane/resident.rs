@@ -8,10 +8,14 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
 use super::engine::Shared;
-use crate::{os, quiet};
+use crate::{clock::LoopClock, os, quiet};
+
+/// What has taken no longer is not worth a look at the thread's CPU clock.
+const EXACT: Duration = Duration::from_micros(100);
 
 /// A future that never leaves its thread.
 pub(crate) type Resident = Pin<Box<dyn Future<Output = ()>>>;
@@ -31,6 +35,7 @@ pub(crate) struct Place {
     waker: Waker,
     last_poll_panicked: Cell<bool>,
     visits: Cell<u64>,
+    clock: LoopClock,
 }
 
 impl Place {
@@ -46,6 +51,7 @@ impl Place {
             })),
             last_poll_panicked: Cell::new(false),
             visits: Cell::new(0),
+            clock: LoopClock::new(EXACT),
         });
         PLACE.set(Some(Rc::clone(&place)));
         os::apply(shared.priority);
@@ -115,6 +121,11 @@ impl Place {
 
     pub(crate) fn index(&self) -> usize {
         self.index
+    }
+
+    /// Measures the work on this thread.
+    pub(crate) fn clock(&self) -> &LoopClock {
+        &self.clock
     }
 
     pub(crate) fn visits(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{entry::Entry, gate};
-use crate::queue::FairQueue;
+use crate::queue::{FairQueue, Receipt};
 
 /// Below this many entries nobody looks for tombstones.
 const FIRST_SWEEP: usize = 64;
@@ -24,6 +24,11 @@ impl Shelf {
             sweep_at: FIRST_SWEEP,
         }
     }
+
+    /// Charges a flow what its job has cost, in nanoseconds, in place of what was predicted.
+    pub(crate) fn charge(&mut self, receipt: Receipt, cost: u64) {
+        self.jobs.charge(receipt, cost);
+    }
 }
 
 impl gate::Shelf<Arc<Entry>> for Shelf {
@@ -37,7 +42,21 @@ impl gate::Shelf<Arc<Entry>> for Shelf {
     }
 
     fn take(&mut self) -> Option<Arc<Entry>> {
-        self.jobs.pop()
+        let (entry, receipt) = self.jobs.pop_with_receipt()?;
+        entry.account().keep_receipt(receipt);
+        Some(entry)
+    }
+
+    fn take_late(&mut self, now: u64, late: &mut Vec<Arc<Entry>>) -> usize {
+        let before = self.jobs.len();
+        self.jobs.sweep(|entry| {
+            let is_late = entry.account().latest() < now;
+            if is_late {
+                late.push(Arc::clone(entry));
+            }
+            is_late || entry.is_tombstone()
+        });
+        before - self.jobs.len()
     }
 
     fn sweep(&mut self) -> usize {

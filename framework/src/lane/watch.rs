@@ -1,8 +1,10 @@
-//! Looks after jobs that outlive their class while they run: lends their slot, sets their thread back, and remembers it.
+//! Looks after a lane while its threads compute: jobs that outlive their class, and jobs that have waited too long.
 //!
 //! The cost of a job is only a prediction. One that was taken for a short one and runs for a second would hold up all the
-//! short ones behind it, and at their priority. So a lane of short jobs has a watch: one thread that wakes up a few times
-//! a quantum while the lane is at work, and sleeps for good while it is not.
+//! short ones behind it, and at their priority. So in a lane of short jobs the watch lends its slot, sets its thread back,
+//! and remembers the cost. In all lanes it tells those who have waited for longer than they are to, because no lane thread
+//! may come by for seconds. It is one thread that wakes up every few milliseconds while the lane is at work, and sleeps for
+//! good while it is not.
 
 use std::{
     fmt,
@@ -19,20 +21,22 @@ use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
 const LOOKS_A_QUANTUM: u32 = 4;
+/// At least so often it looks for those who have waited too long.
+const LOOK_AT_WAITING: Duration = Duration::from_millis(25);
 /// After so many looks at a lane at rest the watch sleeps for good.
 const QUIET_LOOKS: u32 = 16;
 
 /// The lane's side of its watch.
 pub(crate) struct Watch {
-    quantum: Duration,
+    quantum: Option<Duration>,
     thread: OnceLock<Thread>,
     awake: AtomicBool,
     over: AtomicBool,
 }
 
 impl Watch {
-    /// A watch that finds a job overdue after `quantum`.
-    pub(crate) fn new(quantum: Duration) -> Self {
+    /// A watch that finds a job overdue after `quantum`, or never.
+    pub(crate) fn new(quantum: Option<Duration>) -> Self {
         Self {
             quantum,
             thread: OnceLock::new(),
@@ -86,14 +90,20 @@ impl Watch {
         }
     }
 
+    /// The time between two looks.
+    fn every(&self) -> Duration {
+        let quantum = self.quantum.map(|quantum| quantum / LOOKS_A_QUANTUM);
+        quantum.map_or(LOOK_AT_WAITING, |every| every.min(LOOK_AT_WAITING))
+    }
+
     fn keep(&self, shared: &Shared, engine: &Weak<Engine>) {
         // Found out by trying, which takes a moment: better now than while a job is overdue.
         os::can_restore();
-        let mut quiet_looks = 0;
+        let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
         let mut sights = vec![Sight::default(); shared.gate.threads()];
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
-                thread::park_timeout(self.quantum / LOOKS_A_QUANTUM);
+                thread::park_timeout(self.every());
             } else if self.may_rest(shared) {
                 thread::park();
             }
@@ -102,7 +112,13 @@ impl Watch {
             }
             if shared.gate.is_at_work() {
                 quiet_looks = 0;
-                self.look(shared, engine, &mut sights);
+                if let Some(quantum) = self.quantum {
+                    look_at_running(quantum, shared, engine, &mut sights);
+                }
+                if shared.now() - looked_at_waiting >= nanos(LOOK_AT_WAITING) {
+                    shared.expire_late();
+                    looked_at_waiting = shared.now();
+                }
             } else {
                 quiet_looks += 1;
             }
@@ -119,40 +135,44 @@ impl Watch {
         }
         true
     }
+}
 
-    fn look(&self, shared: &Shared, engine: &Weak<Engine>, sights: &mut [Sight]) {
-        let now = shared.now();
-        let quantum = nanos(self.quantum);
-        let latest = now.saturating_sub(quantum);
-        for (index, sight) in sights.iter_mut().enumerate() {
-            let Some(began) = shared.gate.began(index) else {
-                continue;
+fn look_at_running(
+    quantum: Duration,
+    shared: &Shared,
+    engine: &Weak<Engine>,
+    sights: &mut [Sight],
+) {
+    let now = shared.now();
+    let latest = now.saturating_sub(nanos(quantum));
+    for (index, sight) in sights.iter_mut().enumerate() {
+        let Some(began) = shared.gate.began(index) else {
+            continue;
+        };
+        let os = shared.threads[index].os.get();
+        let used = os.and_then(os::cpu_time);
+        if sight.began != began {
+            *sight = Sight {
+                began,
+                used,
+                set_back: false,
             };
-            let os = shared.threads[index].os.get();
-            let used = os.and_then(os::cpu_time);
-            if sight.began != began {
-                *sight = Sight {
-                    began,
-                    used,
-                    set_back: false,
-                };
-            }
-            if began > latest {
-                continue;
-            }
-            if let Some(wanted) = shared.gate.mark_overdue(index, latest)
-                && let Some(engine) = engine.upgrade()
-            {
-                engine.provide(wanted);
-            }
-            // A thread that merely waits, or that the kernel has set aside, is stood in for, but it is not what is long.
-            let computed = match (used, sight.used) {
-                (Some(now), Some(then)) => now.saturating_sub(then),
-                _ => Duration::from_nanos(now - began),
-            };
-            if !sight.set_back && computed > self.quantum / 2 {
-                sight.set_back = shared.set_back(index, began, computed);
-            }
+        }
+        if began > latest {
+            continue;
+        }
+        if let Some(wanted) = shared.gate.mark_overdue(index, latest)
+            && let Some(engine) = engine.upgrade()
+        {
+            engine.provide(wanted);
+        }
+        // A thread that merely waits, or that the kernel has set aside, is stood in for, but it is not what is long.
+        let computed = match (used, sight.used) {
+            (Some(now), Some(then)) => now.saturating_sub(then),
+            _ => Duration::from_nanos(now - began),
+        };
+        if !sight.set_back && computed > quantum / 2 {
+            sight.set_back = shared.set_back(index, began, computed);
         }
     }
 }

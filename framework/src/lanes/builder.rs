@@ -191,6 +191,7 @@ impl LanesBuilder {
             books: Arc::clone(&books),
             index,
             spares,
+            watched: true,
             quantum,
             memo: Arc::clone(&memo),
             epoch,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offload_core::Lane;
+use offload_core::{Lane, clock::thread_cpu_time};
 
 /// After this long a condition is taken to never become true. Far beyond what a slow machine needs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,6 +26,12 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(start.elapsed() < PATIENCE, "still waiting until {what}");
         thread::yield_now();
     }
+}
+
+/// Computes for so long, whatever else the kernel runs meanwhile.
+pub(crate) fn burn(cost: Duration) {
+    let start = thread_cpu_time();
+    while thread_cpu_time() - start < cost {}
 }
 
 /// Drives the future on every executor that the crate promises to work with.

@@ -191,12 +191,7 @@ impl Visit {
     }
 
     fn record_poll(&self, cost: Duration) {
-        self.context
-            .record
-            .record_poll(cost, || match self.route() {
-                Some(route) => format!("{} {}", route.method(), route.pattern()),
-                None => String::from("(unknown)"),
-            });
+        self.context.record.record_poll(cost, self.route());
     }
 }
 

@@ -26,9 +26,6 @@ pub(crate) enum Alternative {
 }
 
 impl Alternative {
-    /// Those that are compared unless others are asked for, in the order in which reports show them.
-    pub(crate) const ALL: [Self; 4] = [Self::Auto, Self::Block, Self::Rayon, Self::Inline];
-
     /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use offload_core::{Lanes, Terms, clock::thread_cpu_time};
+use offload_core::{Lanes, Terms};
 
 use super::{Held, patient, single, this_thread};
-use crate::support::{Gate, Occupied, until};
+use crate::support::{Gate, Occupied, burn, until};
 
 const SHORT: Duration = Duration::from_millis(1);
 const DEAR: Duration = Duration::from_millis(500);
@@ -62,10 +62,7 @@ fn what_is_expected_counts_until_something_is_remembered() {
 fn closures_are_told_apart_by_their_types() {
     let lanes = patient().name("types").threads(1).build().unwrap();
     let dear = || {
-        let end = thread_cpu_time() + Duration::from_millis(30);
-        while thread_cpu_time() < end {
-            std::hint::spin_loop();
-        }
+        burn(Duration::from_millis(30));
         this_thread()
     };
     // Written in the same function, so that only the type tells them apart.
@@ -83,10 +80,7 @@ fn closures_are_told_apart_by_their_types() {
 #[test]
 fn futures_are_told_apart_by_their_types() {
     async fn dear() -> String {
-        let end = thread_cpu_time() + Duration::from_millis(30);
-        while thread_cpu_time() < end {
-            std::hint::spin_loop();
-        }
+        burn(Duration::from_millis(30));
         this_thread()
     }
     let lanes = patient().name("futures").threads(1).build().unwrap();

@@ -1,5 +1,7 @@
 //! What all rounds gave, for all alternatives.
 
+use clap::ValueEnum;
+
 use super::{
     check::{Verdict, overall},
     readings::{Readings, Unit},
@@ -138,9 +140,8 @@ impl Results {
                 .iter()
                 .filter(move |series| series.phase == phase && series.alternative == alternative)
         };
-        Alternative::ALL
-            .into_iter()
-            .filter(|alternative| of(*alternative).next().is_some())
+        let all = Alternative::value_variants().iter().copied();
+        all.filter(|alternative| of(*alternative).next().is_some())
             .map(|alternative| Row {
                 name: alternative.name(),
                 cells: of(alternative)
