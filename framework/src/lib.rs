@@ -22,7 +22,7 @@ mod sync;
 
 pub use error::Error;
 pub use lane::{
-    BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task, is_cancelled,
+    Bill, BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task, is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
 pub use os::{CpuBudget, Nice, Priority};

@@ -107,7 +107,8 @@ impl Begun {
     }
 }
 
-/// An app with the heavy routes `/one` and `/two` and the light ones `/light` and `/health`.
+/// An app with the heavy routes `/one` and `/two`, with `/later` and `/cheaper` that wait for something before they compute,
+/// and the light ones `/light` and `/health`.
 struct Saturated {
     offload: Offload,
     server: TestServer,
@@ -127,6 +128,8 @@ impl Saturated {
                     .route("/health", web::get().to(|| async { "well" }))
                     .route("/one", web::get().to(heavy))
                     .route("/two", web::get().to(heavy))
+                    .route("/later", web::get().to(heavy_later))
+                    .route("/cheaper", web::get().to(cheaper_later))
             })
         };
         let server = TestServer::start(app);
@@ -137,10 +140,14 @@ impl Saturated {
         }
     }
 
-    /// Starts, and asks each heavy route until it is known what it costs.
+    /// Starts, and asks the heavy routes until it is known what they cost.
     fn warm(builder: OffloadBuilder) -> Self {
+        Self::warm_for(builder, ["/one", "/two"])
+    }
+
+    fn warm_for(builder: OffloadBuilder, paths: [&str; 2]) -> Self {
         let this = Self::start(builder);
-        for path in ["/one", "/two"] {
+        for path in paths {
             wait_until("the route's cost is known", || {
                 assert_eq!(this.get(path).status(), 200);
                 this.route(path).is_some_and(|route| route.lane_runs >= 4)
@@ -196,6 +203,20 @@ impl Saturated {
 async fn heavy(request: HttpRequest, begun: web::Data<Begun>) -> &'static str {
     begun.note(&request);
     burn(HEAVY);
+    "done"
+}
+
+async fn heavy_later(request: HttpRequest, begun: web::Data<Begun>) -> &'static str {
+    begun.note(&request);
+    actix_web::rt::task::yield_now().await;
+    burn(HEAVY);
+    "done"
+}
+
+async fn cheaper_later(request: HttpRequest, begun: web::Data<Begun>) -> &'static str {
+    begun.note(&request);
+    actix_web::rt::task::yield_now().await;
+    burn(HEAVY / 4);
     "done"
 }
 

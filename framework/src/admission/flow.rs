@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
+use super::trial::Attempts;
+
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weight(u16);
@@ -76,6 +78,7 @@ pub struct Flow {
     weight: Weight,
     rank: Rank,
     pub(super) gauges: [Gauge; LANES],
+    pub(super) attempts: Attempts,
 }
 
 /// What a flow has in one lane.
@@ -99,6 +102,7 @@ impl Flow {
             weight,
             rank,
             gauges: Default::default(),
+            attempts: Attempts::default(),
         })
     }
 

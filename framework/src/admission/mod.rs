@@ -9,6 +9,8 @@ mod drain;
 mod flow;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod trial;
 
 pub use backlog::Backlog;
 pub use flow::{Flow, Rank, Share, Weight};
+pub(crate) use trial::{Trial, Trials};

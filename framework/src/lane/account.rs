@@ -8,7 +8,7 @@ use std::{
 
 use super::entry::Follow;
 use crate::{
-    admission::{Backlog, Flow},
+    admission::{Backlog, Flow, Trial},
     queue::Receipt,
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
@@ -29,6 +29,8 @@ pub(crate) struct Account {
     books: Books,
     /// On whose book it is. This and the cost are changed only by a thread that holds the job in the state `MOVING`.
     lane: AtomicU8,
+    /// Set if it is tried in the short lane though its flow is long.
+    trial: Option<Trial>,
     /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
     receipt: Mutex<Option<Receipt>>,
 }
@@ -68,13 +70,14 @@ impl Patience {
 }
 
 /// What is known of a job when it comes to a lane.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) flow: Arc<Flow>,
     /// In nanoseconds.
     pub(crate) cost: u64,
     pub(crate) patience: Patience,
     pub(crate) key: u64,
+    pub(crate) trial: Option<Trial>,
 }
 
 impl Account {
@@ -88,6 +91,7 @@ impl Account {
             key: arrival.key,
             books,
             lane: AtomicU8::new(lane),
+            trial: arrival.trial,
             receipt: Mutex::new(None),
         }
     }
@@ -121,6 +125,13 @@ impl Account {
         self.book().take_over(&self.flow, cost);
     }
 
+    /// What it cost in all is known.
+    pub(crate) fn has_cost(&self, cost: Duration) {
+        if let Some(trial) = &self.trial {
+            trial.has_cost(cost);
+        }
+    }
+
     /// Its run has ended.
     pub(crate) fn ended(&self, now: u64) {
         self.book().end(self.cost(), now);
@@ -150,6 +161,9 @@ impl Follow for Account {
 
     fn began(&self) {
         self.book().begin(&self.flow, self.cost());
+        if let Some(trial) = &self.trial {
+            trial.begun();
+        }
     }
 
     fn left(&self) {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     admission::{Backlog, Flow},
     cost::CostMemo,
-    os::Priority,
+    os::{Cores, Priority},
     quiet,
 };
 
@@ -199,6 +199,7 @@ impl LaneBuilder {
             priority: self.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
+            cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
             epoch: family.epoch,
             engine: OnceLock::new(),

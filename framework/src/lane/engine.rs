@@ -14,6 +14,7 @@ use rayon::{ThreadPool, Yield};
 
 use super::{
     account::Books,
+    bill::Bill,
     cancel::CancelToken,
     entry::{Carried, Entry, Removal, Work},
     gate::{Arrival, Attendant, Breath, Gate, Wanted},
@@ -26,7 +27,7 @@ use crate::{
     admission::{Backlog, Flow},
     clock::Reading,
     cost::CostMemo,
-    os::{self, Priority, ThreadRef},
+    os::{self, Cores, Priority, ThreadRef},
     quiet,
 };
 
@@ -35,10 +36,6 @@ pub(crate) type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// How many foreign rayon jobs a thread lets through between two jobs of the lane, so that they don't starve it.
 const FOREIGN_JOBS_A_BREATH: usize = 32;
-
-/// A flow pays at most so many nanoseconds more for a job than was predicted: half of the shortest patience by default,
-/// as much as a job may wait that is admitted.
-const MOST_DEBT: u64 = 250_000_000;
 
 /// What the lane's threads own together. It does not own the pool, so threads and wakers may hold it for ever.
 pub(crate) struct Shared {
@@ -61,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) threads: Box<[LaneThreadState]>,
     /// Where jobs go on that turn out to be too long for this lane before they have begun.
     pub(crate) longer: OnceLock<Longer>,
+    /// Where jobs are spread over the cores.
+    pub(crate) cores: Option<Cores>,
     pub(crate) closed: AtomicBool,
     pub(crate) epoch: Instant,
     pub(crate) engine: OnceLock<Weak<Engine>>,
@@ -282,35 +281,37 @@ struct LaneThread<'a> {
 }
 
 impl LaneThread<'_> {
-    /// Runs a job, if there is still something to run here. Returns for how many nanoseconds its flow has to pay.
-    fn run(&self, entry: &Arc<Entry>) -> u64 {
+    /// Runs a job, if there is still something to run here. Returns what that has cost.
+    fn run(&self, entry: &Arc<Entry>) -> Option<Duration> {
         let account = entry.account();
-        let start = self.shared.now();
-        if start > account.latest() {
+        if self.shared.now() > account.latest() {
             self.shared.expire(entry);
-            return 0;
+            return None;
         }
         if self.carried_away(entry) {
-            return 0;
+            return None;
         }
-        let Some(work) = entry.begin() else {
-            return 0; // A tombstone.
-        };
+        // `None`: a tombstone.
+        let work = entry.begin()?;
         let key = &self.shared.threads[self.place.index()].key;
         key.store(account.key(), Ordering::Relaxed);
         let token = CancelToken::of(entry);
+        let claim = self.shared.cores.as_ref().map(Cores::claim);
         let mark = self.place.clock().start();
         self.shared
             .surround("a job", || token.scope(|| work.perform()));
+        // A job may have given its work to the thread's resident. The first part of that belongs to the job's turn.
+        if self.shared.gate.take_notice(self.place.index()) {
+            self.place.poll_resident();
+        }
         let cost = match self.place.clock().stop(mark).reading {
             Reading::Cost(cost) => cost,
             Reading::Suspect { at_most } => at_most,
         };
+        drop(claim);
         key.store(0, Ordering::Relaxed);
         account.ended(self.shared.now());
-        // What was lent a slot held up nobody, and a debt must not make what was admitted meanwhile wait for too long.
-        let cost = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
-        cost.min(account.cost().saturating_add(MOST_DEBT))
+        Some(cost)
     }
 
     /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
@@ -340,10 +341,15 @@ impl LaneThread<'_> {
 impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
     fn begin(&self, entry: Arc<Entry>) {
         // Taken now: another thread may have it next if it is carried to another lane.
-        let receipt = entry.account().take_receipt();
-        let cost = self.run(&entry);
-        if let Some(receipt) = receipt {
-            self.shared.gate.shelf().charge(receipt, cost);
+        let Some(receipt) = entry.account().take_receipt() else {
+            self.run(&entry);
+            return;
+        };
+        let bill = Bill::new(self.place.shared(), &entry, receipt);
+        match bill.offer(|| self.run(&entry)) {
+            (Some(cost), Some(bill)) => bill.settle(cost),
+            (None, Some(bill)) => bill.cancel(),
+            (_, None) => {} // The job settles it.
         }
     }
 

@@ -223,6 +223,11 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         }
     }
 
+    /// Takes the wish that the resident of thread `index` be polled. For the thread itself, in its outer frame.
+    pub(crate) fn take_notice(&self, index: usize) -> bool {
+        self.seats[index].take_notice()
+    }
+
     /// Marks what thread `index` has at hand as overdue if it began at `latest` or before, and lends its slot if a thread
     /// is left for it (I6). `None` if there was nothing to mark. Only one thread at a time may call this.
     pub(crate) fn mark_overdue(&self, index: usize, latest: u64) -> Option<Wanted> {

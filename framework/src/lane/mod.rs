@@ -1,6 +1,7 @@
 //! A lane: a rayon pool of its own with a bounded queue in front, because rayon has neither bounds nor cancellation.
 
 mod account;
+mod bill;
 mod body;
 mod builder;
 mod cancel;
@@ -43,6 +44,7 @@ pub(crate) use self::{
     resident::Place,
 };
 pub use self::{
+    bill::Bill,
     builder::{BuildError, LaneBuilder},
     cancel::{CancelToken, is_cancelled},
     handle::JobHandle,
@@ -338,6 +340,7 @@ impl Lane {
             cost: PLAIN_COST,
             patience: Patience::Endless,
             key: 0,
+            trial: None,
         }
     }
 

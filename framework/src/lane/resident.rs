@@ -119,6 +119,10 @@ impl Place {
         place.unwrap_or(0)
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn index(&self) -> usize {
         self.index
     }

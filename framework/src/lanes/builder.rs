@@ -13,7 +13,7 @@ use std::{
 
 use super::{Inner, Lanes};
 use crate::{
-    admission::Backlog,
+    admission::{Backlog, Trials},
     cost::CostMemo,
     lane::{BuildError, Family, Lane, LaneBuilder, Longer, Patience},
     os::Priority,
@@ -226,6 +226,8 @@ impl LanesBuilder {
                 patience: self.patience,
                 memo,
                 keys: RandomState::new(),
+                // Half of the spares are left for those whose prediction was wrong.
+                trials: Arc::new(Trials::new(spares.div_ceil(2), self.short_limit)),
             }),
         })
     }

@@ -20,6 +20,7 @@ pub use self::{
     terms::{JobKey, Terms},
 };
 use crate::{
+    admission::Trials,
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
@@ -59,6 +60,7 @@ struct Inner {
     patience: Patience,
     memo: Arc<CostMemo>,
     keys: RandomState,
+    trials: Arc<Trials>,
 }
 
 impl Lanes {
@@ -259,7 +261,19 @@ impl Lanes {
     fn place(&self, terms: &Terms) -> (&Lane, Arrival) {
         let inner = &*self.inner;
         let remembered = terms.key.get().and_then(|key| inner.memo.predict(key));
-        let cost = remembered.or(terms.cost);
+        let is_current = inner.short.is_current() || inner.long.is_current();
+        let trial = match (remembered, terms.cost, &terms.flow) {
+            (None, Some(cost), Some(flow))
+                if cost > inner.short_limit && terms.key.get().is_some() && !is_current =>
+            {
+                inner.trials.start(flow)
+            }
+            _ => None,
+        };
+        let cost = match trial {
+            Some(_) => Some(inner.short_limit),
+            None => remembered.or(terms.cost),
+        };
         let lane = match cost {
             // Whoever is on a lane already stays there: a second hop would only cost.
             _ if inner.short.is_current() => &inner.short,
@@ -274,6 +288,7 @@ impl Lanes {
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             patience: terms.patience.map_or(inner.patience, Patience::Fixed),
             key: terms.key.word(),
+            trial,
         };
         (lane, arrival)
     }

@@ -39,6 +39,21 @@ pub(super) fn cpu_time(_thread: Id) -> Option<Duration> {
     None
 }
 
+/// Threads are left where they are.
+pub(super) fn current_core() -> Option<usize> {
+    None
+}
+
+/// As [`current_core`].
+pub(super) fn last_core() -> Option<usize> {
+    None
+}
+
+/// As [`current_core`].
+pub(super) fn step_over(_core: usize) -> bool {
+    false
+}
+
 /// Gives the calling thread a priority: a no-op on these platforms.
 pub(super) fn apply(_priority: Priority) -> Result<(), Refused> {
     Ok(())

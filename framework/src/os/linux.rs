@@ -4,8 +4,9 @@ use std::{io, mem, sync::OnceLock, time::Duration};
 
 use nix::{
     libc::{self, c_long, pid_t, sched_attr},
+    sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity},
     time::{ClockId, clock_gettime},
-    unistd::{getpid, gettid},
+    unistd::{Pid, getpid, gettid},
 };
 
 use super::{Priority, refused::Refused};
@@ -108,6 +109,36 @@ fn process_nice() -> i32 {
     static NICE: OnceLock<i32> = OnceLock::new();
     *NICE.get_or_init(|| read(Id(getpid().as_raw())).map_or(0, |setting| setting.0.sched_nice))
 }
+
+/// The core that the calling thread runs on at this moment.
+pub(super) fn current_core() -> Option<usize> {
+    sched_getcpu().ok()
+}
+
+/// The highest number among the cores that this process may use.
+pub(super) fn last_core() -> Option<usize> {
+    let allowed = sched_getaffinity(SELF).ok()?;
+    (0..CpuSet::count()).rfind(|core| allowed.is_set(*core) == Ok(true))
+}
+
+/// Moves the calling thread to `core`, from where the kernel may move it on. False if it may not go there.
+pub(super) fn step_over(core: usize) -> bool {
+    let step = || {
+        let allowed = sched_getaffinity(SELF)?;
+        if !allowed.is_set(core)? {
+            return Ok(false);
+        }
+        let mut only = CpuSet::new();
+        only.set(core)?;
+        sched_setaffinity(SELF, &only)?;
+        sched_setaffinity(SELF, &allowed)?;
+        Ok::<_, nix::Error>(true)
+    };
+    step().unwrap_or(false)
+}
+
+/// What the kernel takes for the calling thread.
+const SELF: Pid = Pid::from_raw(0);
 
 /// How `thread` is scheduled now.
 #[expect(unsafe_code, reason = "no safe binding has this system call")]

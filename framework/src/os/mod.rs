@@ -7,6 +7,7 @@
 #[cfg(any(target_os = "linux", test))]
 mod allowed;
 mod budget;
+mod cores;
 mod priority;
 #[cfg(any(target_os = "linux", test))]
 mod quota;
@@ -23,4 +24,5 @@ mod system;
 pub use budget::CpuBudget;
 pub use priority::{Nice, Priority};
 
+pub(crate) use cores::Cores;
 pub(crate) use thread::{ThreadRef, apply, can_restore, cpu_time, demote, restore};

@@ -6,6 +6,7 @@ mod fairness;
 mod overdue;
 mod patience;
 mod storm;
+mod trials;
 
 use std::{
     sync::{Arc, Barrier, Mutex},

@@ -21,7 +21,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use offload_core::{
-    JobKey,
+    Bill, JobKey,
     cost::SizeBucket,
     placement::Placement,
     routes::{Observation, PinSource, Route},
@@ -75,13 +75,14 @@ impl<F> LaneJob<F> {
     {
         // Made here, while this is the lane's present job, whose token it takes along.
         let host = LaneHost::new(self.core.lanes.clone(), self.key);
-        if local::spawn_local(self.serve::<I, S, B>(host)).is_err() {
+        let bill = Bill::take_over();
+        if local::spawn_local(self.serve::<I, S, B>(host, bill)).is_err() {
             // The job is dropped, and with it the reply's sender: the event loop answers.
             tracing::error!(target: "offload", "a request was started outside of a lane thread");
         }
     }
 
-    async fn serve<I, S, B>(self, host: Rc<LaneHost>)
+    async fn serve<I, S, B>(self, host: Rc<LaneHost>, bill: Option<Bill>)
     where
         F: Fn() -> I + Send + Clone + 'static,
         I: IntoServiceFactory<S, Request> + 'static,
@@ -184,8 +185,12 @@ impl<F> LaneJob<F> {
             queued,
             ran: took,
         });
-        if let (Ok(()), Some(tail)) = (sent, tail) {
-            stream(tail, subject, host, span).await;
+        let streamed = match (sent, tail) {
+            (Ok(()), Some(tail)) => stream(tail, subject, host, span).await,
+            _ => Duration::ZERO,
+        };
+        if let Some(bill) = bill {
+            bill.settle(cost + streamed);
         }
     }
 }
@@ -203,13 +208,14 @@ fn request(head: RequestHead, payload: Option<LanePayload>) -> Request {
     request
 }
 
-/// Sends the rest of a response after its head, no faster than the connection takes it.
+/// Sends the rest of a response after its head, no faster than the connection takes it, and returns what that has cost.
 async fn stream<B: MessageBody + 'static>(
     (body, sender): Tail<B>,
     subject: Subject,
     host: Rc<LaneHost>,
     span: Span,
-) {
+) -> Duration {
+    let mut cost_of_all = Duration::ZERO;
     let mut body = pin!(Some(body));
     let complete = loop {
         // The room comes first: a chunk is not made before it can be sent.
@@ -220,6 +226,7 @@ async fn stream<B: MessageBody + 'static>(
             let body = body.as_mut().as_pin_mut();
             let body = body.expect("it is dropped below only");
             let (polled, cost) = contained(&host, &span, || body.poll_next(cx));
+            cost_of_all += cost;
             if cost > subject.core.table.rules().budget {
                 // A heavy chunk would freeze an event loop as a heavy handler does.
                 subject.observe_chunk(cost);
@@ -248,6 +255,7 @@ async fn stream<B: MessageBody + 'static>(
     if !complete && let Some(route) = &subject.route {
         route.count_cancelled();
     }
+    cost_of_all
 }
 
 /// Why a service gave no response of its own.

@@ -1,5 +1,7 @@
 //! Routes share the lanes, and what an app says of their serving holds.
 
+use std::time::Duration;
+
 use actix_offload::{Rank, Serving, Weight};
 
 use super::{Held, Saturated, all_are_answered, single};
@@ -50,4 +52,22 @@ fn weights_are_shares() {
     let share = count(&order[..40], "/two");
     // 30 if both cost exactly the same.
     assert!((25..=35).contains(&share), "{share} of 40");
+}
+
+/// Also where a request goes on after its turn of the queue, as all do that wait for their body.
+#[test]
+fn shares_are_of_what_requests_cost() {
+    // Both are heavy, or the cheaper one would come first in any case.
+    let builder = single().budget(Duration::from_micros(500));
+    let app = Saturated::warm_for(builder, ["/later", "/cheaper"]);
+    let held = Held::all_of(&app.offload);
+    let dear = app.queue("/later", 40);
+    let cheap = app.queue("/cheaper", 40);
+    drop(held);
+    all_are_answered(cheap);
+    all_are_answered(dear);
+    let order = app.begun.take();
+    let share = count(&order[..25], "/cheaper");
+    // 20 if one costs exactly four times what the other does; 12 if jobs were counted, 24 if only first polls were.
+    assert!((17..=22).contains(&share), "{share} of 25: {order:?}");
 }

@@ -46,7 +46,7 @@ impl Flow {
     }
 
     fn ask_while_due(&self, start: Instant, next: &AtomicUsize) -> Vec<Record> {
-        limits::sleep_precisely();
+        limits::keep_appointments();
         let mut connection = Connection::new(self.address);
         let mut records = Vec::new();
         while let Some(due) = self.due.get(next.fetch_add(1, Ordering::Relaxed)) {
