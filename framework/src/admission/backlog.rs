@@ -136,6 +136,17 @@ impl Backlog {
         self.queued.load(Relaxed)
     }
 
+    /// Whether anything waits or runs.
+    pub(crate) fn has_work(&self) -> bool {
+        self.queued() > 0 || self.running.load(Relaxed) > 0
+    }
+
+    /// The sum of the weights of the flows that have something waiting.
+    pub(crate) fn weights(&self) -> usize {
+        let weights = self.ranks.iter().map(|rank| rank.weights.load(Relaxed));
+        weights.sum()
+    }
+
     /// How long a job of `flow` would wait for its beginning that came now.
     ///
     /// That is the time in which the lane works off what comes before it: all that waits above its rank; in its rank what

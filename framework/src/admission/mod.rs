@@ -5,6 +5,7 @@
 //! tried by lane threads only, after a job, and never waited for. There is no clock in here, times come in as arguments.
 
 mod backlog;
+mod balance;
 mod drain;
 mod flow;
 #[cfg(all(test, not(loom)))]
@@ -12,5 +13,6 @@ mod tests;
 mod trial;
 
 pub use backlog::Backlog;
+pub(crate) use balance::{Balance, Slots, Used, Weights};
 pub use flow::{Flow, Rank, Share, Weight};
 pub(crate) use trial::{Trial, Trials};

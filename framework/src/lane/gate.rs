@@ -30,7 +30,10 @@
 //!   hold all of them and will look when they give theirs back (I3).
 //! * **I6** A slot whose job outlives its class is lent, as soon as a thread is left for it: the lane's watch raises `limit`
 //!   by one and then looks for jobs, as after a push. The job's end lowers `limit` again; who then holds a slot too many gives it back after its job. At
-//!   least one slot is always there to be held, so somebody is left who looks.
+//!   least one slot is always there to be held, but for I7, so somebody is left who looks.
+//! * **I7** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
+//!   after its job. When it restores one it raises `limit` and then looks for jobs, as after a push. While all are
+//!   withdrawn it is the watch that looks: it neither sleeps nor ends before it has restored them.
 //!
 //! # Why no job is stuck while a slot is free
 //!
@@ -144,8 +147,12 @@ pub(crate) struct Gate<J, R, S> {
     /// Tasks that have begun and were woken. They are not bounded: each was admitted once, and a wake-up can't be refused.
     resumed: Unbounded<R>,
     slots_taken: AtomicUsize,
-    /// How many slots there are: those of the lane, and those lent (I6).
+    /// How many slots there are: those of the lane, with those lent (I6) and without those withdrawn (I7).
     limit: AtomicUsize,
+    /// How many slots there are but for loans and withdrawals.
+    slots: usize,
+    /// How many are withdrawn (I7). Written by the watch only.
+    withdrawn: AtomicUsize,
     seats: Box<[Seat]>,
     tenures: Box<[Tenure]>,
 }
@@ -162,6 +169,8 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             resumed: Unbounded::new(),
             slots_taken: AtomicUsize::new(0),
             limit: AtomicUsize::new(slots),
+            slots,
+            withdrawn: AtomicUsize::new(0),
             tenures: seats.iter().map(|_| Tenure::default()).collect(),
             seats,
         }
@@ -231,7 +240,9 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     /// Marks what thread `index` has at hand as overdue if it began at `latest` or before, and lends its slot if a thread
     /// is left for it (I6). `None` if there was nothing to mark. Only one thread at a time may call this.
     pub(crate) fn mark_overdue(&self, index: usize, latest: u64) -> Option<Wanted> {
-        let spare = self.limit.load(Ordering::SeqCst) < self.seats.len();
+        // Slots that are withdrawn come back, and then there must still be a thread for each.
+        let all = self.limit.load(Ordering::SeqCst) + self.withdrawn();
+        let spare = all < self.seats.len();
         let lent = self.tenures[index].mark_overdue(latest, spare)?;
         if !lent {
             return Some(Wanted::Nothing);
@@ -245,9 +256,43 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         })
     }
 
+    /// Withdraws one slot, if there is one left that is not lent (I7). Only the lane's watch may call this.
+    pub(crate) fn withdraw_slot(&self) {
+        let withdrawn = self.withdrawn.load(Ordering::Relaxed);
+        if withdrawn < self.slots {
+            self.withdrawn.store(withdrawn + 1, Ordering::Relaxed);
+            self.limit.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Restores a slot if one was withdrawn (I7). Only the lane's watch may call this.
+    pub(crate) fn restore_slot(&self) -> Wanted {
+        let Some(withdrawn) = self.withdrawn.load(Ordering::Relaxed).checked_sub(1) else {
+            return Wanted::Nothing;
+        };
+        self.withdrawn.store(withdrawn, Ordering::Relaxed);
+        self.limit.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst); // I3
+        if self.is_empty() {
+            Wanted::Nothing
+        } else {
+            self.want_runner()
+        }
+    }
+
+    /// How many slots are withdrawn now (I7).
+    pub(crate) fn withdrawn(&self) -> usize {
+        self.withdrawn.load(Ordering::Relaxed)
+    }
+
     /// When what thread `index` has at hand began; `None` if it has nothing.
     pub(crate) fn began(&self, index: usize) -> Option<u64> {
         self.tenures[index].began()
+    }
+
+    /// Whether what thread `index` has at hand is marked as overdue.
+    pub(crate) fn is_overdue(&self, index: usize) -> bool {
+        self.tenures[index].is_overdue()
     }
 
     /// Whether thread `index` still has at hand what began then, marked as overdue.

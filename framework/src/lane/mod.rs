@@ -13,6 +13,7 @@ mod ledger;
 mod resident;
 mod run;
 mod seat;
+mod sharing;
 mod shelf;
 mod tenure;
 mod watch;

@@ -326,6 +326,25 @@ fn loom_a_lent_slot_lets_the_next_job_run_and_ends_with_the_loan() {
     });
 }
 
+/// The only slot is withdrawn and restored while a job comes: it runs in any case, at the latest by the watch's runner.
+#[test]
+fn loom_a_slot_that_is_withdrawn_and_restored_strands_nothing() {
+    loom::model(|| {
+        let model = Model::new(1, 4);
+        let other = model.clone();
+        let submitter = thread::spawn(move || other.submit(0));
+        model.gate.withdraw_slot();
+        model.gate.withdraw_slot();
+        assert_eq!(model.gate.withdrawn(), 1, "there is no other");
+        if model.gate.restore_slot() == Wanted::Runner {
+            assert_eq!(model.attend(0, Arrival::Runner), Wanted::Nothing);
+        }
+        assert_eq!(model.gate.restore_slot(), Wanted::Nothing);
+        submitter.join().unwrap();
+        model.assert_at_rest(1);
+    });
+}
+
 /// The watch marks the work while it ends: the loan is either not made or ended, and no job is left behind.
 #[test]
 fn loom_a_loan_that_meets_the_end_of_the_work_strands_nothing() {

@@ -88,6 +88,11 @@ impl Tenure {
         word >> FLAGS == began && word & OVERDUE != 0
     }
 
+    /// Whether a piece of work is under way that was marked.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & OVERDUE != 0
+    }
+
     pub(crate) fn is_at_work(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }

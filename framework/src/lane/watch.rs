@@ -2,7 +2,7 @@
 //!
 //! The cost of a job is only a prediction. One that was taken for a short one and runs for a second would hold up all the
 //! short ones behind it, and at their priority. So in a lane of short jobs the watch lends its slot, sets its thread back,
-//! and remembers the cost. In all lanes it tells those who have waited for longer than they are to, because no lane thread
+//! and remembers the cost; and it sees that the long lane gets its part of the cores. In all lanes it tells those who have waited for longer than they are to, because no lane thread
 //! may come by for seconds. It is one thread that wakes up every few milliseconds while the lane is at work, and sleeps for
 //! good while it is not.
 
@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use super::engine::{Engine, Shared};
+use super::{
+    engine::{Engine, Shared},
+    sharing::Sharing,
+};
 use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
@@ -101,19 +104,22 @@ impl Watch {
         os::can_restore();
         let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
         let mut sights = vec![Sight::default(); shared.gate.threads()];
+        let mut sharing = Sharing::new(shared);
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
                 thread::park_timeout(self.every());
-            } else if self.may_rest(shared) {
+            } else if shared.gate.withdrawn() == 0 && self.may_rest(shared) {
                 thread::park();
             }
             if !self.awake.load(Ordering::SeqCst) {
                 continue; // Unparked for nothing.
             }
-            if shared.gate.is_at_work() {
+            // Where all slots are withdrawn nothing may be at work though jobs wait.
+            if shared.gate.is_at_work() || shared.gate.withdrawn() > 0 {
                 quiet_looks = 0;
                 if let Some(quantum) = self.quantum {
                     look_at_running(quantum, shared, engine, &mut sights);
+                    sharing.look(shared, engine);
                 }
                 if shared.now() - looked_at_waiting >= nanos(LOOK_AT_WAITING) {
                     shared.expire_late();

@@ -25,6 +25,10 @@ const LONG: u8 = 1;
 /// A job is overdue once it has run for so many times what a short job may cost.
 const OVERDUE: u32 = 2;
 
+/// A job may be predicted to cost more than the limit by one part of so many and still count as short. Predictions err a
+/// little, and jobs that cost just the limit should not be torn between the lanes.
+const TOLERANCE: u32 = 8;
+
 /// On few cores, too, a handful of unknown jobs that turn out to be long should not take all threads.
 const MORE_SPARES: usize = 4;
 
@@ -103,7 +107,7 @@ impl LanesBuilder {
         self
     }
 
-    /// Jobs that probably cost more go to the long lane. One that has run for twice as long in the short lane is overdue.
+    /// Jobs that probably cost more, by an eighth at least, go to the long lane. One that has run for twice as long in the short lane is overdue.
     pub fn short_limit(mut self, limit: Duration) -> Self {
         self.short_limit = limit;
         self
@@ -207,6 +211,7 @@ impl LanesBuilder {
             return Err(BuildError::setting("name", "must not be empty"));
         }
         let quantum = self.short_limit * OVERDUE;
+        let short_limit = self.short_limit + self.short_limit / TOLERANCE;
         let short = lane(SHORT, "short", self.short_priority)
             .in_family(family(SHORT, spares, Some(quantum)))
             .build()?;
@@ -216,18 +221,18 @@ impl LanesBuilder {
         // It is set here only, once.
         let _ = short.shared().longer.set(Longer {
             lane: Arc::downgrade(long.engine()),
-            limit: self.short_limit,
+            limit: short_limit,
         });
         Ok(Lanes {
             inner: Arc::new(Inner {
                 short,
                 long,
-                short_limit: self.short_limit,
+                short_limit,
                 patience: self.patience,
                 memo,
                 keys: RandomState::new(),
                 // Half of the spares are left for those whose prediction was wrong.
-                trials: Arc::new(Trials::new(spares.div_ceil(2), self.short_limit)),
+                trials: Arc::new(Trials::new(spares.div_ceil(2), short_limit)),
             }),
         })
     }

@@ -10,14 +10,19 @@ use crate::admission::{Rank, Share};
 /// Virtual time runs in nanoseconds for a flow of the default weight.
 type Virtual = u128;
 
+/// What a flow may have in hand that comes back after a rest, in nanoseconds at the default weight. The others wait for as
+/// much, once, so it should be small to a person, and large to a job that is short.
+const CREDIT: Virtual = 50_000_000;
+
 /// Jobs of several flows in the order in which they are to be begun.
 ///
 /// Higher ranks come first in any case. Within a rank, flows get shares of the *cost* in proportion to their weights, and a
-/// flow's own jobs keep their order. A flow that comes back after a rest goes on as if it had just used up its share:
-/// it gets no credit for the past, and waits for none of what the others have queued but the jobs that are next.
+/// flow's own jobs keep their order. A flow that comes back after a rest gets credit for 50 ms of cost at most, whatever
+/// it has left unused before: so a flow that needs less than its share is served at once, also when its jobs come in a
+/// burst, and it waits for none of what the others have queued but the jobs that have begun.
 ///
 /// The algorithm is start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with predicted
-/// costs in place of packet lengths. Whoever learns what a job really cost can have that [charged](Self::charge) instead.
+/// costs in place of packet lengths, and with the credit, which is an addition of ours. Whoever learns what a job really cost can have that [charged](Self::charge) instead.
 /// Putting in and taking out cost the logarithm of the number of flows that wait.
 ///
 /// # Examples
@@ -55,9 +60,9 @@ struct Level<T> {
     lines: HashMap<u32, Line<T>>,
     /// The first job of each line that has one: start tag, order of arrival, flow.
     next: BTreeSet<(Virtual, u64, u32)>,
-    /// Lines that are empty but still ahead of the virtual time: finish tag, flow.
+    /// Lines that are empty but still ahead of the floor: finish tag, flow.
     resting: BTreeSet<(Virtual, u32)>,
-    /// The start tag of the job that was taken last.
+    /// The latest start tag of a job that was taken.
     now: Virtual,
     /// How often everything was forgotten.
     period: u64,
@@ -156,18 +161,19 @@ impl<T> Level<T> {
             lines: HashMap::new(),
             next: BTreeSet::new(),
             resting: BTreeSet::new(),
-            now: 0,
+            now: CREDIT,
             period: 0,
         }
     }
 
     fn push(&mut self, job: Job<T>) {
         let flow = job.share.flow;
-        let line = self.lines.entry(flow).or_insert_with(|| Line::at(self.now));
+        let floor = self.floor();
+        let line = self.lines.entry(flow).or_insert_with(|| Line::at(floor));
         if line.jobs.is_empty() {
             self.resting.remove(&(line.tag, flow));
-            if line.tag < self.now {
-                (line.tag, line.since) = (self.now, self.now);
+            if line.tag < floor {
+                (line.tag, line.since) = (floor, floor);
             }
             self.next.insert((line.tag, job.order, flow));
         }
@@ -176,7 +182,7 @@ impl<T> Level<T> {
 
     fn pop(&mut self) -> Option<(T, Receipt)> {
         let (start, _, flow) = self.next.pop_first()?;
-        self.now = start;
+        self.now = self.now.max(start);
         let line = self.lines.get_mut(&flow)?;
         let Job {
             share, cost, job, ..
@@ -200,7 +206,8 @@ impl<T> Level<T> {
         let flow = receipt.share.flow;
         let predicted = receipt.share.weight.stretch(receipt.cost.max(1));
         let finish = receipt.start + receipt.share.weight.stretch(actual);
-        let line = self.lines.entry(flow).or_insert_with(|| Line::at(self.now));
+        let floor = self.floor();
+        let line = self.lines.entry(flow).or_insert_with(|| Line::at(floor));
         let tag = if line.since > receipt.start {
             // A rest has settled the job in the meantime, but for what reaches beyond it.
             line.tag + finish.saturating_sub(line.since)
@@ -212,10 +219,14 @@ impl<T> Level<T> {
             Some(order) => self.next.remove(&(line.tag, order, flow)),
             None => self.resting.remove(&(line.tag, flow)),
         };
-        // Not before what was taken last, so that the virtual time never goes back.
-        line.tag = tag.max(self.now);
+        line.tag = tag.max(floor);
         self.file(flow);
         self.forget();
+    }
+
+    /// The start tag of the next job of a flow that has used nothing of late.
+    fn floor(&self) -> Virtual {
+        self.now - CREDIT
     }
 
     /// Puts a line into the order it belongs to.
@@ -234,12 +245,12 @@ impl<T> Level<T> {
         if self.next.is_empty() {
             self.lines.clear();
             self.resting.clear();
-            self.now = 0;
+            self.now = CREDIT;
             self.period += 1;
             return;
         }
         while let Some(&(finish, flow)) = self.resting.first()
-            && finish <= self.now
+            && finish <= self.floor()
         {
             self.resting.pop_first();
             self.lines.remove(&flow);

@@ -19,6 +19,36 @@ fn rank() -> impl Strategy<Value = Rank> {
     prop::sample::select(Rank::ALL.to_vec())
 }
 
+/// A flow that uses half of its share, in bursts of four jobs.
+#[test]
+fn a_burst_of_a_flow_below_its_share_is_served_at_once() {
+    const COST: u64 = 10_000_000;
+    let (flood, modest) = (share(0, 100, Rank::Normal), share(1, 100, Rank::Normal));
+    let mut queue = FairQueue::new();
+    for _ in 0..200 {
+        queue.push(flood, COST, 'f');
+    }
+    for _ in 0..12 {
+        queue.pop();
+    }
+    for _ in 0..4 {
+        for _ in 0..4 {
+            queue.push(modest, COST, 'm');
+        }
+        let burst: String = (0..4).filter_map(|_| queue.pop()).collect();
+        assert_eq!(burst, "mmmm");
+        let rest: String = (0..12).filter_map(|_| queue.pop()).collect();
+        assert_eq!(rest, "f".repeat(12));
+    }
+    // Beyond its share it waits as the others do, after what it had in hand.
+    for _ in 0..40 {
+        queue.push(modest, COST, 'm');
+    }
+    let order: String = (0..24).filter_map(|_| queue.pop()).collect();
+    let count = order.matches('m').count();
+    assert!((12..=15).contains(&count), "{order}");
+}
+
 /// A step of a random life: a job comes, one is taken, one that was taken has cost something, or some are swept.
 #[derive(Clone, Debug)]
 enum Step {

@@ -42,7 +42,11 @@ pub enum BodyError {
 pub(crate) enum Chunk {
     Data(Bytes),
     End,
-    Failed(BodyError),
+    Failed {
+        error: BodyError,
+        /// The handler's stream had nothing to give for a while before that, in which actix would have sent what came before.
+        after_a_pause: bool,
+    },
 }
 
 /// The lane's end of a streaming body.
@@ -75,6 +79,8 @@ pub struct OffloadBody {
     // Dropped with the body, which tells the handler's stream that nobody waits for it any more.
     job: Option<(JobHandle, Option<Pass>)>,
     ended: bool,
+    // What the next poll has to say.
+    failure: Option<BodyError>,
 }
 
 impl OffloadBody {
@@ -84,6 +90,7 @@ impl OffloadBody {
             pump: None,
             job: None,
             ended: false,
+            failure: None,
         }
     }
 
@@ -128,7 +135,7 @@ impl MessageBody for OffloadBody {
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         if this.ended {
-            return Poll::Ready(None);
+            return Poll::Ready(this.failure.take().map(Err));
         }
         let chunks = match &mut this.body {
             LaneBody::Complete { bytes, .. } => {
@@ -150,7 +157,19 @@ impl MessageBody for OffloadBody {
         Poll::Ready(match chunk {
             Some(Chunk::Data(data)) => Some(Ok(data)),
             Some(Chunk::End) => None,
-            Some(Chunk::Failed(error)) => Some(Err(error)),
+            Some(Chunk::Failed {
+                error,
+                after_a_pause: false,
+            }) => Some(Err(error)),
+            Some(Chunk::Failed {
+                error,
+                after_a_pause: true,
+            }) => {
+                // actix drops what it has not sent yet. The pause there was on the lane may have been none here.
+                this.failure = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             None => Some(Err(BodyError::Lost)),
         })
     }

@@ -78,13 +78,17 @@ pub(crate) fn assemble(head: ResponseHead, body: OffloadBody) -> Response<Offloa
     response
 }
 
-/// What a chunk becomes for the channel.
+/// What a chunk becomes for the channel; `after_a_pause` says whether the stream had nothing to give for a while before it.
 pub(crate) fn chunk_of<E: Into<Box<dyn std::error::Error>>>(
     item: Option<Result<Bytes, E>>,
+    after_a_pause: bool,
 ) -> Chunk {
     match item {
         Some(Ok(data)) => Chunk::Data(data),
-        Some(Err(err)) => Chunk::Failed(BodyError::Failed(err.into().to_string())),
+        Some(Err(err)) => Chunk::Failed {
+            error: BodyError::Failed(err.into().to_string()),
+            after_a_pause,
+        },
         None => Chunk::End,
     }
 }

@@ -222,6 +222,7 @@ async fn stream<B: MessageBody + 'static>(
         let Ok(room) = sender.reserve().await else {
             break false;
         };
+        let mut after_a_pause = false;
         let next = poll_fn(|cx| {
             let body = body.as_mut().as_pin_mut();
             let body = body.expect("it is dropped below only");
@@ -232,10 +233,17 @@ async fn stream<B: MessageBody + 'static>(
                 subject.observe_chunk(cost);
             }
             match polled {
-                Ok(polled) => polled.map(chunk_of),
+                Ok(Poll::Pending) => {
+                    after_a_pause = true;
+                    Poll::Pending
+                }
+                Ok(Poll::Ready(next)) => Poll::Ready(chunk_of(next, after_a_pause)),
                 Err(panic) => {
                     panics::log(subject.route.as_ref(), &*panic);
-                    Poll::Ready(Chunk::Failed(BodyError::Panicked))
+                    Poll::Ready(Chunk::Failed {
+                        error: BodyError::Panicked,
+                        after_a_pause,
+                    })
                 }
             }
         });

@@ -58,7 +58,7 @@ fn an_unknown_job_of_a_long_flow_waits_for_none_of_the_long_ones() {
 fn a_flow_that_is_always_long_is_tried_ever_more_rarely() {
     let lanes = lanes("failed");
     let flow = Flow::unnamed();
-    let cost = Duration::from_millis(11);
+    let cost = Duration::from_millis(15);
     let tried: Vec<u32> = (0..16)
         .filter(|job| was_tried(&lanes, &unknown(&lanes, &flow, *job), cost))
         .collect();
