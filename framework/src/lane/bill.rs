@@ -76,6 +76,14 @@ impl Bill {
         self.shared.gate.shelf().charge(self.receipt, 0);
     }
 
+    /// Calls `work`, which runs inside of a job without being it, so that it cannot take over that job's bill.
+    pub(super) fn hide<T>(work: impl FnOnce() -> T) -> T {
+        let hidden = CURRENT.take();
+        let value = work();
+        CURRENT.set(hidden);
+        value
+    }
+
     /// Offers the bill to `work`, and returns it if nobody took it over.
     pub(super) fn offer<T>(self, work: impl FnOnce() -> T) -> (T, Option<Self>) {
         // A job may be begun inside another one's poll, on a thread that helps.

@@ -298,7 +298,7 @@ impl Lane {
         let task: async_task::FallibleTask<Outcome<Fut::Output>> = task.fallible();
         if inline {
             self.shared()
-                .surround("a job", || Work::Poll(runnable).perform());
+                .surround("a job", || Bill::hide(|| Work::Poll(runnable).perform()));
             return Task::waiting(JobHandle::inline(), task);
         }
         match self.enqueue(Work::Poll(runnable), arrival) {
@@ -386,7 +386,7 @@ impl Lane {
         let mut ticket = self.shared().ledger.admit();
         let mut outcome = None;
         self.shared().surround("a job", || {
-            let caught = quiet::catch(f);
+            let caught = quiet::catch(|| Bill::hide(f));
             ticket.end(match &caught {
                 Ok(_) => End::Returned,
                 Err(_) => End::Panicked,

@@ -92,3 +92,75 @@ fn cpu_time(shared: &Shared) -> Option<Duration> {
         .map(|thread| thread.os.get().and_then(os::cpu_time))
         .sum()
 }
+
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering::SeqCst},
+        },
+        thread,
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::{
+        Lanes, Priority, Terms,
+        admission::{Flow, Rank, Weight},
+    };
+
+    fn until(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+            thread::yield_now();
+        }
+    }
+
+    fn terms(weight: u16, cost: Duration) -> Terms {
+        let weight = Weight::new(weight).expect("an allowed weight");
+        let flow = Flow::new(weight, Rank::Normal);
+        Terms::new().flow(&flow).cost(cost)
+    }
+
+    #[test]
+    fn the_short_lane_gives_up_its_slots_while_the_long_one_is_behind_and_no_longer() {
+        let endless = Duration::from_secs(3600);
+        let lanes = Lanes::builder()
+            .threads(1)
+            .spare_threads(0)
+            .priorities(Priority::Normal, Priority::Normal)
+            .patience(endless, 1, endless)
+            .build()
+            .unwrap();
+        let gate = &lanes.short().shared().gate;
+        let (short, long) = (
+            terms(1, Duration::from_millis(1)),
+            terms(1000, Duration::from_secs(1)),
+        );
+        let over = Arc::new(AtomicBool::new(false));
+        // One that runs and one that waits, whose weight makes all but a thousandth the long lane's part.
+        for _ in 0..2 {
+            let over = Arc::clone(&over);
+            let long_job = move || while !over.load(SeqCst) {};
+            lanes.submit(&long, long_job).unwrap().detach();
+        }
+        until("a slot is withdrawn", || {
+            if lanes.short().queued() < 10 {
+                let short_job = || {
+                    let end = Instant::now() + Duration::from_millis(1);
+                    while Instant::now() < end {}
+                };
+                lanes.submit(&short, short_job).unwrap().detach();
+            }
+            gate.withdrawn() == 1
+        });
+        over.store(true, SeqCst);
+        until("all is as before", || {
+            gate.withdrawn() == 0 && lanes.queued() + lanes.running() == 0
+        });
+        let stats = lanes.stats();
+        assert_eq!(stats.finished, stats.submitted);
+    }
+}

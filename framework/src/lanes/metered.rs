@@ -11,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use super::{JobKey, attribute};
-use crate::{clock::Stopwatch, cost::CostMemo};
+use crate::{clock::Stopwatch, cost::CostMemo, lane::Bill};
 
 pin_project! {
     /// A future whose polls are measured and attributed to its kind.
@@ -21,6 +21,8 @@ pin_project! {
         memo: Arc<CostMemo>,
         key: JobKey,
         cost: Duration,
+        bill: Option<Bill>,
+        polled: bool,
     }
 }
 
@@ -31,6 +33,8 @@ impl<Fut> Metered<Fut> {
             memo,
             key,
             cost: Duration::ZERO,
+            bill: None,
+            polled: false,
         }
     }
 }
@@ -40,11 +44,20 @@ impl<Fut: Future> Future for Metered<Fut> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if !std::mem::replace(this.polled, true) {
+            // Its flow pays for all of its polls, and the job ends with the first.
+            *this.bill = Bill::take_over();
+        }
         let watch = Stopwatch::start();
         let polled = attribute(*this.key, || this.future.poll(cx));
         *this.cost += watch.cost();
-        if let (Poll::Ready(_), Some(key)) = (&polled, this.key.get()) {
-            this.memo.record(key, *this.cost);
+        if polled.is_ready() {
+            if let Some(key) = this.key.get() {
+                this.memo.record(key, *this.cost);
+            }
+            if let Some(bill) = this.bill.take() {
+                bill.settle(*this.cost);
+            }
         }
         polled
     }

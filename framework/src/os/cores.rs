@@ -18,7 +18,8 @@ pub(crate) struct Cores {
 impl Cores {
     /// For all cores that this process may use now; of others nothing is known.
     pub(crate) fn new() -> Self {
-        let count = system::last_core().map_or(0, |last| last + 1);
+        let last = system::Allowed::now().and_then(|allowed| allowed.last());
+        let count = last.map_or(0, |last| last + 1);
         Self {
             taken: (0..count).map(|_| AtomicBool::new(false)).collect(),
         }
@@ -36,15 +37,21 @@ impl Cores {
         if !here.swap(true, Ordering::Relaxed) {
             return Claim(Some(here));
         }
-        for (core, taken) in self.taken.iter().enumerate() {
-            if taken.swap(true, Ordering::Relaxed) {
-                continue;
-            }
-            if system::step_over(core) {
-                return Claim(Some(taken));
-            }
-            taken.store(false, Ordering::Relaxed);
+        let Some(allowed) = system::Allowed::now() else {
+            return Claim(None);
+        };
+        let free =
+            self.taken.iter().enumerate().find(|(core, taken)| {
+                allowed.contains(*core) && !taken.swap(true, Ordering::Relaxed)
+            });
+        let Some((core, taken)) = free else {
+            return Claim(None);
+        };
+        if allowed.step_over(core) {
+            return Claim(Some(taken));
         }
+        // Where one move is refused all are.
+        taken.store(false, Ordering::Relaxed);
         Claim(None)
     }
 }
@@ -94,10 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn a_core_that_is_not_allowed_is_none_to_step_over_to() {
+    fn where_the_move_is_refused_the_thread_stays_and_the_core_is_free_again() {
         let before = allowed();
-        assert!(!system::step_over(CpuSet::count() - 1));
-        assert!(!system::step_over(CpuSet::count()));
+        let now = system::Allowed::now().expect("the kernel says so");
+        let (missing, none) = (CpuSet::count() - 1, CpuSet::count());
+        assert!(!now.contains(missing) && !now.contains(none));
+        assert!(!now.step_over(missing));
+        assert!(!now.step_over(none));
         assert_eq!(allowed(), before);
     }
 }

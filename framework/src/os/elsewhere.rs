@@ -45,13 +45,25 @@ pub(super) fn current_core() -> Option<usize> {
 }
 
 /// As [`current_core`].
-pub(super) fn last_core() -> Option<usize> {
-    None
-}
+#[derive(Debug)]
+pub(super) struct Allowed;
 
-/// As [`current_core`].
-pub(super) fn step_over(_core: usize) -> bool {
-    false
+impl Allowed {
+    pub(super) fn now() -> Option<Self> {
+        None
+    }
+
+    pub(super) fn contains(&self, _core: usize) -> bool {
+        false
+    }
+
+    pub(super) fn last(&self) -> Option<usize> {
+        None
+    }
+
+    pub(super) fn step_over(&self, _core: usize) -> bool {
+        false
+    }
 }
 
 /// Gives the calling thread a priority: a no-op on these platforms.

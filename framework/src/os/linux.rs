@@ -115,26 +115,34 @@ pub(super) fn current_core() -> Option<usize> {
     sched_getcpu().ok()
 }
 
-/// The highest number among the cores that this process may use.
-pub(super) fn last_core() -> Option<usize> {
-    let allowed = sched_getaffinity(SELF).ok()?;
-    (0..CpuSet::count()).rfind(|core| allowed.is_set(*core) == Ok(true))
-}
+/// The cores that the calling thread may use.
+#[derive(Debug)]
+pub(super) struct Allowed(CpuSet);
 
-/// Moves the calling thread to `core`, from where the kernel may move it on. False if it may not go there.
-pub(super) fn step_over(core: usize) -> bool {
-    let step = || {
-        let allowed = sched_getaffinity(SELF)?;
-        if !allowed.is_set(core)? {
-            return Ok(false);
-        }
-        let mut only = CpuSet::new();
-        only.set(core)?;
-        sched_setaffinity(SELF, &only)?;
-        sched_setaffinity(SELF, &allowed)?;
-        Ok::<_, nix::Error>(true)
-    };
-    step().unwrap_or(false)
+impl Allowed {
+    pub(super) fn now() -> Option<Self> {
+        sched_getaffinity(SELF).ok().map(Self)
+    }
+
+    pub(super) fn contains(&self, core: usize) -> bool {
+        self.0.is_set(core) == Ok(true)
+    }
+
+    /// The highest number.
+    pub(super) fn last(&self) -> Option<usize> {
+        (0..CpuSet::count()).rfind(|core| self.contains(*core))
+    }
+
+    /// Moves the calling thread to `core`, from where the kernel may move it on to all of these. False if it stays.
+    pub(super) fn step_over(&self, core: usize) -> bool {
+        let step = || {
+            let mut only = CpuSet::new();
+            only.set(core)?;
+            sched_setaffinity(SELF, &only)?;
+            sched_setaffinity(SELF, &self.0)
+        };
+        step().is_ok()
+    }
 }
 
 /// What the kernel takes for the calling thread.

@@ -30,7 +30,7 @@ struct Head {
     status: u16,
     length: usize,
     after: After,
-    retry_after: bool,
+    retry_after: Option<u32>,
     json: bool,
 }
 
@@ -99,10 +99,9 @@ fn refusal(head: &Head, body: &[u8]) -> Refusal {
         return Refusal::No;
     }
     let json = serde_json::from_slice::<serde_json::Value>(body).is_ok();
-    if head.retry_after && head.json && json {
-        Refusal::Proper
-    } else {
-        Refusal::Improper
+    match head.retry_after {
+        Some(retry_after) if head.json && json => Refusal::Proper { retry_after },
+        _ => Refusal::Improper,
     }
 }
 
@@ -127,7 +126,7 @@ fn read_head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
         status,
         length: body.parse().map_err(invalid)?,
         after: if close { After::Closed } else { After::Open },
-        retry_after: value("retry-after").is_some_and(|value| value.parse::<u32>().is_ok()),
+        retry_after: value("retry-after").and_then(|value| value.parse().ok()),
         json: value("content-type").is_some_and(|value| value.starts_with("application/json")),
     };
     Ok(Some((head, length)))
@@ -170,7 +169,7 @@ mod tests {
     #[test]
     fn a_refusal_needs_retry_after_and_json() {
         let proper = "HTTP/1.1 503 x\r\nRetry-After: 2\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
-        assert_eq!(whole(proper).refusal, Refusal::Proper);
+        assert_eq!(whole(proper).refusal, Refusal::Proper { retry_after: 2 });
         let late = proper.replace("Retry-After: 2\r\n", "");
         assert_eq!(whole(&late).refusal, Refusal::Improper);
         let text = proper.replace("{}", "no");

@@ -8,11 +8,12 @@ use std::{
 
 use super::{
     connection::Connection,
-    record::{Outcome, Record},
+    record::{Outcome, Record, Refusal},
     request::Request,
 };
 
-/// How long a client waits after anything but a success. Without it a refusal would be an invitation to ask at once.
+/// How long a client waits after anything but a success, if the answer does not say. Without it a failure would be an
+/// invitation to ask at once.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A number of clients that ask the same.
@@ -60,9 +61,14 @@ impl Clients {
                 done,
                 outcome,
             });
-            if !matches!(outcome, Outcome::Answered { status: 200, .. }) {
-                thread::sleep(back_off);
-            }
+            thread::sleep(match outcome {
+                Outcome::Answered { status: 200, .. } => Duration::ZERO,
+                Outcome::Answered {
+                    refusal: Refusal::Proper { retry_after },
+                    ..
+                } if !back_off.is_zero() => Duration::from_secs(retry_after.into()),
+                _ => back_off,
+            });
         }
         records
     }

@@ -30,7 +30,10 @@ pub(crate) enum Outcome {
 /// Whether a 503 is what it should be: `Retry-After` and a JSON body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    Proper,
+    Proper {
+        /// When to come back, in seconds.
+        retry_after: u32,
+    },
     Improper,
     /// It is no 503.
     No,

@@ -71,7 +71,7 @@ impl Records<'_> {
             let name = match record.outcome {
                 Outcome::Answered {
                     status: 200 | 503,
-                    refusal: Refusal::Proper | Refusal::No,
+                    refusal: Refusal::Proper { .. } | Refusal::No,
                 } => continue,
                 Outcome::Answered { status: 503, .. } => "improper 503".to_owned(),
                 Outcome::Answered { status, .. } => format!("status {status}"),
@@ -134,6 +134,7 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const PROPER: Refusal = Refusal::Proper { retry_after: 1 };
 
     fn record(start: Instant, ms: u32, outcome: Outcome) -> Record {
         Record {
@@ -154,7 +155,7 @@ mod tests {
         let records = [
             record(start, 10, answered(200, Refusal::No)),
             record(start, 20, answered(200, Refusal::No)),
-            record(start, 3, answered(503, Refusal::Proper)),
+            record(start, 3, answered(503, PROPER)),
             record(start, 4, answered(503, Refusal::Improper)),
             record(start, 30, Outcome::Failed(Failure::NoAnswer)),
             record(start, 40, Outcome::Unanswered),
@@ -181,7 +182,7 @@ mod tests {
         let start = Instant::now();
         let records = [
             record(start, 10, answered(200, Refusal::No)),
-            record(start, 3, answered(503, Refusal::Proper)),
+            record(start, 3, answered(503, PROPER)),
             record(start, 50, Outcome::NotSent),
         ];
         let records = Records(&records);

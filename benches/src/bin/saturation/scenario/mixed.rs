@@ -22,6 +22,9 @@ const LONG_CLIENTS: usize = 8;
 const SHORT_RATE: f64 = 40.0;
 const SHORT_CONNECTIONS: usize = 32;
 const SEED: u64 = 1;
+/// What a long and a short request burn, in seconds.
+const LONG_COST: f64 = 0.5;
+const SHORT_COST: f64 = 0.005;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "mixed",
@@ -86,6 +89,10 @@ fn load(settings: &Settings, alternative: Alternative, server: &Server, readings
     readings.put_quantiles(&latencies, &[("5 ms p50", 0.5), ("5 ms p99", 0.99)]);
     let rate = Records(&measured.long).goodput(start, time);
     readings.put("500 ms jobs", Unit::PerSecond, rate);
+    // Who serves no short jobs has time for more long ones.
+    let short_rate = Records(&measured.short).goodput(start, time);
+    let burnt = rate * LONG_COST + short_rate * SHORT_COST;
+    readings.put("burnt", Unit::Cores, burnt);
     let refused = Records(&measured.short).status(503) + Records(&measured.long).status(503);
     readings.put("refused", Unit::Count, refused);
     readings.account(alternative, "light", &measured.light, light.due.len());
@@ -124,6 +131,11 @@ fn judge(results: &Results) -> Vec<Check> {
                 format!("{phase}, 500 ms jobs/s, 0.95 of rayon's"),
                 auto("500 ms jobs"),
                 of(Alternative::Rayon, "500 ms jobs", 0.95),
+            ),
+            Check::at_least(
+                format!("{phase}, cores' worth of both answered, 0.95 of rayon's"),
+                auto("burnt"),
+                of(Alternative::Rayon, "burnt", 0.95),
             ),
             // Whoever refuses the slow ones has a fine p99.
             at_most("refused", auto("refused"), Some(0.0)),
