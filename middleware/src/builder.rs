@@ -67,6 +67,7 @@ pub struct OffloadBuilder {
     pub(crate) short_limit: Duration,
     pub(crate) patience: (Duration, u32, Duration),
     pub(crate) priorities: (Priority, Priority),
+    pub(crate) prompt_loops: bool,
     pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) serving: Vec<Served>,
     pub(crate) profile: Option<PathBuf>,
@@ -87,6 +88,7 @@ impl Default for OffloadBuilder {
             short_limit: Duration::from_millis(10),
             patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
             priorities: (Priority::background(), Priority::Idle),
+            prompt_loops: true,
             deadline_header: None,
             serving: Vec::new(),
             profile: None,
@@ -172,6 +174,13 @@ impl OffloadBuilder {
     /// in a control group of their own, as services and containers are.
     pub fn priorities(mut self, short: Priority, long: Priority) -> Self {
         self.priorities = (short, long);
+        self
+    }
+
+    /// Whether event loops ask the system for a core soon when they wake up; see [`offload_core::wake_promptly`]. Default:
+    /// true.
+    pub fn prompt_loops(mut self, prompt: bool) -> Self {
+        self.prompt_loops = prompt;
         self
     }
 

@@ -23,8 +23,9 @@ pub(crate) struct LoopRecord {
 }
 
 /// The records of all event loops of an [`Offload`](crate::Offload).
-#[derive(Default)]
 pub(crate) struct LoopRecords {
+    /// Whether a thread asks for a core soon from when it is an event loop on.
+    prompt: bool,
     records: Mutex<Vec<(ThreadId, Arc<LoopRecord>)>>,
 }
 
@@ -94,12 +95,22 @@ fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl LoopRecords {
+    pub(crate) fn new(prompt: bool) -> Self {
+        Self {
+            prompt,
+            records: Mutex::default(),
+        }
+    }
+
     /// The record of the calling thread, which becomes an event loop if it was none.
     pub(crate) fn here(&self) -> Arc<LoopRecord> {
         let thread = thread::current().id();
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, record)) = records.iter().find(|(id, _)| *id == thread) {
             return Arc::clone(record);
+        }
+        if self.prompt {
+            offload_core::wake_promptly();
         }
         let record = Arc::new(LoopRecord::default());
         records.push((thread, Arc::clone(&record)));
@@ -129,7 +140,7 @@ mod tests {
     fn the_longest_poll_keeps_its_route() {
         let table = RouteTable::new(Rules::default());
         let route = |pattern| table.route(0, "GET", pattern);
-        let records = LoopRecords::default();
+        let records = LoopRecords::new(true);
         let record = records.here();
         record.record_poll(Duration::from_millis(2), Some(&route("/a")));
         record.record_poll(Duration::from_millis(5), Some(&route("/b")));

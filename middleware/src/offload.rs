@@ -134,7 +134,7 @@ impl Offload {
         let core = Arc::new(Core {
             lanes,
             table,
-            loops: LoopRecords::default(),
+            loops: LoopRecords::new(settings.prompt_loops),
             underway: Arc::default(),
             server_timing: settings.server_timing,
             profile,

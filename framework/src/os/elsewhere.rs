@@ -71,6 +71,11 @@ pub(super) fn apply(_priority: Priority) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The calling thread stays as it is.
+pub(super) fn wake_promptly() -> Result<(), Refused> {
+    Ok(())
+}
+
 /// Threads can't be identified soundly once they may have ended, so none is.
 pub(super) fn read(_thread: Id) -> Result<Setting, Refused> {
     Err(Refused::Unknown)

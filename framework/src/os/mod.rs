@@ -24,5 +24,7 @@ mod system;
 pub use budget::CpuBudget;
 pub use priority::{Nice, Priority};
 
+pub use thread::wake_promptly;
+
 pub(crate) use cores::Cores;
 pub(crate) use thread::{ThreadRef, apply, can_restore, cpu_time, demote, restore};

@@ -32,6 +32,37 @@ pub(crate) fn apply(priority: Priority) {
     }
 }
 
+/// Asks the system to give the calling thread a core soon when it wakes up: for event loops, which run for moments and then
+/// sleep, beside threads that keep the cores busy.
+///
+/// Linux 6.12 and later: the thread's slice becomes 0.1 ms. Its policy, its niceness and so its share of the cores stay, and
+/// threads that it starts have the usual slice. Nothing happens where somebody gave the thread another policy than
+/// `SCHED_OTHER`, nor on other platforms. No privilege is needed; where it is refused that is logged once as a warning with
+/// the target `offload`. It lasts as long as the thread, and asking twice changes nothing.
+///
+/// The source of it: Peter Zijlstra's "sched/eevdf: Use sched_attr::sched_runtime to set request/slice suggestion".
+///
+/// # Examples
+///
+/// ```
+/// std::thread::spawn(|| {
+///     offload_core::wake_promptly();
+///     // ... run the event loop
+/// })
+/// .join()
+/// .expect("nothing panics");
+/// ```
+pub fn wake_promptly() {
+    static ONCE: Once = Once::new();
+    if let Err(refused) = system::wake_promptly() {
+        refused.report(
+            &ONCE,
+            "a short slice for an event loop",
+            "it waits longer for a core when lanes are busy",
+        );
+    }
+}
+
 /// Identifies a thread for as long as it lives, and does no harm afterwards.
 #[derive(Debug)]
 pub(crate) struct ThreadRef(Arc<Mutex<State>>);

@@ -109,6 +109,37 @@ mod linux {
     }
 
     #[test]
+    fn an_event_loop_has_a_short_slice_and_what_it_starts_the_usual_one() {
+        let (before, after, started) = on_a_thread(|| {
+            let before = (scheduled_here(), slice_here());
+            wake_promptly();
+            wake_promptly();
+            let after = (scheduled_here(), slice_here());
+            (
+                before,
+                after,
+                on_a_thread(|| (scheduled_here(), slice_here())),
+            )
+        });
+        assert_eq!(after.0, before.0, "policy and niceness are as they were");
+        // Kernels before 6.12 say zero.
+        let short = if before.1 == 0 { 0 } else { 100_000 };
+        assert_eq!(after.1, short);
+        assert_eq!(started, before);
+    }
+
+    #[test]
+    fn who_has_a_policy_of_its_own_keeps_its_slice() {
+        let (before, after) = on_a_thread(|| {
+            apply(Priority::Idle);
+            let before = (scheduled_here(), slice_here());
+            wake_promptly();
+            (before, (scheduled_here(), slice_here()))
+        });
+        assert_eq!(before, after);
+    }
+
+    #[test]
     fn batch_has_the_shortest_slice_where_the_kernel_knows_slices() {
         let (before, after) = on_a_thread(|| {
             let before = slice_here();

@@ -13,6 +13,15 @@ pub(crate) fn raise_open_files() {
     }
 }
 
+/// Makes this process the first to end when memory runs out, so that a server which takes everything ends itself and not
+/// who measures it. Where that cannot be said, the kernel's own choice stays.
+pub(crate) fn first_to_go() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "1000") {
+        eprintln!("saturation: who ends when memory runs out stays open: {error}");
+    }
+}
+
 /// Lets the calling thread do what it does when it is due, so that what is measured is the server's delay and not the
 /// client's: its sleeps end on time, and it comes before the load that it measures, which shares the cores with it.
 ///

@@ -4,6 +4,7 @@ use std::{
     io::{self, BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{alternative::Alternative, usage::Usage};
+use crate::{alternative::Alternative, report::readings::Readings, usage::Usage};
 
 /// The first argument that makes this program a server.
 pub(crate) const SERVE: &str = "serve";
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    alternative: Alternative,
+    last: Mutex<Usage>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -39,6 +42,8 @@ impl Server {
         let child = itself(SERVE, alternative.argument())?;
         let mut server = Self {
             child,
+            alternative,
+            last: Mutex::default(),
             address: ([127, 0, 0, 1], 0).into(),
         };
         let line = first_line(&mut server.child)?;
@@ -46,9 +51,13 @@ impl Server {
         Ok(server)
     }
 
-    /// What it uses now.
+    /// What it uses now; what it used when it was last looked at if it has died since.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
-        Usage::of(self.child.id())
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(now) = Usage::of(self.child.id())? {
+            *last = now;
+        }
+        Ok(*last)
     }
 
     /// Asks it to end, as a service manager does.
@@ -69,8 +78,12 @@ impl Server {
         }
     }
 
-    /// Ends it: politely first, by force if it still has much to do.
-    pub(crate) fn stop(mut self) -> io::Result<()> {
+    /// Ends it: politely first, by force if it still has much to do. That it has died already is a result, too.
+    pub(crate) fn stop(mut self, readings: &mut Readings) -> io::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            readings.died(self.alternative, status);
+            return Ok(());
+        }
         self.terminate()?;
         // Whoever has not ended in time is killed by `drop`.
         self.wait(PATIENCE).map(drop)

@@ -19,11 +19,15 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Looks at process `pid` now.
-    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+    /// Looks at process `pid` now; None if it has died and only waits to be reaped.
+    pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        if has_no_memory(&status) {
+            return Ok(None);
+        }
         Self::parse(&status, &stat)
+            .map(Some)
             .ok_or_else(|| io::Error::other("the kernel's report cannot be read"))
     }
 
@@ -41,6 +45,11 @@ impl Usage {
             cpu: ticks(times.split_whitespace().skip(11).take(2))?,
         })
     }
+}
+
+/// Whether the report is that of a process which is dying or dead: its memory goes first.
+fn has_no_memory(status: &str) -> bool {
+    !status.lines().any(|line| line.starts_with("VmRSS:"))
 }
 
 /// CPU time so far of this process with the processes it has waited for, and of the whole machine.
@@ -99,6 +108,14 @@ mod tests {
         let usage = Usage::parse(status, stat).expect("parses");
         assert_eq!((usage.resident, usage.peak, usage.threads), (2.0, 4.0, 7.0));
         assert_eq!(usage.cpu, Duration::from_millis(420));
+    }
+
+    #[test]
+    fn who_has_died_uses_nothing_any_more() {
+        assert!(has_no_memory("Name:\tx\nState:\tZ (zombie)\nThreads:\t1\n"));
+        assert!(!has_no_memory(
+            "Name:\tx\nState:\tR (running)\nVmRSS:\t9 kB\n"
+        ));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What one measurement of one alternative gave.
 
+use std::process::ExitStatus;
+
 use crate::{
     alternative::Alternative,
     client::{record::Record, records::Records},
@@ -81,6 +83,17 @@ impl Readings {
     ) {
         for (column, quantile) in columns {
             self.put(column, Unit::Ms, latencies.ms(*quantile));
+        }
+    }
+
+    /// Notes that a server ended before it was told to, which ours must not do under any load.
+    pub(crate) fn died(&mut self, alternative: Alternative, status: ExitStatus) {
+        let phase = self.phases.last().map_or("", |phase| phase.name);
+        let what = format!("{phase}: the server died, {status}");
+        if alternative == Alternative::Auto {
+            self.broken.push(what);
+        } else {
+            self.notes.push(what);
         }
     }
 

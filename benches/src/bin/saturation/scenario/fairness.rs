@@ -102,7 +102,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     readings.account(alternative, "b alone", &alone, modest.due.len());
     readings.account(alternative, "b", &beside, modest.due.len());
     readings.account(alternative, "a", &flooded, flood.due.len());
-    server.stop()?;
+    server.stop(&mut readings)?;
     Ok(readings)
 }
 

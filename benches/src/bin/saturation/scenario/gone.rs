@@ -92,7 +92,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     if !matches!(outcome, Outcome::Answered { status: 200, .. }) {
         readings.notes.push(format!("the fresh job: {outcome:?}"));
     }
-    server.stop()?;
+    server.stop(&mut readings)?;
     Ok(readings)
 }
 

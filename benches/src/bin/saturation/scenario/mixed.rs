@@ -51,7 +51,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
         load(settings, alternative, &server, &mut readings);
     }
     readings.account(alternative, "idle", &idle, idle.len());
-    server.stop()?;
+    server.stop(&mut readings)?;
     Ok(readings)
 }
 

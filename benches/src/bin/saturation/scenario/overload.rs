@@ -121,7 +121,7 @@ fn measure_at(
     readings.account(alternative, "light", &lit, light.due.len());
     readings.account(alternative, "idle", &idle, idle.len());
     readings.account(alternative, "light afterwards", &recovered, recovered.len());
-    server.stop()
+    server.stop(readings)
 }
 
 fn put_flood(flooded: &[Record], readings: &mut Readings) {

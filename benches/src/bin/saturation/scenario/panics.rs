@@ -62,7 +62,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     readings.put("served after", Unit::Count, Records(&served).status(200));
     readings.account(alternative, "panics", &records, each * CONNECTIONS);
     readings.account(alternative, "afterwards", &served, served.len());
-    server.stop()?;
+    server.stop(&mut readings)?;
     Ok(readings)
 }
 

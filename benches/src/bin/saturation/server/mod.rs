@@ -21,6 +21,7 @@ pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     let alternative = Alternative::from_str(name, false).map_err(io::Error::other)?;
     end_with_the_parent();
     silence_wanted_panics();
+    limits::first_to_go();
     limits::raise_open_files();
     actix_rt::System::new().block_on(listen::listen(alternative))
 }
