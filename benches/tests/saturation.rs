@@ -1,9 +1,21 @@
 //! The saturation harness runs, accounts for every request, and leaves no process behind.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// Where a test's files go.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
 
 fn saturation(arguments: &[&str]) -> Output {
+    let scenario = arguments.last().expect("a scenario");
     Command::new(env!("CARGO_BIN_EXE_saturation"))
+        .arg("--out")
+        .arg(folder(scenario))
         .args(arguments)
         .output()
         .expect("starts")
@@ -58,4 +70,35 @@ fn what_cannot_be_run_is_refused_with_its_name() {
     let output = saturation(&["--smoke", "sunshine"]);
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("sunshine"));
+}
+
+#[test]
+fn everything_that_was_measured_is_in_files() {
+    let output = saturation(&["--smoke", "--only", "auto,block", "ramp"]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    let folder = folder("ramp");
+    let json = fs::read(folder.join("ramp.json")).expect("a file");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert!(json["machine"]["cores"].as_u64() > Some(0), "{json}");
+    let series = json["series"].as_array().expect("series");
+    for alternative in ["auto", "block"] {
+        let p99 = series.iter().find(|series| {
+            series["alternative"] == alternative
+                && series["phase"] == "2 x capacity"
+                && series["column"] == "light p99"
+        });
+        let p99 = p99.unwrap_or_else(|| panic!("no series of {alternative}"));
+        assert!(p99["values"][0].as_f64() > Some(0.0), "{p99}");
+    }
+    for plot in ["ramp-10-x-capacity-light-p99-load", "ramp-storm-light-time"] {
+        let svg = fs::read_to_string(folder.join(plot).with_extension("svg")).expect("a plot");
+        assert!(
+            svg.starts_with("<svg") && svg.contains("<polyline"),
+            "{plot}"
+        );
+        for name in ["auto", "web::block"] {
+            assert!(svg.contains(name), "{plot} lacks {name}");
+        }
+    }
 }

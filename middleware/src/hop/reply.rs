@@ -53,10 +53,10 @@ pub(crate) fn disassemble<B: MessageBody>(response: Response<B>) -> Parts<B> {
     let (head, body) = parts.expect("`map_body` has called the closure");
     let size = body.size();
     match body.try_into_bytes() {
-        Ok(bytes) => (head, LaneBody::Complete { size, bytes }, None),
+        Ok(bytes) => (head, LaneBody::complete(size, bytes), None),
         Err(_) if matches!(size, BodySize::None | BodySize::Sized(0)) => {
             let bytes = Bytes::new();
-            (head, LaneBody::Complete { size, bytes }, None)
+            (head, LaneBody::complete(size, bytes), None)
         }
         Err(body) => {
             let (sender, stream) = LaneBody::stream(size);

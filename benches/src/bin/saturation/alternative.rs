@@ -5,9 +5,11 @@ use std::time::Duration;
 use actix_offload::{Offload, OffloadBuilder, Priority};
 use actix_web::{Error, error::ErrorInternalServerError, web};
 use clap::ValueEnum;
+use serde::Serialize;
 
 /// A way to serve the app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Alternative {
     /// Plain handlers behind `Offload::app`.
     Auto,

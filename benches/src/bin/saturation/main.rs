@@ -62,6 +62,12 @@ fn compare(cli: &Cli) -> io::Result<ExitCode> {
     for scenario in cli.scenarios() {
         let results = run(scenario, &settings)?;
         results.print(scenario);
+        results.write(&cli.out, scenario)?;
+        println!(
+            "written to {}/{}.json, plots beside it",
+            cli.out.display(),
+            scenario.name
+        );
         broken.extend_from_slice(results.broken());
     }
     for what in &broken {

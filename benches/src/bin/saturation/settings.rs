@@ -1,6 +1,6 @@
 //! What a run is asked to do: the command line, and the sizes that follow from it.
 
-use std::{num::NonZero, thread, time::Duration};
+use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 
 use clap::{Parser, builder::PossibleValuesParser};
 
@@ -30,6 +30,9 @@ pub(crate) struct Cli {
     /// How long the load of a scenario lasts
     #[arg(long)]
     seconds: Option<NonZero<u32>>,
+    /// Where to write a JSON file for each scenario, with plots of its latencies
+    #[arg(long, default_value = "target/saturation")]
+    pub(crate) out: PathBuf,
     /// What to run; everything if none is named
     #[arg(value_parser = PossibleValuesParser::new(Scenario::ALL.map(|scenario| scenario.name)))]
     scenarios: Vec<String>,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// One comparison of a criterion.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Check {
     what: String,
     value: Option<f64>,
@@ -11,7 +13,8 @@ pub(crate) struct Check {
     relation: Relation,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Relation {
     AtMost,
     AtLeast,

@@ -2,13 +2,17 @@
 
 use std::process::ExitStatus;
 
+use serde::Serialize;
+
+use super::curve::Curve;
 use crate::{
     alternative::Alternative,
     client::{record::Record, records::Records},
 };
 
 /// How the numbers of a column are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     /// Milliseconds.
     Ms,
@@ -38,6 +42,8 @@ pub(crate) struct Reading {
 pub(crate) struct Phase {
     pub(crate) name: &'static str,
     pub(crate) readings: Vec<Reading>,
+    /// Whose latencies, and how they are spread.
+    pub(crate) curves: Vec<(&'static str, Curve)>,
 }
 
 /// All that one measurement gave.
@@ -58,6 +64,7 @@ impl Readings {
         self.phases.push(Phase {
             name,
             readings: Vec::new(),
+            curves: Vec::new(),
         });
     }
 
@@ -73,6 +80,16 @@ impl Readings {
             unit,
             value,
         });
+    }
+
+    /// Adds a curve to the part that was begun last.
+    ///
+    /// # Panics
+    ///
+    /// If none was begun.
+    pub(crate) fn draw(&mut self, what: &'static str, curve: Curve) {
+        let phase = self.phases.last_mut().expect("a phase was begun");
+        phase.curves.push((what, curve));
     }
 
     /// Puts several quantiles of latencies: `(column, quantile)`.

@@ -1,28 +1,46 @@
 //! What all rounds gave, for all alternatives.
 
+use std::{io, path::Path};
+
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::{
     check::{Verdict, overall},
+    curve::Curve,
+    files::{self, Report},
+    machine::Machine,
     readings::{Readings, Unit},
     table::{self, Row},
 };
 use crate::{alternative::Alternative, scenario::Scenario};
 
 /// The values of one column, alternative and phase, a value for each round.
-#[derive(Clone, Debug)]
-struct Series {
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Series {
     phase: &'static str,
     alternative: Alternative,
     column: &'static str,
     unit: Unit,
+    /// In JSON, what was not measured and what never came are null.
     values: Vec<f64>,
+}
+
+/// A curve of one round, and whose latencies it shows.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Drawn {
+    pub(super) phase: &'static str,
+    pub(super) alternative: Alternative,
+    pub(super) what: &'static str,
+    #[serde(flatten)]
+    pub(super) curve: Curve,
 }
 
 /// All readings of a scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Results {
     series: Vec<Series>,
+    curves: Vec<Drawn>,
     notes: Vec<String>,
     disturbed: f64,
     broken: Vec<String>,
@@ -32,6 +50,13 @@ impl Results {
     /// Adds the readings of one round.
     pub(crate) fn add(&mut self, scenario: &str, alternative: Alternative, readings: Readings) {
         for phase in &readings.phases {
+            let drawn = phase.curves.iter().map(|(what, curve)| Drawn {
+                phase: phase.name,
+                alternative,
+                what,
+                curve: curve.clone(),
+            });
+            self.curves.extend(drawn);
             for reading in &phase.readings {
                 let known = self.series.iter_mut().find(|series| {
                     series.phase == phase.name
@@ -118,9 +143,8 @@ impl Results {
                 .count()
         };
         println!(
-            "criterion {} ({}): {} ({} ok, {} missed, {} not measured)",
-            scenario.criterion,
-            scenario.name,
+            "{}: {} ({} ok, {} missed, {} not measured)",
+            scenario.title(),
             overall(&checks),
             of(Verdict::Ok),
             of(Verdict::Missed),
@@ -132,6 +156,26 @@ impl Results {
                 self.disturbed,
             );
         }
+    }
+
+    /// Writes all of it into files in `folder`.
+    pub(crate) fn write(&self, folder: &Path, scenario: &Scenario) -> io::Result<()> {
+        let checks = (scenario.judge)(self);
+        let mut command = vec!["saturation".to_owned()];
+        command.extend(std::env::args().skip(1));
+        let report = Report {
+            scenario: scenario.name,
+            about: scenario.about,
+            command: command.join(" "),
+            machine: Machine::this(),
+            disturbed_cores: self.disturbed,
+            series: &self.series,
+            curves: &self.curves,
+            checks: &checks,
+            notes: &self.notes,
+            broken: &self.broken,
+        };
+        files::write(folder, scenario, &report)
     }
 
     fn rows(&self, phase: &str) -> Vec<Row> {

@@ -41,7 +41,7 @@ const PHASE: &str = "drain";
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "drain",
     about: "SIGTERM under mixed and overload, 50 times",
-    criterion: 6,
+    criterion: Some(6),
     measure,
     judge,
 };

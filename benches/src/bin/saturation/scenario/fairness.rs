@@ -35,7 +35,7 @@ const PHASE: &str = "b, alone and beside a flood of a";
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "fairness",
     about: "GET /a/burn?ms=10 at 10 times the capacity, GET /b/burn?ms=10 at a quarter of it",
-    criterion: 3,
+    criterion: Some(3),
     measure,
     judge,
 };

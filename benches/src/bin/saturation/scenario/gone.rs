@@ -33,7 +33,7 @@ const PHASE: &str = "gone";
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "gone",
     about: "while long jobs keep all threads busy, 1,000 clients ask for 50 ms each and vanish",
-    criterion: 4,
+    criterion: Some(4),
     measure,
     judge,
 };

@@ -33,7 +33,7 @@ const TURNS: u32 = 5;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "memory",
     about: "200 clients keep POST /hash going; a flood of 5 MB bodies to POST /json",
-    criterion: 7,
+    criterion: Some(7),
     measure,
     judge,
 };

@@ -10,6 +10,7 @@ use crate::{
     process::Server,
     report::{
         check::Check,
+        curve::Curve,
         readings::{Readings, Unit},
         results::Results,
     },
@@ -29,7 +30,7 @@ const SHORT_COST: f64 = 0.005;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "mixed",
     about: "8 clients keep GET /burn?ms=500 going, GET /burn?ms=5 at 40/s, GET / at 400/s",
-    criterion: 1,
+    criterion: Some(1),
     measure,
     judge,
 };
@@ -80,6 +81,8 @@ fn load(settings: &Settings, alternative: Alternative, server: &Server, readings
             long: long.join().expect("a client does not panic"),
         }
     });
+    readings.draw("light", Curve::percentiles(&measured.light));
+    readings.draw("5 ms jobs", Curve::percentiles(&measured.short));
     let latencies = Records(&measured.light).latencies();
     readings.put_quantiles(
         &latencies,

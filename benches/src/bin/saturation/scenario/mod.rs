@@ -8,6 +8,7 @@ mod memory;
 mod mixed;
 mod overload;
 mod panics;
+mod ramp;
 mod recovery;
 
 use std::io;
@@ -24,8 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// What happens in it.
     pub(crate) about: &'static str,
-    /// The number of the criterion that it checks.
-    pub(crate) criterion: u32,
+    /// The number of the criterion that it checks, if there is one.
+    pub(crate) criterion: Option<u32>,
     /// Measures one alternative once, on a fresh server.
     pub(crate) measure: fn(&Settings, Alternative) -> io::Result<Readings>,
     /// Compares what was measured with what is wanted.
@@ -33,8 +34,16 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    /// What its checks are called in reports.
+    pub(crate) fn title(&self) -> String {
+        match self.criterion {
+            Some(number) => format!("criterion {number} ({})", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -42,5 +51,6 @@ impl Scenario {
         panics::SCENARIO,
         drain::SCENARIO,
         memory::SCENARIO,
+        ramp::SCENARIO,
     ];
 }

@@ -20,6 +20,7 @@ use crate::{
     process::{self, Server},
     report::{
         check::Check,
+        curve::Curve,
         readings::{Readings, Unit},
         results::Results,
     },
@@ -37,7 +38,7 @@ const SEED: u64 = 2;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "overload",
     about: "POST /hash at 2 and 10 times the capacity, GET / at 400/s",
-    criterion: 2,
+    criterion: Some(2),
     measure,
     judge,
 };
@@ -104,6 +105,7 @@ fn measure_at(
         &idle_latencies,
         &[("idle p99", 0.99), ("idle p99.9", 0.999)],
     );
+    readings.draw("light", Curve::percentiles(&lit));
     let latencies = Records(&lit).latencies();
     readings.put_quantiles(&latencies, &[("light p99", 0.99), ("light p99.9", 0.999)]);
     readings.put("bare", Unit::PerSecond, bare);

@@ -21,7 +21,7 @@ const PHASE: &str = "panics";
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "panics",
     about: "10,000 requests to a handler that panics, from 16 connections",
-    criterion: 5,
+    criterion: Some(5),
     measure,
     judge,
 };
