@@ -91,7 +91,7 @@ fn everything_that_was_measured_is_in_files() {
         let p99 = p99.unwrap_or_else(|| panic!("no series of {alternative}"));
         assert!(p99["values"][0].as_f64() > Some(0.0), "{p99}");
     }
-    for plot in ["ramp-10-x-capacity-light-p99-load", "ramp-storm-light-time"] {
+    for plot in ["ramp-all-steps-light-p99-load", "ramp-storm-light-time"] {
         let svg = fs::read_to_string(folder.join(plot).with_extension("svg")).expect("a plot");
         assert!(
             svg.starts_with("<svg") && svg.contains("<polyline"),

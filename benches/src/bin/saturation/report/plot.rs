@@ -5,6 +5,7 @@ use std::{error::Error, path::Path};
 use plotters::{
     coord::ranged1d::{Ranged, ValueFormatter},
     prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
 };
 
 use super::curve::Over;
@@ -91,7 +92,9 @@ where
     for (latency, felt) in FELT.iter().filter(|(latency, _)| *latency < y.end) {
         let across = [(x.start, *latency), (x.end, *latency)];
         chart.draw_series(LineSeries::new(across, BLACK.mix(0.4)))?;
-        let label = Text::new(*felt, (x.start, *latency), ("sans-serif", 12));
+        let corner = Pos::new(HPos::Right, VPos::Bottom);
+        let style = ("sans-serif", 12).into_text_style(&SIZE).pos(corner);
+        let label = Text::new(*felt, (x.end, *latency), style);
         chart.draw_series([label])?;
     }
     let mut named: Vec<&str> = Vec::new();
@@ -120,8 +123,9 @@ where
     Ok(())
 }
 
+/// As short as it goes: steps on an axis are not exact.
 fn plain(value: &f64) -> String {
-    format!("{value}")
+    format!("{}", (value * 1e3).round() / 1e3)
 }
 
 /// 100 is p99.
@@ -133,6 +137,14 @@ fn percentile(one_of: &f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_short() {
+        assert_eq!(
+            [0.3, 0.1 + 0.2, 1_000.0].map(|value| plain(&value)),
+            ["0.3", "0.3", "1000"]
+        );
+    }
 
     #[test]
     fn percentiles_have_their_names() {

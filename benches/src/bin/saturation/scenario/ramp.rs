@@ -67,6 +67,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
         let lit = stepped.run(settings, alternative, &mut readings)?;
         p99.push((load, Records(&lit.records).latencies().ms(0.99)));
     }
+    readings.phase("all steps");
     readings.draw("light p99", Curve::over_load(p99));
     readings.phase(STORM);
     let storm = Load {
