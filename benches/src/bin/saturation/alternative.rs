@@ -7,6 +7,8 @@ use actix_web::{Error, error::ErrorInternalServerError, web};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::peer::{self, Peer};
+
 /// A way to serve the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +21,18 @@ pub(crate) enum Alternative {
     Rayon,
     /// Plain handlers, bare.
     Inline,
+    /// axum, heavy work in `spawn_blocking`.
+    Axum,
+    /// Node, Express, as written.
+    Express,
+    /// Node, Express in one process per core.
+    Cluster,
+    /// Node, Express, heavy work in Piscina's worker threads.
+    Piscina,
+    /// Go, `net/http`.
+    Go,
+    /// Starlette on uvicorn, heavy work in its threads, one process per core.
+    Starlette,
     /// As `auto`, but with lanes at the priority of everything else.
     AutoNormal,
     /// As `auto`, but with both lanes behind everything else.
@@ -35,9 +49,28 @@ impl Alternative {
             Self::Block => "web::block",
             Self::Rayon => "rayon",
             Self::Inline => "inline",
+            Self::Axum => "axum",
+            Self::Express => "express",
+            Self::Cluster => "express cluster",
+            Self::Piscina => "express piscina",
+            Self::Go => "go",
+            Self::Starlette => "starlette",
             Self::AutoNormal => "auto-normal",
             Self::AutoIdle => "auto-idle",
             Self::AutoOneLane => "auto-one-lane",
+        }
+    }
+
+    /// The server that this is, if it is not this program.
+    pub(crate) fn peer(self) -> Option<&'static Peer> {
+        match self {
+            Self::Axum => Some(&peer::AXUM),
+            Self::Express => Some(&peer::EXPRESS),
+            Self::Cluster => Some(&peer::CLUSTER),
+            Self::Piscina => Some(&peer::PISCINA),
+            Self::Go => Some(&peer::GO),
+            Self::Starlette => Some(&peer::STARLETTE),
+            _ => None,
         }
     }
 
@@ -49,7 +82,7 @@ impl Alternative {
             Self::AutoNormal => Some(plain.priorities(Priority::Normal, Priority::Normal)),
             Self::AutoIdle => Some(plain.priorities(Priority::Idle, Priority::Idle)),
             Self::AutoOneLane => Some(plain.short_limit(Duration::from_secs(1)).spare_threads(0)),
-            Self::Block | Self::Rayon | Self::Inline => None,
+            _ => None,
         }
     }
 
@@ -60,6 +93,12 @@ impl Alternative {
             Self::Block => "block",
             Self::Rayon => "rayon",
             Self::Inline => "inline",
+            Self::Axum => "axum",
+            Self::Express => "express",
+            Self::Cluster => "cluster",
+            Self::Piscina => "piscina",
+            Self::Go => "go",
+            Self::Starlette => "starlette",
             Self::AutoNormal => "auto-normal",
             Self::AutoIdle => "auto-idle",
             Self::AutoOneLane => "auto-one-lane",

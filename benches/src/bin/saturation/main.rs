@@ -14,6 +14,7 @@ mod alternative;
 mod arrivals;
 mod client;
 mod limits;
+mod peer;
 mod process;
 mod report;
 mod scenario;
@@ -24,6 +25,7 @@ mod usage;
 use std::{io, process::ExitCode, time::Instant};
 
 use crate::{
+    alternative::Alternative,
     report::results::Results,
     scenario::Scenario,
     settings::{Cli, Settings},
@@ -82,8 +84,9 @@ fn compare(cli: &Cli) -> io::Result<ExitCode> {
 
 fn run(scenario: &Scenario, settings: &Settings) -> io::Result<Results> {
     let mut results = Results::default();
+    let served = served(scenario, settings, &mut results);
     for round in 1..=settings.rounds {
-        for &alternative in &settings.only {
+        for &alternative in &served {
             eprintln!(
                 "{}: round {round} of {}, {}",
                 scenario.name,
@@ -101,4 +104,23 @@ fn run(scenario: &Scenario, settings: &Settings) -> io::Result<Results> {
         }
     }
     Ok(results)
+}
+
+/// The alternatives that can be measured here; why not the others is said and noted.
+fn served(scenario: &Scenario, settings: &Settings, results: &mut Results) -> Vec<Alternative> {
+    let mut skip = |alternative: Alternative, why: String| {
+        let name = alternative.name();
+        eprintln!("{}: {name} is skipped: {why}", scenario.name);
+        results.skipped(alternative, &why);
+        false
+    };
+    let able = |alternative: &Alternative| match alternative.peer() {
+        None => true,
+        Some(_) if !scenario.peers => skip(*alternative, "it has not all the routes".to_owned()),
+        Some(peer) => match peer.prepare() {
+            Ok(()) => true,
+            Err(error) => skip(*alternative, error.to_string()),
+        },
+    };
+    settings.only.iter().copied().filter(able).collect()
 }

@@ -39,7 +39,10 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a fresh one and waits until it listens.
     pub(crate) fn start(alternative: Alternative) -> io::Result<Self> {
-        let child = itself(SERVE, alternative.argument())?;
+        let child = match alternative.peer() {
+            Some(peer) => peer.start()?,
+            None => itself(SERVE, alternative.argument())?,
+        };
         let mut server = Self {
             child,
             alternative,
@@ -54,7 +57,7 @@ impl Server {
     /// What it uses now; what it used when it was last looked at if it has died since.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(now) = Usage::of(self.child.id())? {
+        if let Some(now) = Usage::of_family(self.child.id())? {
             *last = now;
         }
         Ok(*last)

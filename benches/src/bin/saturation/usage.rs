@@ -19,8 +19,26 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Looks at process `pid` now; None if it has died and only waits to be reaped.
-    pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
+    /// Looks at process `pid` with the processes that it has started; None if it has died and only waits to be reaped.
+    ///
+    /// What several processes share counts for each, and their peaks need not have been at the same time.
+    pub(crate) fn of_family(pid: u32) -> io::Result<Option<Self>> {
+        let Some(mut sum) = Self::of(pid)? else {
+            return Ok(None);
+        };
+        for child in children(pid) {
+            // One that has ended meanwhile uses nothing.
+            if let Ok(Some(usage)) = Self::of_family(child) {
+                sum.resident += usage.resident;
+                sum.peak += usage.peak;
+                sum.threads += usage.threads;
+                sum.cpu += usage.cpu;
+            }
+        }
+        Ok(Some(sum))
+    }
+
+    fn of(pid: u32) -> io::Result<Option<Self>> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         if has_no_memory(&status) {
@@ -45,6 +63,22 @@ impl Usage {
             cpu: ticks(times.split_whitespace().skip(11).take(2))?,
         })
     }
+}
+
+/// The processes that `pid` has started and that still run, as far as the kernel tells.
+fn children(pid: u32) -> Vec<u32> {
+    let children = |task: io::Result<fs::DirEntry>| {
+        let list = fs::read_to_string(task.ok()?.path().join("children")).ok()?;
+        let pids = list.split_whitespace().map(str::parse);
+        Some(pids.filter_map(Result::ok).collect::<Vec<u32>>())
+    };
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .filter_map(children)
+        .flatten()
+        .collect()
 }
 
 /// Whether the report is that of a process which is dying or dead: its memory goes first.

@@ -90,6 +90,12 @@ impl Results {
             .extend(broken.map(|what| format!("{scenario}, {name}, {what}")));
     }
 
+    /// Notes that an alternative was not measured.
+    pub(crate) fn skipped(&mut self, alternative: Alternative, why: &str) {
+        self.notes
+            .push(format!("{}: skipped, {why}", alternative.name()));
+    }
+
     /// What must never happen and did.
     pub(crate) fn broken(&self) -> &[String] {
         &self.broken

@@ -42,6 +42,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "drain",
     about: "SIGTERM under mixed and overload, 50 times",
     criterion: Some(6),
+    peers: false,
     measure,
     judge,
 };

@@ -36,6 +36,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "fairness",
     about: "GET /a/burn?ms=10 at 10 times the capacity, GET /b/burn?ms=10 at a quarter of it",
     criterion: Some(3),
+    peers: false,
     measure,
     judge,
 };

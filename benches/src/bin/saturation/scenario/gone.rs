@@ -34,6 +34,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "gone",
     about: "while long jobs keep all threads busy, 1,000 clients ask for 50 ms each and vanish",
     criterion: Some(4),
+    peers: false,
     measure,
     judge,
 };

@@ -34,6 +34,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "memory",
     about: "200 clients keep POST /hash going; a flood of 5 MB bodies to POST /json",
     criterion: Some(7),
+    peers: true,
     measure,
     judge,
 };

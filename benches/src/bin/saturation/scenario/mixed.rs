@@ -31,6 +31,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "mixed",
     about: "8 clients keep GET /burn?ms=500 going, GET /burn?ms=5 at 40/s, GET / at 400/s",
     criterion: Some(1),
+    peers: true,
     measure,
     judge,
 };

@@ -27,6 +27,8 @@ pub(crate) struct Scenario {
     pub(crate) about: &'static str,
     /// The number of the criterion that it checks, if there is one.
     pub(crate) criterion: Option<u32>,
+    /// Whether the servers of other frameworks have the routes that it takes.
+    pub(crate) peers: bool,
     /// Measures one alternative once, on a fresh server.
     pub(crate) measure: fn(&Settings, Alternative) -> io::Result<Readings>,
     /// Compares what was measured with what is wanted.

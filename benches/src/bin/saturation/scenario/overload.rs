@@ -39,6 +39,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "overload",
     about: "POST /hash at 2 and 10 times the capacity, GET / at 400/s",
     criterion: Some(2),
+    peers: true,
     measure,
     judge,
 };

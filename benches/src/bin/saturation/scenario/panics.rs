@@ -22,6 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "panics",
     about: "10,000 requests to a handler that panics, from 16 connections",
     criterion: Some(5),
+    peers: false,
     measure,
     judge,
 };

@@ -48,6 +48,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "ramp",
     about: "GET / at 400/s while GET /burn?ms=10 goes from nothing to 10 times the capacity",
     criterion: None,
+    peers: true,
     measure,
     judge,
 };
