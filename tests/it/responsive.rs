@@ -17,6 +17,9 @@ use rayon::prelude::*;
 /// What the heavy handlers of these tests cost each time.
 const HEAVY: Duration = Duration::from_millis(80);
 
+/// Longer than any request waits here, however busy the machine is with other things: these are no tests of refusals.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A poll that is surely not a heavy handler's: far under [`HEAVY`], far over a light handler's.
 const BRIEF: Duration = Duration::from_millis(20);
 
@@ -132,6 +135,7 @@ fn without_the_plugin_the_same_check_fails() {
 #[test]
 fn the_loops_own_record_names_the_route_that_blocked() {
     let offload = Offload::builder()
+        .patience(PATIENCE, 16, PATIENCE)
         .policy(Policy::AlwaysLoop)
         .build()
         .expect("starts");
@@ -201,6 +205,7 @@ fn without_the_plugin_two_timers_end_one_after_the_other() {
 fn sleeping_handlers_hold_no_lane_thread() {
     const HANDLERS: usize = 200;
     let offload = Offload::builder()
+        .patience(PATIENCE, 16, PATIENCE)
         .threads(2)
         .policy(Policy::AlwaysLane)
         .build()
@@ -244,6 +249,7 @@ fn sleeping_handlers_hold_no_lane_thread() {
 #[test]
 fn handlers_may_use_rayon_and_nest_it() {
     let offload = Offload::builder()
+        .patience(PATIENCE, 16, PATIENCE)
         .threads(2)
         .policy(Policy::AlwaysLane)
         .build()
@@ -331,6 +337,7 @@ fn ask_until(server: &TestServer, offload: &Offload, wanted: Placement, at_most:
 #[test]
 fn a_route_changes_sides_when_its_cost_does_and_says_why() {
     let offload = Offload::builder()
+        .patience(PATIENCE, 16, PATIENCE)
         .threads(2)
         // Roomy, so that noise on a busy machine is no change of cost.
         .budget(Duration::from_millis(5))
@@ -369,6 +376,7 @@ fn a_route_changes_sides_when_its_cost_does_and_says_why() {
 #[test]
 fn a_client_that_leaves_takes_its_queued_request_with_it() {
     let offload = Offload::builder()
+        .patience(PATIENCE, 16, PATIENCE)
         .threads(1)
         .spare_threads(0)
         .patience(LONG, 1, LONG)

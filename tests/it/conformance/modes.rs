@@ -98,6 +98,7 @@ impl Mode {
             .server_timing(timing)
             // A debug build on a busy machine is slow, and these handlers are to be found light.
             .budget(Duration::from_millis(100))
+            .patience(Duration::from_secs(60), 16, Duration::from_secs(60))
             .build();
         Some(offload.expect("these settings are good"))
     }

@@ -53,7 +53,7 @@ fn storm(server: &TestServer) {
 /// Asks until it is answered. On a machine that is busy with other things the plugin refuses what would wait too long, and
 /// says when to come back.
 fn until_served(what: &str, ask: impl Fn() -> std::io::Result<RawResponse>) {
-    for _ in 0..30 {
+    for _ in 0..120 {
         let answer = ask().unwrap_or_else(|error| panic!("{what}: {error}"));
         let seconds = answer.header("retry-after").map(str::parse);
         match (answer.status(), seconds) {
