@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, num::NonZero, thread};
 
-use actix_offload::{BuildError, Offload, Placement, ProfileError, ServerTiming};
+use actix_offload::{BuildError, Offload, OffloadBuilder, Placement, ProfileError, ServerTiming};
 use actix_web::{App, HttpServer, dev::Server};
 
 use crate::{
@@ -123,6 +123,11 @@ fn off(args: &Args) -> Result<Started, ServeError> {
 ///
 /// A [`BuildError`] if the lane threads can't be started or the profile can't be read.
 pub fn plugin(args: &Args) -> Result<Offload, BuildError> {
+    settings(args).build()
+}
+
+/// The settings of the plugin as the arguments say, for who wants to change more of them.
+pub fn settings(args: &Args) -> OffloadBuilder {
     let mut builder = Offload::builder().server_timing(ServerTiming::On);
     if let Some(workers) = args.workers {
         builder = builder.workers(workers.into());
@@ -136,7 +141,7 @@ pub fn plugin(args: &Args) -> Result<Offload, BuildError> {
     for pattern in ON_THE_LOOP {
         builder = builder.pin("GET", pattern, Placement::Loop);
     }
-    builder.build()
+    builder
 }
 
 fn bind_error(args: &Args, source: io::Error) -> ServeError {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -105,20 +105,28 @@ impl LoopRecords {
     /// The record of the calling thread, which becomes an event loop if it was none.
     pub(crate) fn here(&self) -> Arc<LoopRecord> {
         let thread = thread::current().id();
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, record)) = records.iter().find(|(id, _)| *id == thread) {
-            return Arc::clone(record);
+        let known = |records: &[(ThreadId, Arc<LoopRecord>)]| {
+            let mut here = records.iter().filter(|(id, _)| *id == thread);
+            here.next().map(|(_, record)| Arc::clone(record))
+        };
+        if let Some(record) = known(&self.lock()) {
+            return record;
         }
+        // Nobody else adds this thread, so that the lock need not be held across system calls.
         if self.prompt {
             offload_core::wake_promptly();
         }
         let record = Arc::new(LoopRecord::default());
-        records.push((thread, Arc::clone(&record)));
+        self.lock().push((thread, Arc::clone(&record)));
         record
     }
 
+    fn lock(&self) -> MutexGuard<'_, Vec<(ThreadId, Arc<LoopRecord>)>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn report(&self) -> Vec<LoopReport> {
-        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = self.lock();
         let numbered = records.iter().enumerate();
         numbered.map(|(n, (_, record))| record.report(n)).collect()
     }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, Placement, Policy, clock::thread_cpu_time};
+use actix_offload::{Offload, OffloadBuilder, Placement, Policy, clock::thread_cpu_time};
 use actix_web::{App, HttpResponse, web};
 use offload_tests::{connection::Connection, loop_watch::LoopWatch, server::TestServer};
 use rayon::prelude::*;
@@ -17,11 +17,15 @@ use rayon::prelude::*;
 /// What the heavy handlers of these tests cost each time.
 const HEAVY: Duration = Duration::from_millis(80);
 
-/// Longer than any request waits here, however busy the machine is with other things: these are no tests of refusals.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A poll that is surely not a heavy handler's: far under [`HEAVY`], far over a light handler's.
 const BRIEF: Duration = Duration::from_millis(20);
+
+/// The plugin for what is no test of refusals: longer patience than any request needs here, however busy the machine is with
+/// other things.
+fn patient() -> OffloadBuilder {
+    let patience = Duration::from_secs(300);
+    Offload::builder().patience(patience, 16, patience)
+}
 
 fn burn(time: Duration) {
     let end = thread_cpu_time() + time;
@@ -103,7 +107,7 @@ fn storm(server: &TestServer) {
 
 #[test]
 fn no_event_loop_is_blocked_not_even_by_a_first_request() {
-    let offload = Offload::builder().threads(2).build().expect("starts");
+    let offload = patient().threads(2).build().expect("starts");
     let watch = LoopWatch::default();
     let app = offload.app(|| App::new().configure(mixed));
     let server = TestServer::builder().workers(2).start(watch.around(app));
@@ -134,8 +138,7 @@ fn without_the_plugin_the_same_check_fails() {
 
 #[test]
 fn the_loops_own_record_names_the_route_that_blocked() {
-    let offload = Offload::builder()
-        .patience(PATIENCE, 16, PATIENCE)
+    let offload = patient()
         .policy(Policy::AlwaysLoop)
         .build()
         .expect("starts");
@@ -188,7 +191,7 @@ fn timer(config: &mut web::ServiceConfig) {
 
 #[test]
 fn two_timers_end_together_on_one_event_loop() {
-    let offload = Offload::builder().threads(2).build().expect("starts");
+    let offload = patient().threads(2).build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().configure(timer)));
     let with = two_timers_at_once(&server);
     assert!(with < 1.7, "two took {with} times as long as one");
@@ -204,8 +207,7 @@ fn without_the_plugin_two_timers_end_one_after_the_other() {
 #[test]
 fn sleeping_handlers_hold_no_lane_thread() {
     const HANDLERS: usize = 200;
-    let offload = Offload::builder()
-        .patience(PATIENCE, 16, PATIENCE)
+    let offload = patient()
         .threads(2)
         .policy(Policy::AlwaysLane)
         .build()
@@ -248,8 +250,7 @@ fn sleeping_handlers_hold_no_lane_thread() {
 
 #[test]
 fn handlers_may_use_rayon_and_nest_it() {
-    let offload = Offload::builder()
-        .patience(PATIENCE, 16, PATIENCE)
+    let offload = patient()
         .threads(2)
         .policy(Policy::AlwaysLane)
         .build()
@@ -336,8 +337,7 @@ fn ask_until(server: &TestServer, offload: &Offload, wanted: Placement, at_most:
 
 #[test]
 fn a_route_changes_sides_when_its_cost_does_and_says_why() {
-    let offload = Offload::builder()
-        .patience(PATIENCE, 16, PATIENCE)
+    let offload = patient()
         .threads(2)
         // Roomy, so that noise on a busy machine is no change of cost.
         .budget(Duration::from_millis(5))
@@ -375,8 +375,7 @@ fn a_route_changes_sides_when_its_cost_does_and_says_why() {
 
 #[test]
 fn a_client_that_leaves_takes_its_queued_request_with_it() {
-    let offload = Offload::builder()
-        .patience(PATIENCE, 16, PATIENCE)
+    let offload = patient()
         .threads(1)
         .spare_threads(0)
         .patience(LONG, 1, LONG)
@@ -502,4 +501,35 @@ fn wait_until(condition: impl Fn() -> bool) {
         );
         thread::yield_now();
     }
+}
+
+/// What a handler on an event loop reads of its thread's slice.
+#[cfg(target_os = "linux")]
+async fn slice() -> String {
+    let report = std::fs::read_to_string("/proc/thread-self/sched").unwrap_or_default();
+    let line = report.lines().find(|line| line.starts_with("se.slice"));
+    let slice = line.and_then(|line| line.split_once(':'));
+    slice.map_or_else(String::new, |(_, slice)| slice.trim().to_owned())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn event_loops_ask_for_short_slices_unless_they_are_told_not_to() {
+    let slice_of = |prompt| {
+        let offload = patient()
+            .prompt_loops(prompt)
+            .policy(Policy::AlwaysLoop)
+            .build()
+            .expect("starts");
+        let app = offload.app(|| App::new().route("/slice", web::get().to(slice)));
+        let slice = get(&TestServer::start(app), "/slice");
+        String::from_utf8(slice).expect("digits")
+    };
+    let usual = slice_of(false);
+    if usual.is_empty() {
+        eprintln!("skipped: this kernel does not tell the slices of threads");
+        return;
+    }
+    assert_ne!(usual, "100000");
+    assert_eq!(slice_of(true), "100000");
 }

@@ -187,9 +187,9 @@ pub(super) fn read(thread: Id) -> Result<Setting, Refused> {
         sched_deadline: 0,
         sched_period: 0,
     };
-    // SAFETY: the kernel writes at most as many bytes as the third argument says, which is the size of `attr`, and nobody
-    // else refers to `attr` during the call. All of its fields are integers, so that whatever is written is valid. The
-    // kernel checks the thread's id and the rest, and each argument has the width of a register.
+    // The fields are integers, so that whatever is written is valid; the kernel checks the id and the rest; each argument
+    // has the width of a register.
+    // SAFETY: at most `SIZE` bytes are written, which is what `attr` has, and nobody else refers to it during the call.
     let outcome = unsafe {
         libc::syscall(
             libc::SYS_sched_getattr,
@@ -210,9 +210,9 @@ pub(super) fn read(thread: Id) -> Result<Setting, Refused> {
 #[expect(unsafe_code, reason = "no safe binding has this system call")]
 pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> Result<(), Refused> {
     attr.size = SIZE;
-    // SAFETY: the kernel reads as many bytes as the field `size` says, which is the size of `attr`, all of them initialised,
-    // and writes at most that field. It keeps no pointer. It checks the thread's id and the values; how a thread is
-    // scheduled changes when it runs, which no safe code may rely on. Each argument has the width of a register.
+    // The kernel keeps no pointer and checks the id and the values; when a thread runs is nothing that safe code may rely
+    // on; each argument has the width of a register.
+    // SAFETY: `size` bytes are read, all of which `attr` has, initialised, and at most the field `size` is written.
     let outcome = unsafe {
         libc::syscall(
             libc::SYS_sched_setattr,

@@ -275,17 +275,14 @@ fn a_local_set_makes_each_thread_a_small_event_loop() {
         .unwrap();
 
     let (tell, told) = mpsc::channel();
-    let open = Arc::new(AtomicUsize::new(0));
+    let all = Arc::new(tokio::sync::Barrier::new(60));
     for n in 0..60_u32 {
-        let (tell, open) = (tell.clone(), Arc::clone(&open));
+        let (tell, all) = (tell.clone(), Arc::clone(&all));
         let handler: Handler = Box::new(move || {
             tokio::task::spawn_local(async move {
                 let not_send = Rc::new(n);
-                open.fetch_add(1, SeqCst);
                 // All sixty wait at once on two threads, or this would never end.
-                while open.load(SeqCst) < 60 {
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-                }
+                all.wait().await;
                 tell.send(*not_send).unwrap();
             });
         });

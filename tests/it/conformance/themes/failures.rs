@@ -91,12 +91,12 @@ async fn io() -> Result<&'static str, Error> {
 }
 
 async fn late() -> Result<&'static str> {
-    actix_web::rt::time::sleep(std::time::Duration::from_millis(2)).await;
+    tokio::task::yield_now().await;
     Err(error::ErrorRequestTimeout("late"))
 }
 
 async fn error_with_body_left(_body: web::Payload) -> Result<&'static str> {
-    actix_web::rt::time::sleep(std::time::Duration::from_millis(2)).await;
+    tokio::task::yield_now().await;
     Err(error::ErrorBadRequest("not read"))
 }
 
