@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     check::Check,
-    curve::{Curve, Over},
+    curve::Over,
     machine::Machine,
     plot::{self, Line},
     results::{Drawn, Series},
@@ -78,11 +78,7 @@ fn lines<'a>(curves: &'a [Drawn], phase: &str, what: &str, over: Over) -> Vec<Li
     let line = |drawn: &'a Drawn| Line {
         name: drawn.alternative.name(),
         colour: drawn.alternative as usize,
-        points: points(&drawn.curve),
+        points: &drawn.curve.points,
     };
     curves.iter().filter(of).map(line).collect()
-}
-
-fn points(curve: &Curve) -> &[(f64, f64)] {
-    &curve.points
 }
