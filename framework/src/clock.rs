@@ -3,11 +3,12 @@
 use std::{
     cell::Cell,
     ffi::c_long,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
 /// How old a [`LoopClock`]'s sample of the thread's clocks may be when a measurement starts.
-const SAMPLE_AGE: Duration = Duration::from_millis(1);
+const SAMPLE_AGE_NANOS: u64 = 1_000_000;
 
 /// The on-CPU time of the calling thread since it started.
 ///
@@ -18,8 +19,8 @@ pub fn thread_cpu_time() -> Duration {
 }
 
 fn wall_time() -> Duration {
-    thread_local!(static EPOCH: Instant = Instant::now());
-    EPOCH.with(Instant::elapsed)
+    static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+    EPOCH.elapsed()
 }
 
 /// Measures exactly what a stretch of code on one thread costs, at the price of a few system calls.
@@ -81,7 +82,9 @@ impl Stopwatch {
 #[derive(Debug)]
 pub struct LoopClock {
     threshold: Duration,
-    sample: Cell<(Instant, Sample)>,
+    threshold_nanos: u64,
+    taken: Cell<Moment>,
+    sample: Cell<Sample>,
     // The clocks are the thread's own.
     _not_send: std::marker::PhantomData<*const ()>,
 }
@@ -89,7 +92,7 @@ pub struct LoopClock {
 /// The start of a stretch that a [`LoopClock`] measures.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "give it to `LoopClock::stop`"]
-pub struct Mark(Instant);
+pub struct Mark(Moment);
 
 /// What a [`LoopClock`] found out about one stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,29 +121,39 @@ impl LoopClock {
     pub fn new(threshold: Duration) -> Self {
         Self {
             threshold,
-            sample: Cell::new((Instant::now(), Sample::take())),
+            threshold_nanos: u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX),
+            taken: Cell::new(Moment::now()),
+            sample: Cell::new(Sample::take()),
             _not_send: std::marker::PhantomData,
         }
     }
 
     /// Starts one stretch. Stretches may be nested.
+    #[inline]
     pub fn start(&self) -> Mark {
-        let mut now = Instant::now();
-        let (taken, _) = self.sample.get();
-        if now.saturating_duration_since(taken) > SAMPLE_AGE {
-            self.sample.set((now, Sample::take()));
-            // The system calls are not part of the stretch.
-            now = Instant::now();
+        let now = Moment::now();
+        if now.nanos_since(self.taken.get()) <= SAMPLE_AGE_NANOS {
+            return Mark(now);
         }
-        Mark(now)
+        self.renew(now)
+    }
+
+    #[cold]
+    fn renew(&self, now: Moment) -> Mark {
+        self.taken.set(now);
+        self.sample.set(Sample::take());
+        // The system calls are not part of the stretch.
+        Mark(Moment::now())
     }
 
     /// Ends the stretch that `mark` started.
+    #[inline]
     #[must_use]
     pub fn stop(&self, mark: Mark) -> Measured {
-        let end = Instant::now();
-        let wall = end.saturating_duration_since(mark.0);
-        let reading = if wall <= self.threshold {
+        let end = Moment::now();
+        let nanos = end.nanos_since(mark.0);
+        let wall = Duration::from_nanos(nanos);
+        let reading = if nanos <= self.threshold_nanos {
             Reading::Cost(wall)
         } else {
             self.look_closer(mark, end, wall)
@@ -149,13 +162,14 @@ impl LoopClock {
     }
 
     #[cold]
-    fn look_closer(&self, mark: Mark, end: Instant, wall: Duration) -> Reading {
-        let (taken, before) = self.sample.get();
+    fn look_closer(&self, mark: Mark, end: Moment, wall: Duration) -> Reading {
+        let (taken, before) = (self.taken.get(), self.sample.get());
         let now = Sample::take();
-        self.sample.set((end, now));
+        self.taken.set(end);
+        self.sample.set(now);
         // An inner stretch may have renewed the sample since this one started. Then the part from there on is known.
-        let lead = mark.0.saturating_duration_since(taken);
-        let unknown = taken.saturating_duration_since(mark.0);
+        let lead = mark.0.since(taken);
+        let unknown = taken.since(mark.0);
         judge(
             &Evidence {
                 wall,
@@ -166,6 +180,27 @@ impl LoopClock {
             },
             self.threshold,
         )
+    }
+}
+
+/// A reading of the monotonic clock as one number, which is compared and subtracted in a fraction of what an `Instant` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(u64);
+
+impl Moment {
+    #[inline]
+    fn now() -> Self {
+        Self(system::monotonic_nanos())
+    }
+
+    /// Zero if `earlier` is later.
+    #[inline]
+    fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.nanos_since(earlier))
     }
 }
 
@@ -244,6 +279,16 @@ mod system {
     /// Whether a thread that waits can be told from one that was descheduled.
     pub(super) const TELLS_WAITING: bool = cfg!(target_os = "linux");
 
+    /// Of a clock of its own epoch. Zero if there is no such clock, so that nothing ever seems to take long.
+    #[inline]
+    pub(super) fn monotonic_nanos() -> u64 {
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+            // It counts from the start of the system: neither part is negative, and 64 bits last for 584 years.
+            let part = |part| u64::try_from(part).unwrap_or_default();
+            part(now.tv_sec()) * 1_000_000_000 + part(now.tv_nsec())
+        })
+    }
+
     pub(super) fn cpu_time() -> Option<Duration> {
         clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
             .ok()
@@ -268,6 +313,10 @@ mod system {
     use std::{ffi::c_long, time::Duration};
 
     pub(super) const TELLS_WAITING: bool = false;
+
+    pub(super) fn monotonic_nanos() -> u64 {
+        u64::try_from(super::wall_time().as_nanos()).unwrap_or(u64::MAX)
+    }
 
     pub(super) fn cpu_time() -> Option<Duration> {
         None

@@ -151,8 +151,10 @@ where
                 let response = ready!(future.poll(cx))?;
                 Poll::Ready(Ok(response.map_body(|_, body| MeteredBody::plain(body))))
             }
-            StepProj::Measured { run } => {
-                let (ended, visit) = ready!(run.poll(cx));
+            StepProj::Measured { mut run } => {
+                let polled = run.as_mut().poll_with(cx, |answered, _| answered);
+                let ended = ready!(polled);
+                let visit = run.visit();
                 let mut response = match ended {
                     Ok(answered) => answered?,
                     Err(panic) => {
@@ -163,7 +165,7 @@ where
                     }
                 };
                 let head = response.response_mut().head_mut();
-                server_timing::on_loop(visit.core(), head, &visit);
+                server_timing::on_loop(visit.core(), head, visit);
                 Poll::Ready(Ok(
                     response.map_body(|_, body| MeteredBody::metered(body, visit))
                 ))

@@ -87,8 +87,7 @@ impl Rules {
     #[must_use]
     pub fn grade(&self, cost: Duration) -> Grade {
         if cost <= self.budget {
-            // Whole numbers of a fifth of the budget, rounded down: exact enough, and nothing overflows.
-            if cost <= (self.budget / 5) * 4 {
+            if cost <= self.clean_limit() {
                 Grade::Clean
             } else {
                 Grade::Edge
@@ -98,6 +97,12 @@ impl Rules {
         } else {
             Grade::Over
         }
+    }
+
+    /// The most that a [`Grade::Clean`] run costs.
+    pub(crate) fn clean_limit(&self) -> Duration {
+        // Whole numbers of a fifth of the budget, rounded down: exact enough, and nothing overflows.
+        (self.budget / 5) * 4
     }
 
     /// The clean runs in a row that lead from the lane to the loop after so many relapses.

@@ -69,6 +69,8 @@ pub struct Route {
     kind: Kind,
     pin: Pin,
     rules: Rules,
+    /// [`Rules::clean_limit`], which would have to be worked out for each request.
+    clean: Duration,
     verdicts: [AtomicU64; SizeBucket::COUNT],
     method: Box<str>,
     pattern: Box<str>,
@@ -105,6 +107,7 @@ impl Route {
             kind,
             pin: Pin::default(),
             rules: shared.rules,
+            clean: shared.rules.clean_limit(),
             verdicts: Default::default(),
             method: method.into(),
             pattern: pattern.into(),
@@ -318,7 +321,7 @@ impl Route {
     #[inline]
     pub(super) fn only_counts(&self, bucket: SizeBucket, observation: &Observation) -> bool {
         observation.ran == Placement::Loop
-            && self.rules.grade(observation.cost) == Grade::Clean
+            && observation.cost <= self.clean
             && (self.is_held() || self.verdict(bucket).is_settled(&self.rules))
     }
 

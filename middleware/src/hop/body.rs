@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
@@ -62,25 +63,45 @@ pub(crate) type ChunkSender = mpsc::Sender<Chunk>;
 
 /// A body on its way between the threads.
 pub(crate) enum LaneBody {
-    Complete {
-        size: BodySize,
-        bytes: Bytes,
-        /// What was handed over since the event loop last looked after others.
-        in_turn: usize,
-    },
+    Complete(CompleteBody),
     Stream {
         size: BodySize,
         chunks: mpsc::Receiver<Chunk>,
     },
 }
 
+/// A body that is there as a whole.
+pub(crate) struct CompleteBody {
+    size: BodySize,
+    /// What is left of it.
+    bytes: Bytes,
+    /// What was handed over since the event loop last looked after others.
+    in_turn: usize,
+}
+
+impl CompleteBody {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // Only where the pieces don't show: without a length each would be a chunk of its own.
+        if self.bytes.len() > PIECE && matches!(self.size, BodySize::Sized(_)) {
+            if self.in_turn >= TURN {
+                self.in_turn = 0;
+                return others_first(cx);
+            }
+            self.in_turn += PIECE;
+            return Poll::Ready(Some(self.bytes.split_to(PIECE)));
+        }
+        let bytes = mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
 impl LaneBody {
     pub(crate) fn complete(size: BodySize, bytes: Bytes) -> Self {
-        Self::Complete {
+        Self::Complete(CompleteBody {
             size,
             bytes,
             in_turn: 0,
-        }
+        })
     }
 
     pub(crate) fn stream(size: BodySize) -> (ChunkSender, Self) {
@@ -90,10 +111,19 @@ impl LaneBody {
 }
 
 /// The body of a response that came from a lane, or that was complete when the event loop had it.
-pub struct OffloadBody {
-    body: LaneBody,
+pub struct OffloadBody(Kind);
+
+enum Kind {
+    Complete(CompleteBody),
+    // Apart, so that a complete body, which nearly all are, is not moved about with the room for this.
+    Stream(Box<StreamBody>),
+}
+
+struct StreamBody {
+    size: BodySize,
+    chunks: mpsc::Receiver<Chunk>,
     // The handler may still read its request while it answers, as an echo does.
-    pump: Option<Box<Pump>>,
+    pump: Option<Pump>,
     // Dropped with the body, which tells the handler's stream that nobody waits for it any more.
     job: Option<(JobHandle, Option<Pass>)>,
     ended: bool,
@@ -101,15 +131,54 @@ pub struct OffloadBody {
     failure: Option<BodyError>,
 }
 
+impl StreamBody {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(self.failure.take().map(Err));
+        }
+        if let Some(pump) = &mut self.pump {
+            pump.poll(cx);
+        }
+        let chunk = ready!(self.chunks.poll_recv(cx));
+        self.ended = !matches!(chunk, Some(Chunk::Data(_)));
+        if self.ended && self.pump.take().is_some() {
+            // As in `LaneCall`: actix has to look again at a request body that nobody reads now.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(match chunk {
+            Some(Chunk::Data(data)) => Some(Ok(data)),
+            Some(Chunk::End) => None,
+            Some(Chunk::Failed {
+                error,
+                after_a_pause: false,
+            }) => Some(Err(error)),
+            Some(Chunk::Failed {
+                error,
+                after_a_pause: true,
+            }) => {
+                // actix drops what it has not sent yet. The pause there was on the lane may have been none here.
+                self.failure = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            None => Some(Err(BodyError::Lost)),
+        })
+    }
+}
+
 impl OffloadBody {
     pub(crate) fn new(body: LaneBody) -> Self {
-        Self {
-            body,
-            pump: None,
-            job: None,
-            ended: false,
-            failure: None,
-        }
+        Self(match body {
+            LaneBody::Complete(body) => Kind::Complete(body),
+            LaneBody::Stream { size, chunks } => Kind::Stream(Box::new(StreamBody {
+                size,
+                chunks,
+                pump: None,
+                job: None,
+                ended: false,
+                failure: None,
+            })),
+        })
     }
 
     pub(crate) fn complete(size: BodySize, bytes: Bytes) -> Self {
@@ -118,16 +187,16 @@ impl OffloadBody {
 
     /// Keeps the handler's job for as long as the response lasts.
     pub(crate) fn keep_job(&mut self, job: JobHandle, pass: Option<Pass>) {
-        match self.body {
-            LaneBody::Complete { .. } => job.detach(),
-            LaneBody::Stream { .. } => self.job = Some((job, pass)),
+        match &mut self.0 {
+            Kind::Complete(_) => job.detach(),
+            Kind::Stream(stream) => stream.job = Some((job, pass)),
         }
     }
 
     /// Keeps feeding the handler's request body for as long as the response lasts.
     pub(crate) fn keep_pumping(&mut self, unfinished: Pump) {
-        if matches!(self.body, LaneBody::Stream { .. }) {
-            self.pump = Some(Box::new(unfinished));
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.pump = Some(unfinished);
         }
     }
 }
@@ -150,8 +219,9 @@ impl MessageBody for OffloadBody {
     type Error = BodyError;
 
     fn size(&self) -> BodySize {
-        match &self.body {
-            LaneBody::Complete { size, .. } | LaneBody::Stream { size, .. } => *size,
+        match &self.0 {
+            Kind::Complete(body) => body.size,
+            Kind::Stream(stream) => stream.size,
         }
     }
 
@@ -159,65 +229,16 @@ impl MessageBody for OffloadBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(this.failure.take().map(Err));
+        match &mut self.get_mut().0 {
+            Kind::Complete(body) => body.next(cx).map(|bytes| bytes.map(Ok)),
+            Kind::Stream(stream) => stream.poll_next(cx),
         }
-        let chunks = match &mut this.body {
-            LaneBody::Complete {
-                size,
-                bytes,
-                in_turn,
-            } => {
-                // Only where the pieces don't show: without a length each would be a chunk of its own.
-                let sized = matches!(size, BodySize::Sized(_));
-                if sized && bytes.len() > PIECE {
-                    if *in_turn >= TURN {
-                        *in_turn = 0;
-                        return others_first(cx);
-                    }
-                    *in_turn += PIECE;
-                    return Poll::Ready(Some(Ok(bytes.split_to(PIECE))));
-                }
-                this.ended = true;
-                let bytes = std::mem::take(bytes);
-                return Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)));
-            }
-            LaneBody::Stream { chunks, .. } => chunks,
-        };
-        if let Some(pump) = &mut this.pump {
-            pump.poll(cx);
-        }
-        let chunk = ready!(chunks.poll_recv(cx));
-        this.ended = !matches!(chunk, Some(Chunk::Data(_)));
-        if this.ended && this.pump.take().is_some() {
-            // As in `LaneCall`: actix has to look again at a request body that nobody reads now.
-            cx.waker().wake_by_ref();
-        }
-        Poll::Ready(match chunk {
-            Some(Chunk::Data(data)) => Some(Ok(data)),
-            Some(Chunk::End) => None,
-            Some(Chunk::Failed {
-                error,
-                after_a_pause: false,
-            }) => Some(Err(error)),
-            Some(Chunk::Failed {
-                error,
-                after_a_pause: true,
-            }) => {
-                // actix drops what it has not sent yet. The pause there was on the lane may have been none here.
-                this.failure = Some(error);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            None => Some(Err(BodyError::Lost)),
-        })
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
-        match self.body {
-            LaneBody::Complete { bytes, .. } => Ok(bytes),
-            body @ LaneBody::Stream { .. } => Err(Self { body, ..self }),
+        match self.0 {
+            Kind::Complete(body) => Ok(body.bytes),
+            Kind::Stream(_) => Err(self),
         }
     }
 }

@@ -37,10 +37,10 @@ pin_project! {
 }
 
 impl<B> MeteredBody<B> {
-    pub(crate) fn metered(body: B, visit: Visit) -> Self {
+    pub(crate) fn metered(body: B, visit: &Visit) -> Self {
         Self {
             body: Some(body),
-            visit: Some(visit),
+            visit: Some(visit.clone()),
         }
     }
 

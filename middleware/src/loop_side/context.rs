@@ -54,6 +54,7 @@ impl Host for LoopContext {
 }
 
 /// One request on its event loop.
+#[derive(Clone)]
 pub(crate) struct Visit {
     context: Rc<LoopContext>,
     view: Rc<View>,

@@ -3,7 +3,6 @@
 use std::{
     any::Any,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -21,16 +20,19 @@ use super::{
     body::MeteredBody,
     call::LaneCall,
     context::Visit,
-    run::{Ended, LoopRun},
+    run::{Answered, LoopRun},
 };
 use crate::{
     builder::ServerTiming,
     hop::{body::OffloadBody, reply::own},
+    lane_side::run::PanicPayload,
     panics, server_timing,
 };
 
-/// The body of a response of an app under `offload.app`.
-pub type AppBody<B> = EitherBody<MeteredBody<B>, OffloadBody>;
+/// The body of a response of an app under `offload.app`: one that is made on the event loop, or any other.
+///
+/// The first is boxed, so that the others, which nearly all are, are not moved about with the room for it.
+pub type AppBody<B> = EitherBody<Pin<Box<MeteredBody<B>>>, OffloadBody>;
 
 pin_project! {
     #[project = PlacedProj]
@@ -92,9 +94,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = match self.project().placed.project() {
-            PlacedProj::Loop { run } => {
-                let (ended, visit) = ready!(run.poll(cx));
-                return Poll::Ready(finish::<S, B>(ended, visit));
+            PlacedProj::Loop { mut run } => {
+                let answered = ready!(run.as_mut().poll_with(cx, answer::<S, B>));
+                return Poll::Ready(finish(answered, run.visit()));
             }
             PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
             PlacedProj::Refused { response } => {
@@ -105,62 +107,54 @@ where
     }
 }
 
-/// Turns what a run on the event loop ended with into a response.
-fn finish<S, B>(ended: Ended<S, Request>, visit: Visit) -> Result<Response<AppBody<B>>, Error>
-where
-    S: Service<Request>,
-    S::Response: Into<Response<B>> + 'static,
-    S::Error: Into<Error>,
-    B: MessageBody + 'static,
-{
-    // The app has a part in the answer, too: error responses, and destructors of whatever a response
-    // holds.
-    let answered = ended
-        .and_then(|answered| catch_unwind(AssertUnwindSafe(|| answer::<S, B>(answered, &visit))));
-    match answered {
-        Ok(Ok(response)) => Ok(response.map_body(|_, body| match body {
-            EitherBody::Left { body } => EitherBody::left(MeteredBody::metered(body, visit)),
-            EitherBody::Right { body } => EitherBody::right(body),
-        })),
-        Ok(Err(error)) => Err(error),
-        Err(panic) => {
-            let response = own(panics::response(visit.route(), &*panic));
-            Ok(response.map_body(|_, body| EitherBody::right(body)))
-        }
-    }
-}
-
 /// The response, whose body is complete or still has to be made.
 fn answer<S, B>(
-    answered: Result<S::Response, S::Error>,
+    answered: Answered<S, Request>,
     visit: &Visit,
-) -> Result<Response<EitherBody<B, OffloadBody>>, Error>
+) -> Result<Response<AppBody<B>>, Error>
 where
     S: Service<Request>,
     S::Response: Into<Response<B>> + 'static,
     S::Error: Into<Error>,
     B: MessageBody + 'static,
 {
-    let response = answered.map_err(|error| timed(error.into(), visit))?;
+    let response = answered.map_err(Into::into)?;
     learn::<_, B>(visit, &response);
-    let mut response: Response<B> = response.into();
+    let response: Response<B> = response.into();
     visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    server_timing::on_loop(visit.core(), response.head_mut(), visit);
     Ok(response.map_body(|_, body| {
         let size = body.size();
         match body.try_into_bytes() {
             // A complete body costs nothing to send and needs no measuring.
             Ok(bytes) => EitherBody::right(OffloadBody::complete(size, bytes)),
-            Err(body) => EitherBody::left(body),
+            Err(body) => EitherBody::left(Box::pin(MeteredBody::metered(body, visit))),
         }
     }))
 }
 
+/// What the request's future ends with.
+fn finish<B>(
+    answered: Result<Result<Response<AppBody<B>>, Error>, PanicPayload>,
+    visit: &Visit,
+) -> Result<Response<AppBody<B>>, Error> {
+    let mut answered = match answered {
+        Ok(answered) => answered,
+        Err(panic) => {
+            let response = own(panics::response(visit.route(), &*panic));
+            return Ok(response.map_body(|_, body| EitherBody::right(body)));
+        }
+    };
+    if visit.core().server_timing == ServerTiming::On {
+        match &mut answered {
+            Ok(response) => server_timing::on_loop(visit.core(), response.head_mut(), visit),
+            Err(_) => answered = answered.map_err(|error| timed(error, visit)),
+        }
+    }
+    answered
+}
+
 /// Adds the timing to the response that an error will be.
 fn timed(error: Error, visit: &Visit) -> Error {
-    if visit.core().server_timing == ServerTiming::Off {
-        return error;
-    }
     let mut response = error.error_response();
     server_timing::on_loop(visit.core(), response.head_mut(), visit);
     InternalError::from_response(error, response).into()

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::dev::Service;
@@ -33,7 +33,7 @@ pin_project! {
         service: Rc<S>,
         #[pin]
         step: Step<R, S::Future>,
-        visit: Option<Visit>,
+        visit: Visit,
     }
 
     impl<S, R> PinnedDrop for LoopRun<S, R>
@@ -41,10 +41,10 @@ pin_project! {
         S: Service<R>,
     {
         fn drop(this: Pin<&mut Self>) {
-            // The client has left a request that still runs.
             let this = this.project();
-            if let Some(visit) = this.visit.take() {
-                end(this.step, &visit);
+            if !matches!(*this.step, Step::Over) {
+                // The client has left a request that still runs.
+                end(this.step, this.visit);
             }
         }
     }
@@ -55,9 +55,8 @@ fn end<R, Fut>(mut step: Pin<&mut Step<R, Fut>>, visit: &Visit) {
     panics::contain(visit.route(), || step.set(Step::Over));
 }
 
-/// What a run on the event loop ended with.
-pub(crate) type Ended<S, R> =
-    Result<Result<<S as Service<R>>::Response, <S as Service<R>>::Error>, PanicPayload>;
+/// What a handler ended with.
+pub(crate) type Answered<S, R> = Result<<S as Service<R>>::Response, <S as Service<R>>::Error>;
 
 impl<S: Service<R>, R> LoopRun<S, R> {
     pub(crate) fn new(service: Rc<S>, request: R, visit: Visit) -> Self {
@@ -66,17 +65,23 @@ impl<S: Service<R>, R> LoopRun<S, R> {
             step: Step::Call {
                 request: Some(request),
             },
-            visit: Some(visit),
+            visit,
         }
     }
-}
 
-impl<S: Service<R>, R> Future for LoopRun<S, R> {
-    type Output = (Ended<S, R>, Visit);
+    pub(crate) fn visit(&self) -> &Visit {
+        &self.visit
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Polls the request to its end and has `answer` make a response of that, in which the app has a part, too: measured
+    /// and with its panics contained like the rest.
+    pub(crate) fn poll_with<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        answer: impl FnOnce(Answered<S, R>, &Visit) -> T,
+    ) -> Poll<Result<T, PanicPayload>> {
         let mut this = self.project();
-        let mut visit = this.visit.take().expect("not polled after it was ready");
+        let visit = &*this.visit;
         let (polled, reading) = visit.measured(|| {
             // A panic leaves the app's state as it would without the plugin, where the worker lives
             // on too.
@@ -86,24 +91,22 @@ impl<S: Service<R>, R> Future for LoopRun<S, R> {
                     let future = this.service.call(request);
                     this.step.set(Step::Wait { future });
                 }
-                match this.step.as_mut().project() {
-                    StepProj::Wait { future } => future.poll(cx),
+                let answered = match this.step.as_mut().project() {
+                    StepProj::Wait { future } => ready!(future.poll(cx)),
                     StepProj::Call { .. } => unreachable!("the service was called above"),
                     StepProj::Over => unreachable!("not polled after it was ready"),
-                }
+                };
+                Poll::Ready(answer(answered, visit))
             }))
         });
-        visit.polled(reading);
-        let ended = match polled {
-            Ok(Poll::Pending) => {
-                *this.visit = Some(visit);
-                return Poll::Pending;
-            }
-            Ok(Poll::Ready(output)) => Ok(output),
+        this.visit.polled(reading);
+        let answer = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(answer)) => Ok(answer),
             Err(panic) => Err(panic),
         };
-        end(this.step, &visit);
-        visit.finished();
-        Poll::Ready((ended, visit))
+        end(this.step, this.visit);
+        this.visit.finished();
+        Poll::Ready(answer)
     }
 }

@@ -87,14 +87,21 @@ impl Build {
     fn finish(self, complete: bool) -> RouteIndex {
         let mut patterns: Vec<(String, PatternId)> = self.ids.into_iter().collect();
         patterns.sort_by_key(|(_, id)| id.index());
-        RouteIndex {
+        let mut index = RouteIndex {
             patterns: patterns
                 .into_iter()
                 .map(|(pattern, _)| pattern.into_boxed_str())
                 .collect(),
             levels: self.levels,
+            literal: HashMap::default(),
             complete,
-        }
+        };
+        // What such a path is found to be does not change. A pattern that only looks like a path is found to be another, or
+        // none, and then that is what its path is.
+        let found = |path: &str| index.find(path).map(|id| (path.into(), id));
+        let paths = index.patterns().filter(|pattern| !pattern.contains('%'));
+        index.literal = paths.filter_map(found).collect();
+        index
     }
 }
 

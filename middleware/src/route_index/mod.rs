@@ -26,6 +26,7 @@ mod tests;
 
 use actix_http::Uri;
 use actix_web::dev::{ResourceMap, Url};
+use foldhash::HashMap;
 
 use self::trie::Trie;
 pub(crate) use self::{debug_text::EnumerateError, enumerate::Description};
@@ -47,6 +48,8 @@ pub(crate) struct RouteIndex {
     patterns: Vec<Box<str>>,
     /// The first is the app's own; the others are those of its scopes.
     levels: Vec<Level>,
+    /// The patterns that are paths, found without a search. None has a `%` in it.
+    literal: HashMap<Box<str>, PatternId>,
     complete: bool,
 }
 
@@ -117,6 +120,9 @@ impl RouteIndex {
     /// The pattern that a request for `uri` will match.
     pub(crate) fn find_uri(&self, uri: &Uri) -> Option<PatternId> {
         let path = uri.path();
+        if let Some(id) = self.literal.get(path) {
+            return Some(*id);
+        }
         if path.contains('%') {
             return self.find(Url::new(uri.clone()).path());
         }

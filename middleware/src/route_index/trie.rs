@@ -4,7 +4,7 @@
 //! visits at most the two children that fit each segment of the path, and of those only the ones below
 //! which something was registered before the best match so far.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{complex::Complex, pattern::Segment};
 
