@@ -56,28 +56,28 @@ const fn case(name: &'static str, rounds: u64, limit: Limit) -> Case {
 }
 
 const CASES: &[Case] = &[
-    case("service, bare, 10 routes", 500, Limit::None),
-    case("service, bare, 100 routes", 500, Limit::None),
-    case("service, bare, 1000 routes", 500, Limit::None),
+    case("service, bare, 10 routes", 2_000, Limit::None),
+    case("service, bare, 100 routes", 2_000, Limit::None),
+    case("service, bare, 1000 routes", 2_000, Limit::None),
     case(
         "service, offload.app, 10 routes",
-        500,
+        2_000,
         Limit::Over("service, bare, 10 routes", 2_700),
     ),
     case(
         "service, offload.app, 100 routes",
-        500,
+        2_000,
         Limit::Over("service, bare, 100 routes", 2_700),
     ),
     case(
         "service, offload.app, 1000 routes",
-        500,
+        2_000,
         Limit::Over("service, bare, 1000 routes", 2_700),
     ),
-    case("socket, bare", 500, Limit::None),
+    case("socket, bare", 2_000, Limit::None),
     case(
         "socket, offload.app",
-        500,
+        2_000,
         Limit::Over("socket, bare", 2_700),
     ),
     case("placement decision", 5_000, Limit::Of(100)),

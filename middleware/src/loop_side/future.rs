@@ -95,8 +95,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = match self.project().placed.project() {
             PlacedProj::Loop { mut run } => {
-                let answered = ready!(run.as_mut().poll_with(cx, answer::<S, B>));
-                return Poll::Ready(finish(answered, run.visit()));
+                // Set from within, so that it is not moved out through all that is around the app's code.
+                let mut made = None;
+                let ended = run.as_mut().poll_with(cx, |answered, visit| {
+                    made = Some(answer::<S, B>(answered, visit));
+                });
+                return Poll::Ready(finish(ready!(ended), made, run.visit()));
             }
             PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
             PlacedProj::Refused { response } => {
@@ -134,16 +138,15 @@ where
 
 /// What the request's future ends with.
 fn finish<B>(
-    answered: Result<Result<Response<AppBody<B>>, Error>, PanicPayload>,
+    ended: Result<(), PanicPayload>,
+    made: Option<Result<Response<AppBody<B>>, Error>>,
     visit: &Visit,
 ) -> Result<Response<AppBody<B>>, Error> {
-    let mut answered = match answered {
-        Ok(answered) => answered,
-        Err(panic) => {
-            let response = own(panics::response(visit.route(), &*panic));
-            return Ok(response.map_body(|_, body| EitherBody::right(body)));
-        }
-    };
+    if let Err(panic) = ended {
+        let response = own(panics::response(visit.route(), &*panic));
+        return Ok(response.map_body(|_, body| EitherBody::right(body)));
+    }
+    let mut answered = made.expect("made unless it panicked");
     if visit.core().server_timing == ServerTiming::On {
         match &mut answered {
             Ok(response) => server_timing::on_loop(visit.core(), response.head_mut(), visit),
