@@ -31,7 +31,8 @@ use offload_core::{
 };
 use serde_json::json;
 
-/// What is counted, and what it may cost: a third more than when the limit was set.
+/// What is counted, and what it may cost: a third more than when the limit was set. Where threads wait for each other, as in
+/// hops and over sockets, what they do meanwhile counts, and is another number each time.
 struct Case {
     name: &'static str,
     rounds: u64,
@@ -62,26 +63,26 @@ const CASES: &[Case] = &[
     case(
         "service, offload.app, 10 routes",
         2_000,
-        Limit::Over("service, bare, 10 routes", 2_700),
+        Limit::Over("service, bare, 10 routes", 1_800),
     ),
     case(
         "service, offload.app, 100 routes",
         2_000,
-        Limit::Over("service, bare, 100 routes", 2_700),
+        Limit::Over("service, bare, 100 routes", 1_800),
     ),
     case(
         "service, offload.app, 1000 routes",
         2_000,
-        Limit::Over("service, bare, 1000 routes", 2_700),
+        Limit::Over("service, bare, 1000 routes", 1_800),
     ),
     case("socket, bare", 2_000, Limit::None),
     case(
         "socket, offload.app",
         2_000,
-        Limit::Over("socket, bare", 2_700),
+        Limit::Over("socket, bare", 2_200),
     ),
     case("placement decision", 5_000, Limit::Of(100)),
-    case("hop, offload", 500, Limit::Of(10_000)),
+    case("hop, offload", 500, Limit::Of(25_000)),
     case("hop, web::block", 500, Limit::None),
     case("hop, tokio-rayon", 500, Limit::None),
 ];

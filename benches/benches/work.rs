@@ -2,7 +2,7 @@
 //!
 //! One at a time, so this shows the overhead of each way and not what it does to other requests.
 
-use std::hint::black_box;
+use std::{hint::black_box, time::Duration};
 
 use argon2::Argon2;
 use criterion::{
@@ -55,21 +55,23 @@ fn each_way<T: Clone + Send + 'static, R: Send + 'static>(
 }
 
 fn json(c: &mut Criterion) {
-    for (label, bytes) in [("1KB", 1 << 10), ("100KB", 100 << 10), ("1MB", 1 << 20)] {
+    for (label, bytes) in [
+        ("1 KB", 1 << 10),
+        ("10 KB", 10 << 10),
+        ("100 KB", 100 << 10),
+        ("1 MB", 1 << 20),
+        ("10 MB", 10 << 20),
+    ] {
         let records = records(bytes);
         let text = serde_json::to_vec(&records).expect("JSON");
         let mut group = c.benchmark_group("json/parse");
-        group
-            .sample_size(20)
-            .throughput(Throughput::Bytes(text.len() as u64));
+        group.throughput(Throughput::Bytes(text.len() as u64));
         each_way(&mut group, label, &text, |text| {
             serde_json::from_slice::<Vec<Record>>(&text).expect("JSON")
         });
         group.finish();
         let mut group = c.benchmark_group("json/serialise");
-        group
-            .sample_size(20)
-            .throughput(Throughput::Bytes(text.len() as u64));
+        group.throughput(Throughput::Bytes(text.len() as u64));
         each_way(&mut group, label, &records, |records| {
             serde_json::to_vec(&records).expect("JSON")
         });
@@ -79,8 +81,7 @@ fn json(c: &mut Criterion) {
 
 fn sort(c: &mut Criterion) {
     let mut group = c.benchmark_group("sort");
-    group.sample_size(20);
-    for n in [1_000u64, 100_000] {
+    for n in [1_000u64, 10_000, 100_000, 1_000_000] {
         // A fixed shuffle: a multiplier that is odd visits all residues of a power of two.
         let numbers: Vec<u64> = (0..n)
             .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
@@ -95,7 +96,6 @@ fn sort(c: &mut Criterion) {
 
 fn argon2(c: &mut Criterion) {
     let mut group = c.benchmark_group("argon2");
-    group.sample_size(10);
     each_way(
         &mut group,
         "default",
@@ -110,5 +110,14 @@ fn argon2(c: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, json, sort, argon2);
+/// Short, because there are many: the differences are large where they matter. `--measurement-time` and `--sample-size` on the
+/// command line win.
+fn short() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1500))
+}
+
+criterion_group!(name = benches; config = short(); targets = json, sort, argon2);
 criterion_main!(benches);

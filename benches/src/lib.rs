@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use actix_web::web;
-use offload_core::Lane;
+use offload_core::{Lane, Priority};
 
 /// The ways in which a closure can be run, all of which give its result to an async caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +68,13 @@ pub fn on_event_loop<T>(future: impl Future<Output = T>) -> T {
     actix_rt::System::new().block_on(future)
 }
 
-/// A lane as the plugin makes one.
+/// A lane as the plugin makes its short one.
 ///
 /// # Panics
 ///
 /// If the threads cannot be started.
 pub fn lane() -> Lane {
-    Lane::builder().name("bench").build().expect("a lane")
+    let lane = Lane::builder().name("bench");
+    let lane = lane.priority(Priority::background());
+    lane.build().expect("a lane")
 }
