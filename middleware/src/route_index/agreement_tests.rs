@@ -1,5 +1,6 @@
 //! Random apps and random paths: the index says what actix says.
 
+use actix_http::Uri;
 use actix_web::{
     Error, HttpResponse,
     dev::{
@@ -163,6 +164,11 @@ proptest! {
             for path in &paths {
                 let found = index.find(path).map(|id| patterns[id.index()]);
                 assert_eq!(found, map.match_pattern(path).as_deref(), "{path:?} in {parts:?}");
+                if !path.contains('%') && let Ok(uri) = path.parse::<Uri>() {
+                    // Paths that are patterns are found without a search.
+                    let same = index.find_uri(&uri).map(|id| patterns[id.index()]);
+                    assert_eq!(same, index.find(uri.path()).map(|id| patterns[id.index()]), "{uri}");
+                }
             }
         });
     }
