@@ -1,6 +1,7 @@
 //! The scenarios as data: what each measures, and what its criterion says to that.
 
 mod drain;
+mod everyday;
 mod fairness;
 mod flows;
 mod gone;
@@ -45,7 +46,7 @@ impl Scenario {
     }
 
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -54,5 +55,6 @@ impl Scenario {
         drain::SCENARIO,
         memory::SCENARIO,
         ramp::SCENARIO,
+        everyday::SCENARIO,
     ];
 }
