@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/crypto/argon2"
@@ -70,6 +71,8 @@ func roundTrip(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	// Otherwise an answer of this size would be chunked, which no other peer's is.
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.Write(answer)
 }
 
