@@ -26,8 +26,10 @@ const JSON_SIZE: usize = 1 << 20;
 /// What feels instant, in milliseconds.
 const INSTANT: f64 = 100.0;
 
-/// The blockers by name.
-const BLOCKERS: [(&str, fn() -> Request); 3] = [
+/// What keeps a core busy: its name, and how to ask for it.
+type Blocker = (&'static str, fn() -> Request);
+
+const BLOCKERS: [Blocker; 3] = [
     ("timer of 500 ms", || request::get("/burn?ms=500")),
     ("JSON of 1 MB", || request::json(JSON_SIZE)),
     ("argon2", request::hash),
@@ -88,7 +90,7 @@ fn load(
 }
 
 fn judge(results: &Results) -> Vec<Check> {
-    let check = |(blocker, _): (&'static str, _)| {
+    let check = |(blocker, _): Blocker| {
         let what = format!("{blocker}, / feels instant, p99 in ms");
         Check::at_most(what, results.auto(blocker, "/ p99"), Some(INSTANT))
     };
