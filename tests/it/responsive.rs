@@ -220,9 +220,9 @@ fn sleeping_handlers_hold_no_lane_thread() {
             "/",
             web::get().to(|all_here: web::Data<tokio::sync::Barrier>| async move {
                 all_here.wait().await;
-                actix_web::rt::time::sleep(Duration::from_millis(100)).await;
+                tokio::task::yield_now().await;
                 HttpResponse::Ok().streaming(futures_util::stream::unfold(0, |n| async move {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    tokio::task::yield_now().await;
                     (n < 3).then(|| {
                         (
                             Ok::<_, actix_web::Error>(web::Bytes::from(format!("{n}"))),
@@ -266,7 +266,7 @@ fn handlers_may_use_rayon_and_nest_it() {
                     // A nested join around a parallel sort, before and after an await.
                     let (left, right) = numbers.split_at_mut(100_000);
                     rayon::join(|| left.par_sort_unstable(), || right.par_sort_unstable());
-                    actix_web::rt::time::sleep(Duration::from_millis(1)).await;
+                    tokio::task::yield_now().await;
                     let seen = AtomicUsize::new(0);
                     rayon::scope(|scope| {
                         for _ in 0..8 {

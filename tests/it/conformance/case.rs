@@ -13,6 +13,8 @@ pub(crate) enum Step {
     SendInBackground(Vec<u8>),
     /// Lets the server's event loop go around, so that it sees what was sent so far on its own.
     LetServerSee,
+    /// Asks this on a connection of its own and waits for the answer, at which nobody looks.
+    Elsewhere(Vec<u8>),
     /// Waits until this has come, without reading it.
     WaitFor(Vec<u8>),
     /// Reads a final response, and interim ones before it.
@@ -122,6 +124,11 @@ impl Case {
 
     pub(crate) fn let_server_see(self) -> Self {
         self.step(Step::LetServerSee)
+    }
+
+    pub(crate) fn elsewhere(self, request: Request) -> Self {
+        let request = request.header("Connection", "close");
+        self.step(Step::Elsewhere(request.bytes()))
     }
 
     pub(crate) fn wait_for(self, mark: impl Into<Vec<u8>>) -> Self {

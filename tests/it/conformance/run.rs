@@ -90,6 +90,7 @@ impl Run {
             },
             Step::SendInBackground(bytes) => self.connection.send_in_background(bytes.clone()),
             Step::LetServerSee => let_server_see(self.addr),
+            Step::Elsewhere(bytes) => elsewhere(self.addr, bytes),
             Step::WaitFor(mark) => {
                 if !self.connection.wait_for(mark)? {
                     self.note(Event::Missing(mark.clone()));
@@ -187,8 +188,13 @@ fn last(response: &RawResponse) -> Last {
 /// One request on another connection: the servers here have one event loop, which has therefore
 /// looked at every socket that was readable before.
 fn let_server_see(addr: SocketAddr) -> io::Result<()> {
+    let probe = Request::get(PROBE).header("Connection", "close");
+    elsewhere(addr, &probe.bytes())
+}
+
+fn elsewhere(addr: SocketAddr, request: &[u8]) -> io::Result<()> {
     let mut connection = Connection::open(addr)?;
-    connection.send(&Request::get(PROBE).header("Connection", "close").bytes())?;
+    connection.send(request)?;
     connection.read_response()?;
     Ok(())
 }

@@ -1,10 +1,16 @@
 //! One connection and several requests: order, ends, versions.
 
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, LazyLock, Mutex},
+};
+
 use actix_web::{
-    HttpRequest, HttpResponse, rt,
+    HttpRequest, HttpResponse,
     web::{self, ServiceConfig},
 };
-use std::time::Duration;
+use tokio::sync::Notify;
 
 use super::super::{app, case::Case, compare::compare, request::Request};
 
@@ -15,7 +21,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
                 "/say/{word}",
                 web::to(|word: web::Path<String>| async move { word.into_inner() }),
             )
-            .route("/slow/{ms}", web::to(slow))
+            .route("/slow/{polls}", web::to(slow))
+            .route("/until-opened", web::get().to(until_opened))
+            .route("/open", web::get().to(open))
             .route(
                 "/echo",
                 web::post().to(|body: web::Bytes| async move { body }),
@@ -32,9 +40,31 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
     );
 }
 
-async fn slow(ms: web::Path<u64>) -> String {
-    rt::time::sleep(Duration::from_millis(*ms)).await;
-    format!("slow {ms}")
+/// Pending that often, however fast or slow the machine is.
+async fn slow(polls: web::Path<usize>) -> String {
+    for _ in 0..*polls {
+        tokio::task::yield_now().await;
+    }
+    format!("slow {polls}")
+}
+
+/// What holds the requests of a server, told apart by its port, until they are let go.
+fn gate(request: &HttpRequest) -> Arc<Notify> {
+    static GATES: LazyLock<Mutex<HashMap<SocketAddr, Arc<Notify>>>> = LazyLock::new(Mutex::default);
+    let mut gates = GATES.lock().expect("no panic");
+    let server = request.app_config().local_addr();
+    Arc::clone(gates.entry(server).or_default())
+}
+
+async fn until_opened(request: HttpRequest) -> &'static str {
+    gate(&request).notified().await;
+    "opened"
+}
+
+/// Lets one request go, also one that comes later.
+async fn open(request: HttpRequest) -> &'static str {
+    gate(&request).notify_one();
+    "open"
 }
 
 async fn version(request: HttpRequest) -> String {
@@ -113,10 +143,12 @@ fn cases() -> Vec<Case> {
             .exchange(&get("/connection/say/two"))
             .says("| two"),
         Case::new("half closed before the answer")
-            .send(get("/connection/slow/10").bytes())
+            .send(get("/connection/until-opened").bytes())
             .half_close()
+            .let_server_see()
+            .elsewhere(get("/connection/open"))
             .response()
-            .says("| slow 10"),
+            .says("| opened"),
         Case::new("a head in pieces")
             .send_slowly([
                 "GET /connection/say",

@@ -58,7 +58,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
             .route("/tokio-spawn", web::get().to(tokio_spawn))
             .route("/spawn-local", web::get().to(spawn_local))
             .route("/detached", web::get().to(detached))
-            .route("/sleep/{ms}", web::get().to(sleep))
+            .route("/timer/{ms}", web::get().to(timer))
             .route("/timeout", web::get().to(timeout))
             .route("/interval", web::get().to(interval))
             .route("/block", web::get().to(block))
@@ -91,7 +91,7 @@ fn cached(cache: &Cache, n: u64) -> Rc<str> {
 async fn rt_spawn() -> Result<String> {
     let local = Rc::new(7);
     let task = rt::spawn(async move {
-        rt::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
         *local
     });
     Ok(format!("{:?}", task.await.ok()))
@@ -99,7 +99,7 @@ async fn rt_spawn() -> Result<String> {
 
 async fn tokio_spawn() -> String {
     let task = tokio::spawn(async {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
         8
     });
     format!("{:?}", task.await.ok())
@@ -127,15 +127,20 @@ async fn detached() -> &'static str {
     let (started, start) = oneshot::channel();
     rt::spawn(async move {
         let _sent = started.send(());
-        rt::time::sleep(Duration::from_millis(3)).await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
     });
     start.await.expect("the task starts");
     "detached"
 }
 
-async fn sleep(ms: web::Path<u64>) -> String {
-    rt::time::sleep(Duration::from_millis(*ms)).await;
-    format!("slept {ms}")
+/// A timer ends, and not before its time.
+async fn timer(ms: web::Path<u64>) -> String {
+    let due = rt::time::Instant::now() + Duration::from_millis(*ms);
+    rt::time::sleep_until(due).await;
+    let early = rt::time::Instant::now() < due;
+    format!("timer of {ms}, early: {early}")
 }
 
 async fn timeout() -> String {
@@ -198,7 +203,9 @@ async fn file() -> Result<String> {
 async fn join() -> String {
     let both = futures_util::future::join(
         async {
-            rt::time::sleep(Duration::from_millis(2)).await;
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
             1
         },
         async {
@@ -211,7 +218,7 @@ async fn join() -> String {
 
 async fn select() -> String {
     tokio::select! {
-        () = rt::time::sleep(Duration::from_secs(3600)) => "slow".to_owned(),
+        () = std::future::pending() => "slow".to_owned(),
         () = tokio::task::yield_now() => "fast".to_owned(),
     }
 }
@@ -276,7 +283,7 @@ async fn heavy() -> HttpResponse {
 
 fn cases() -> Vec<Case> {
     let slow_first = [
-        Request::get("/runtime/sleep/20"),
+        Request::get("/runtime/yields/20"),
         Request::get("/runtime/yields/1"),
         Request::get("/runtime/cache/3"),
     ];
@@ -291,8 +298,8 @@ fn cases() -> Vec<Case> {
         ("/runtime/tokio-spawn", "| Some(8)"),
         ("/runtime/spawn-local", "| 6"),
         ("/runtime/detached", "| detached"),
-        ("/runtime/sleep/0", "| slept 0"),
-        ("/runtime/sleep/5", "| slept 5"),
+        ("/runtime/timer/0", "| timer of 0, early: false"),
+        ("/runtime/timer/5", "| timer of 5, early: false"),
         ("/runtime/timeout", "| true"),
         ("/runtime/interval", "| three ticks"),
         ("/runtime/block", "| 500500"),

@@ -1,6 +1,6 @@
 //! Response bodies that are made while they are sent, and that break off.
 
-use std::{cell::Cell, convert::Infallible, rc::Rc, time::Duration};
+use std::{cell::Cell, convert::Infallible, rc::Rc};
 
 use actix_web::{
     Error, HttpResponse, Responder,
@@ -48,7 +48,7 @@ async fn events() -> impl Responder {
         if n == 3 {
             return None;
         }
-        rt::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
         let event = Bytes::from(format!("id: {n}\nevent: tick\ndata: {n}\n\n"));
         Some((Ok::<_, Infallible>(event), n + 1))
     });
@@ -89,7 +89,7 @@ async fn large() -> HttpResponse {
 fn failing(after: usize) -> impl stream::Stream<Item = Result<Bytes, Error>> {
     let failure = stream::once(async {
         // Let the pieces before it be sent, however they were gathered.
-        rt::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
         Err(error::ErrorInternalServerError("the source is gone"))
     });
     texts(after).chain(failure)
@@ -109,7 +109,7 @@ async fn sized_fails_halfway() -> HttpResponse {
 
 async fn panics_halfway() -> HttpResponse {
     let panic = stream::once(async {
-        rt::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
         std::panic::resume_unwind(Box::new("the stream panics"))
     });
     HttpResponse::Ok().streaming(texts(3).chain(panic))
@@ -117,7 +117,7 @@ async fn panics_halfway() -> HttpResponse {
 
 async fn slow() -> HttpResponse {
     let slow = texts(5).then(|piece| async {
-        rt::time::sleep(Duration::from_millis(2)).await;
+        tokio::task::yield_now().await;
         piece
     });
     HttpResponse::Ok().streaming(slow)
