@@ -81,7 +81,6 @@ impl Stopwatch {
 /// the answer is [`Reading::Suspect`]: measure the next run with a [`Stopwatch`].
 #[derive(Debug)]
 pub struct LoopClock {
-    threshold: Duration,
     threshold_nanos: u64,
     taken: Cell<Moment>,
     sample: Cell<Sample>,
@@ -120,7 +119,6 @@ impl LoopClock {
     #[must_use]
     pub fn new(threshold: Duration) -> Self {
         Self {
-            threshold,
             threshold_nanos: u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX),
             taken: Cell::new(Moment::now()),
             sample: Cell::new(Sample::take()),
@@ -178,7 +176,7 @@ impl LoopClock {
                 unknown,
                 gave_up: now.gave_up_since(&before),
             },
-            self.threshold,
+            Duration::from_nanos(self.threshold_nanos),
         )
     }
 }

@@ -54,8 +54,7 @@ impl LoopRecord {
 
     /// Records a poll that kept the loop for `cost`, and allocates nothing for it.
     pub(crate) fn record_poll(&self, cost: Duration, route: Option<&Arc<Route>>) {
-        let whole = cost.as_secs().saturating_mul(1_000_000_000);
-        let nanos = whole.saturating_add(cost.subsec_nanos().into());
+        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
         add(&self.busy_nanos, nanos);
         if nanos > self.longest_nanos.load(Ordering::Relaxed) {
             self.longest_nanos.store(nanos, Ordering::Relaxed);

@@ -4,12 +4,21 @@ use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_offload::{Json, JsonConfig, Offload, Placement, Policy, ServerTiming, offload};
-use actix_web::{App, HttpResponse, get, web};
+use actix_web::{
+    App, HttpResponse,
+    body::BoxBody,
+    dev::ServiceRequest,
+    get,
+    middleware::{Next, from_fn},
+    web,
+};
 use offload_tests::{connection::Connection, response::RawResponse, server::TestServer};
+
+use crate::gate::wait_until;
 
 fn ask(server: &TestServer, request: &str) -> RawResponse {
     let mut connection = Connection::open(server.addr()).expect("connects");
@@ -122,7 +131,7 @@ fn an_annotation_pins_its_route_from_the_second_request_on() {
     let offload = timed().unknown(Placement::Loop).build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(annotated).service(plain)));
     // Which patterns there are is learned in the background from the first response.
-    wait_until(|| {
+    wait_until("learned", || {
         get(&server, "/plain");
         offload
             .report()
@@ -164,7 +173,7 @@ fn a_wrapped_app_is_measured_and_named_and_its_annotated_bodies_move() {
         }
     };
     let server = TestServer::start(app);
-    wait_until(|| {
+    wait_until("learned", || {
         assert_eq!(text(&get(&server, "/plain")), "false");
         offload
             .report()
@@ -227,7 +236,7 @@ fn panics_are_answered_counted_and_end_no_thread() {
             )
         });
         let server = TestServer::start(app);
-        wait_until(|| {
+        wait_until("learned", || {
             get(&server, "/plain");
             offload
                 .report()
@@ -269,7 +278,7 @@ fn json_leaves_the_event_loop_only_when_it_is_large() {
         move || App::new().wrap(offload.clone()).configure(json_app)
     };
     let server = TestServer::start(app);
-    wait_until(|| {
+    wait_until("learned", || {
         get(&server, "/count/1");
         offload
             .report()
@@ -365,7 +374,7 @@ fn what_was_learned_outlives_the_process() {
     let first = start();
     {
         let server = TestServer::start(first.app(|| App::new().service(plain)));
-        wait_until(|| place(&get(&server, "/plain")) == "loop");
+        wait_until("on the loop", || place(&get(&server, "/plain")) == "loop");
     }
     first.save_profile().expect("saves");
 
@@ -418,7 +427,7 @@ fn guards_that_lead_past_a_pattern_are_learned() {
         let request = format!("POST {path} HTTP/1.1\r\nHost: test\r\n\r\n");
         ask(&server, &request)
     };
-    wait_until(|| place(&post("/users/ada")) == "loop");
+    wait_until("on the loop", || place(&post("/users/ada")) == "loop");
     for _ in 0..3 {
         assert_eq!(
             place(&post("/users/import")),
@@ -513,14 +522,45 @@ fn server_timing_is_off_unless_asked_for() {
     }
 }
 
-/// Waits for a condition that must come; a hang fails with a message.
-fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(
-            start.elapsed() < Duration::from_secs(30),
-            "the condition never came"
-        );
-        thread::yield_now();
+#[test]
+fn an_error_whose_response_panics_is_a_500_wherever_it_is_made() {
+    #[derive(Debug)]
+    struct Unspeakable;
+
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("unspeakable")
+        }
+    }
+
+    impl actix_web::ResponseError for Unspeakable {
+        fn error_response(&self) -> HttpResponse {
+            std::panic::resume_unwind(Box::new("the error response panics"))
+        }
+    }
+
+    // The timing is added to the response that an error will be, which therefore is made early.
+    for placement in [Placement::Loop, Placement::Lane] {
+        let offload = timed().pin("GET", "/fails", placement);
+        let offload = offload.build().expect("starts");
+        // A handler's error is a response already when it leaves actix's routing; a middleware's is not.
+        let app = offload.app(|| {
+            let fails = from_fn(|request: ServiceRequest, next: Next<BoxBody>| async move {
+                if request.path() == "/fails" {
+                    return Err(actix_web::Error::from(Unspeakable));
+                }
+                next.call(request).await
+            });
+            let never = web::get().to(HttpResponse::Ok);
+            App::new().wrap(fails).service(plain).route("/fails", never)
+        });
+        let server = TestServer::start(app);
+        for _ in 0..3 {
+            assert_eq!(status(&get(&server, "/fails")), 500, "{placement}");
+        }
+        assert_eq!(status(&get(&server, "/plain")), 200);
+        let report = offload.report();
+        let route = report.routes.iter().find(|route| route.pattern == "/fails");
+        assert_eq!(route.expect("met").panics, 3, "{placement}");
     }
 }

@@ -25,7 +25,6 @@ use super::{
 use crate::{
     builder::ServerTiming,
     hop::{body::OffloadBody, reply::own},
-    lane_side::run::PanicPayload,
     panics, server_timing,
 };
 
@@ -100,7 +99,13 @@ where
                 let ended = run.as_mut().poll_with(cx, |answered, visit| {
                     made = Some(answer::<S, B>(answered, visit));
                 });
-                return Poll::Ready(finish(ready!(ended), made, run.visit()));
+                return Poll::Ready(match ready!(ended) {
+                    Ok(()) => made.expect("made unless it panicked"),
+                    Err(panic) => {
+                        let response = own(panics::response(run.visit().route(), &*panic));
+                        Ok(response.map_body(|_, body| EitherBody::right(body)))
+                    }
+                });
             }
             PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
             PlacedProj::Refused { response } => {
@@ -122,10 +127,11 @@ where
     S::Error: Into<Error>,
     B: MessageBody + 'static,
 {
-    let response = answered.map_err(Into::into)?;
+    let response = answered.map_err(|error| timed(error.into(), visit))?;
     learn::<_, B>(visit, &response);
-    let response: Response<B> = response.into();
+    let mut response: Response<B> = response.into();
     visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit);
     Ok(response.map_body(|_, body| {
         let size = body.size();
         match body.try_into_bytes() {
@@ -136,28 +142,11 @@ where
     }))
 }
 
-/// What the request's future ends with.
-fn finish<B>(
-    ended: Result<(), PanicPayload>,
-    made: Option<Result<Response<AppBody<B>>, Error>>,
-    visit: &Visit,
-) -> Result<Response<AppBody<B>>, Error> {
-    if let Err(panic) = ended {
-        let response = own(panics::response(visit.route(), &*panic));
-        return Ok(response.map_body(|_, body| EitherBody::right(body)));
-    }
-    let mut answered = made.expect("made unless it panicked");
-    if visit.core().server_timing == ServerTiming::On {
-        match &mut answered {
-            Ok(response) => server_timing::on_loop(visit.core(), response.head_mut(), visit),
-            Err(_) => answered = answered.map_err(|error| timed(error, visit)),
-        }
-    }
-    answered
-}
-
 /// Adds the timing to the response that an error will be.
 fn timed(error: Error, visit: &Visit) -> Error {
+    if visit.core().server_timing == ServerTiming::Off {
+        return error;
+    }
     let mut response = error.error_response();
     server_timing::on_loop(visit.core(), response.head_mut(), visit);
     InternalError::from_response(error, response).into()

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use actix_web::dev::Service;
@@ -73,16 +73,16 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         &self.visit
     }
 
-    /// Polls the request to its end and has `answer` make a response of that, in which the app has a part, too: measured
-    /// and with its panics contained like the rest.
+    /// Polls the request to its end and has `answer` make a response of that. The app has a part in it, too: error
+    /// responses, and destructors of whatever a response holds. So its panics are contained like the handler's, but what the
+    /// plugin does there is not measured.
     pub(crate) fn poll_with<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         answer: impl FnOnce(Answered<S, R>, &Visit) -> T,
     ) -> Poll<Result<T, PanicPayload>> {
         let mut this = self.project();
-        let visit = &*this.visit;
-        let (polled, reading) = visit.measured(|| {
+        let (polled, reading) = this.visit.measured(|| {
             // A panic leaves the app's state as it would without the plugin, where the worker lives
             // on too.
             catch_unwind(AssertUnwindSafe(|| {
@@ -91,22 +91,22 @@ impl<S: Service<R>, R> LoopRun<S, R> {
                     let future = this.service.call(request);
                     this.step.set(Step::Wait { future });
                 }
-                let answered = match this.step.as_mut().project() {
-                    StepProj::Wait { future } => ready!(future.poll(cx)),
+                match this.step.as_mut().project() {
+                    StepProj::Wait { future } => future.poll(cx),
                     StepProj::Call { .. } => unreachable!("the service was called above"),
                     StepProj::Over => unreachable!("not polled after it was ready"),
-                };
-                Poll::Ready(answer(answered, visit))
+                }
             }))
         });
         this.visit.polled(reading);
+        let visit = &*this.visit;
         let answer = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(answer)) => Ok(answer),
+            Ok(Poll::Ready(answered)) => catch_unwind(AssertUnwindSafe(|| answer(answered, visit))),
             Err(panic) => Err(panic),
         };
-        end(this.step, this.visit);
-        this.visit.finished();
+        end(this.step, visit);
+        visit.finished();
         Poll::Ready(answer)
     }
 }

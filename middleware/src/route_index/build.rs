@@ -96,11 +96,12 @@ impl Build {
             literal: HashMap::default(),
             complete,
         };
-        // What such a path is found to be does not change. A pattern that only looks like a path is found to be another, or
-        // none, and then that is what its path is.
-        let found = |path: &str| index.find(path).map(|id| (path.into(), id));
-        let paths = index.patterns().filter(|pattern| !pattern.contains('%'));
-        index.literal = paths.filter_map(found).collect();
+        // Each is looked up once as a path: an earlier pattern may take it, or none at all.
+        let paths = index
+            .patterns()
+            .filter(|pattern| !pattern.contains(['%', '{']));
+        let found = paths.filter_map(|path| index.find(path).map(|id| (path.into(), id)));
+        index.literal = found.collect();
         index
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct RouteIndex {
     patterns: Vec<Box<str>>,
     /// The first is the app's own; the others are those of its scopes.
     levels: Vec<Level>,
-    /// The patterns that are paths, found without a search. None has a `%` in it.
+    /// What a path is found to be that is written as a pattern is, and so needs no search. None has a `%` in it.
     literal: HashMap<Box<str>, PatternId>,
     complete: bool,
 }
