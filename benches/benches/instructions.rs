@@ -23,7 +23,7 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt;
-use offload_benches::{Way, lane, on_event_loop};
+use offload_benches::{Way, keep, lane, on_event_loop, only_once, service};
 use offload_core::{
     cost::{BodySize, SizeBucket},
     placement::Rules,
@@ -120,8 +120,7 @@ where
     S::Error: std::fmt::Debug,
 {
     on_event_loop(async {
-        let config = AppConfig::default();
-        let service = factory.new_service(config).await.expect("starts");
+        let service = service(factory).await;
         for _ in 0..rounds {
             let answer = service.call(TestRequest::with_uri("/").to_request());
             drop(black_box(answer.now_or_never().expect("answers at once")));
@@ -268,8 +267,8 @@ fn main() -> ExitCode {
         run(name, rounds.parse().expect("a number of rounds"));
         return ExitCode::SUCCESS;
     }
-    if args.iter().any(|arg| arg == "--test") {
-        // Whether it runs; unoptimised counts mean nothing.
+    if only_once() {
+        // Unoptimised counts mean nothing.
         decide(1);
         hop(Way::Lane, 1);
         return ExitCode::SUCCESS;
@@ -292,7 +291,6 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let other = |name| counts.iter().find(|(known, _)| *known == name);
         let verdict = match case.limit {
             Limit::None => String::new(),
             Limit::Of(limit) => {
@@ -300,8 +298,9 @@ fn main() -> ExitCode {
                 format!("  limit {limit}")
             }
             Limit::Over(name, limit) => {
-                let bare = other(name).expect("the other case comes first").1;
-                let more = counted.saturating_sub(bare);
+                let other = counts.iter().find(|(known, _)| *known == name);
+                let (_, bare) = other.expect("the other case comes first");
+                let more = counted.saturating_sub(*bare);
                 kept &= more <= limit;
                 format!("  {more} more than bare, limit {limit}")
             }
@@ -309,21 +308,14 @@ fn main() -> ExitCode {
         println!("  {:<36} {counted:>7}{verdict}", case.name);
         counts.push((case.name, counted));
     }
-    if let Some(file) = args.iter().skip_while(|arg| *arg != "--json").nth(1) {
-        let valgrind = String::from_utf8_lossy(&version.stdout);
-        let instructions: serde_json::Map<_, _> = counts
-            .iter()
-            .map(|(name, counted)| ((*name).to_owned(), json!(counted)))
-            .collect();
-        let report = json!({ "valgrind": valgrind.trim(), "instructions": instructions });
-        if let Err(error) = fs::write(file, format!("{report:#}\n")) {
-            eprintln!("{file}: {error}");
-            return ExitCode::FAILURE;
-        }
-    }
     if !kept && args.iter().any(|arg| arg == "--check") {
         eprintln!("instructions: over the limit");
         return ExitCode::FAILURE;
     }
-    ExitCode::SUCCESS
+    let valgrind = String::from_utf8_lossy(&version.stdout);
+    let instructions: serde_json::Map<_, _> = counts
+        .iter()
+        .map(|(name, counted)| ((*name).to_owned(), json!(counted)))
+        .collect();
+    keep(&json!({ "valgrind": valgrind.trim(), "instructions": instructions }))
 }

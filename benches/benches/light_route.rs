@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use offload_benches::on_event_loop;
+use offload_benches::{on_event_loop, service};
 
 async fn index() -> HttpResponse {
     HttpResponse::Ok().body("hello")
@@ -44,10 +44,7 @@ where
     S::Error: std::fmt::Debug,
 {
     on_event_loop(async {
-        let service = factory
-            .new_service(AppConfig::default())
-            .await
-            .expect("starts");
+        let service = service(factory).await;
         for path in ["/", "/users/42"] {
             // Every variant is warm: routes are learned, pools and caches are full.
             for _ in 0..200 {

@@ -5,11 +5,12 @@
 //! its request was due, so that a frozen event loop shows in all requests that it delayed. Heavy
 //! clients ask again as soon as they are answered. Each alternative has a server of its own in this
 //! process, with an event loop per core; they are asked in turns, several rounds, and the medians of
-//! the rounds are printed. The clients share the cores with the servers, which costs all alike.
+//! the rounds are printed (`--json FILE` keeps them). The clients share the cores with the servers, which costs all alike.
 
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    process::ExitCode,
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
@@ -21,6 +22,8 @@ use std::{
 use actix_offload::Offload;
 use actix_web::{App, HttpServer};
 use demo_app::Demo;
+use offload_benches::{keep, only_once};
+use serde_json::{Value, json};
 
 /// Connections that ask the light route, each at its share of the rate.
 const LIGHT_CONNECTIONS: u32 = 16;
@@ -155,10 +158,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn main() {
-    // `cargo bench -- --test` only wants to see it run.
-    let once = std::env::args().any(|arg| arg == "--test");
-    let (rounds, time) = if once {
+fn main() -> ExitCode {
+    let (rounds, time) = if only_once() {
         (1, ROUND / 20)
     } else {
         (ROUNDS, ROUND)
@@ -186,6 +187,7 @@ fn main() {
         "GET / at {LIGHT_RATE}/s (open loop) while {HEAVY_CLIENTS} clients keep a 50 ms computation going each"
     );
     println!("                light p50     p99     max   heavy/s");
+    let mut report = Vec::new();
     for heavy_clients in [0, HEAVY_CLIENTS] {
         let mut results: Vec<Vec<(Vec<Duration>, f64)>> =
             alternatives.iter().map(|_| Vec::new()).collect();
@@ -196,15 +198,19 @@ fn main() {
         }
         for (alternative, results) in alternatives.iter().zip(&results) {
             let of = |q| median(results.iter().map(|(light, _)| quantile(light, q)));
-            let name = if heavy_clients == 0 { "idle, " } else { "" };
-            println!(
-                "{:<22} {:>7.2} {:>7.2} {:>7.2} ms {:>6.1}",
-                format!("{name}{}", alternative.name),
-                of(0.5),
-                of(0.99),
-                of(1.0),
-                median(results.iter().map(|(_, rate)| *rate)),
-            );
+            let phase = if heavy_clients == 0 { "idle, " } else { "" };
+            let name = format!("{phase}{}", alternative.name);
+            let [p50, p99, max] = [0.5, 0.99, 1.0].map(of);
+            let rate = median(results.iter().map(|(_, rate)| *rate));
+            println!("{name:<22} {p50:>7.2} {p99:>7.2} {max:>7.2} ms {rate:>6.1}");
+            report.push(json!({
+                "name": name,
+                "light_p50_ms": p50,
+                "light_p99_ms": p99,
+                "light_max_ms": max,
+                "heavy_per_second": rate,
+            }));
         }
     }
+    keep(&Value::from(report))
 }

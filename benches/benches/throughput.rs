@@ -6,7 +6,6 @@
 
 use std::{
     fmt::Write as _,
-    fs,
     io::{Read, Write as _},
     net::{SocketAddr, TcpStream},
     process::ExitCode,
@@ -17,6 +16,7 @@ use std::{
 
 use actix_offload::Offload;
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};
+use offload_benches::{keep, only_once};
 use serde_json::{Value, json};
 
 const ROUND: Duration = Duration::from_millis(400);
@@ -155,10 +155,7 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo bench -- --test` and `cargo test --benches` only want to see it run.
-    let once = args.iter().any(|arg| arg == "--test");
-    let (rounds, round) = if once {
+    let (rounds, round) = if only_once() {
         (1, ROUND / 20)
     } else {
         (ROUNDS, ROUND)
@@ -205,11 +202,5 @@ fn main() -> ExitCode {
             "of_bare_low_median_high": of_bare,
         }));
     }
-    if let Some(file) = args.iter().skip_while(|arg| *arg != "--json").nth(1)
-        && let Err(error) = fs::write(file, format!("{:#}\n", Value::from(report)))
-    {
-        eprintln!("{file}: {error}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    keep(&Value::from(report))
 }

@@ -1,8 +1,11 @@
-//! What the benchmarks share: the ways to run a closure off an event loop that are compared.
+//! What the benchmarks share: the ways to run a closure off an event loop that are compared, an app's service without a
+//! server, and the arguments of those that are no criterion's.
 
-use std::future::Future;
+use std::{env, fmt, fs, future::Future, process::ExitCode};
 
-use actix_web::web;
+use actix_http::Request;
+use actix_service::{Service, ServiceFactory};
+use actix_web::{dev::AppConfig, web};
 use offload_core::{Lane, Priority};
 
 /// The ways in which a closure can be run, all of which give its result to an async caller.
@@ -77,4 +80,38 @@ pub fn lane() -> Lane {
     let lane = Lane::builder().name("bench");
     let lane = lane.priority(Priority::background());
     lane.build().expect("a lane")
+}
+
+/// The service of an app, as an event loop has it.
+///
+/// # Panics
+///
+/// If the app does not start.
+pub async fn service<S, F>(factory: F) -> S
+where
+    F: ServiceFactory<Request, Config = AppConfig, Service = S>,
+    F::InitError: fmt::Debug,
+    S: Service<Request>,
+{
+    let service = factory.new_service(AppConfig::default()).await;
+    service.expect("starts")
+}
+
+/// Whether one round is enough: `cargo bench -- --test` and `cargo test --benches` only want to see it run.
+pub fn only_once() -> bool {
+    env::args().any(|arg| arg == "--test")
+}
+
+/// Writes what was measured to the file after `--json` on the command line, if there is one.
+pub fn keep(report: &serde_json::Value) -> ExitCode {
+    let Some(file) = env::args().skip_while(|arg| arg != "--json").nth(1) else {
+        return ExitCode::SUCCESS;
+    };
+    match fs::write(&file, format!("{report:#}\n")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
