@@ -17,7 +17,7 @@ use crate::{
         sort::{given, seeded},
         timer,
     },
-    metrics,
+    metrics::{self, Collector},
 };
 
 /// How long a JSON body of `/json/parse` and `/sort` may be, in bytes.
@@ -30,6 +30,7 @@ const SMALL_BODY: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Demo {
     plugin: Data<Plugin>,
+    collector: Data<Collector>,
     event_loops: EventLoops,
 }
 
@@ -47,8 +48,10 @@ impl Demo {
     }
 
     fn with(plugin: Plugin) -> Self {
+        let collector = Collector::start(&plugin).expect("a thread can be started");
         Self {
             plugin: Data::new(plugin),
+            collector: Data::new(collector),
             event_loops: EventLoops::default(),
         }
     }
@@ -56,6 +59,7 @@ impl Demo {
     /// Adds all routes to an app. Call it where the app is built: on the thread that will run it.
     pub fn routes(&self, cfg: &mut ServiceConfig) {
         cfg.app_data(self.plugin.clone())
+            .app_data(self.collector.clone())
             .app_data(Data::new(home::Page::of_this_thread(&self.event_loops)))
             .app_data(web::QueryConfig::default().error_handler(errors::query))
             .configure(light)

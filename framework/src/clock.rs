@@ -93,6 +93,13 @@ pub struct LoopClock {
 #[must_use = "give it to `LoopClock::stop`"]
 pub struct Mark(Moment);
 
+impl Mark {
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        self.0
+    }
+}
+
 /// What a [`LoopClock`] found out about one stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
@@ -100,6 +107,14 @@ pub struct Measured {
     pub wall: Duration,
     /// Its cost.
     pub reading: Reading,
+    end: Moment,
+}
+
+impl Measured {
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment {
+        self.end
+    }
 }
 
 /// The cost of a stretch, or the limits of what is known.
@@ -156,7 +171,7 @@ impl LoopClock {
         } else {
             self.look_closer(mark, end, wall)
         };
-        Measured { wall, reading }
+        Measured { wall, reading, end }
     }
 
     #[cold]
@@ -182,22 +197,33 @@ impl LoopClock {
 }
 
 /// A reading of the monotonic clock as one number, which is compared and subtracted in a fraction of what an `Instant` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Moment(u64);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
 
 impl Moment {
     #[inline]
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self(system::monotonic_nanos())
+    }
+
+    #[inline]
+    pub(crate) fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Since the clock's own epoch.
+    #[inline]
+    pub(crate) fn nanos(self) -> u64 {
+        self.0
     }
 
     /// Zero if `earlier` is later.
     #[inline]
-    fn nanos_since(self, earlier: Self) -> u64 {
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.nanos_since(earlier))
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{any::Any, fmt, sync::Mutex, time::Duration};
 
-use crate::quiet::{self, Payload};
+use crate::{
+    admission::Refusal,
+    quiet::{self, Payload},
+};
 
 /// Why a job gave no value.
 ///
@@ -32,7 +35,7 @@ pub struct Error {
 #[derive(thiserror::Error)]
 enum Kind {
     #[error("the lane is overloaded")]
-    Overloaded { delay: Duration },
+    Overloaded { delay: Duration, why: Refusal },
     #[error("the job waited too long for its beginning")]
     Expired,
     #[error("the job was canceled")]
@@ -53,9 +56,9 @@ fn panic_text(message: &Option<String>) -> String {
 }
 
 impl Error {
-    pub(crate) fn overloaded(delay: Duration) -> Self {
+    pub(crate) fn overloaded(delay: Duration, why: Refusal) -> Self {
         Self {
-            kind: Kind::Overloaded { delay },
+            kind: Kind::Overloaded { delay, why },
         }
     }
 
@@ -94,11 +97,21 @@ impl Error {
         matches!(self.kind, Kind::Expired)
     }
 
+    /// Why the job was not taken, if it [`is_overloaded`](Self::is_overloaded) or [`is_expired`](Self::is_expired).
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.kind {
+            Kind::Overloaded { why, .. } => Some(why),
+            Kind::Expired => Some(Refusal::Expired),
+            _ => None,
+        }
+    }
+
     /// How long the job would have had to wait, as far as could be told, if it [`is_overloaded`](Self::is_overloaded).
     #[must_use]
     pub fn projected_delay(&self) -> Option<Duration> {
         match self.kind {
-            Kind::Overloaded { delay } => Some(delay),
+            Kind::Overloaded { delay, .. } => Some(delay),
             _ => None,
         }
     }
@@ -139,7 +152,9 @@ impl fmt::Debug for Error {
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overloaded { delay } => f.debug_tuple("Overloaded").field(delay).finish(),
+            Self::Overloaded { delay, why } => {
+                f.debug_tuple("Overloaded").field(delay).field(why).finish()
+            }
             Self::Expired => f.write_str("Expired"),
             Self::Canceled => f.write_str("Canceled"),
             Self::Panic { message, .. } => f.debug_tuple("Panic").field(message).finish(),
@@ -157,7 +172,10 @@ mod tests {
 
     #[test]
     fn each_condition_is_told_apart() {
-        let overloaded = sendable(Error::overloaded(Duration::from_secs(2)));
+        let overloaded = sendable(Error::overloaded(
+            Duration::from_secs(2),
+            Refusal::QueueFull,
+        ));
         assert_eq!(overloaded.projected_delay(), Some(Duration::from_secs(2)));
         assert!(overloaded.is_overloaded() && !overloaded.is_canceled() && !overloaded.is_panic());
         assert!(overloaded.into_panic().unwrap_err().is_overloaded());

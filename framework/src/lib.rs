@@ -10,14 +10,18 @@ pub mod ambient;
 pub mod clock;
 pub mod cost;
 mod error;
+pub mod event_loop;
 mod lane;
 mod lanes;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod os;
 pub mod placement;
 pub mod profile;
 pub mod queue;
 mod quiet;
 pub mod routes;
+pub mod stall;
 mod sync;
 
 pub use error::Error;

@@ -4,7 +4,7 @@
 
 use std::{future::Future, panic::resume_unwind, time::Duration};
 
-use crate::{ambient, error::Error, lane::Place, lanes::Lanes};
+use crate::{admission::Refusal, ambient, error::Error, lane::Place, lanes::Lanes};
 
 /// Runs the body of an `#[offload]` function that is not async.
 ///
@@ -60,7 +60,7 @@ fn lane_for_body() -> Where {
             Err(error) => {
                 tracing::error!(target: "offload", %error, "no lane for an #[offload] function");
                 // Without threads there is no capacity, which is what the client is told.
-                resume_unwind(Box::new(Error::overloaded(Duration::ZERO)))
+                resume_unwind(Box::new(Error::overloaded(Duration::ZERO, Refusal::Closed)))
             }
         },
     }

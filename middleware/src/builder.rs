@@ -6,6 +6,7 @@ use actix_http::header::HeaderName;
 use offload_core::{
     CpuBudget, Priority,
     placement::{Placement, Policy},
+    stall::{StallWatch, StallWatchBuilder},
 };
 
 use crate::{
@@ -73,6 +74,7 @@ pub struct OffloadBuilder {
     pub(crate) profile: Option<PathBuf>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) server_timing: ServerTiming,
+    pub(crate) stall_watch: Option<StallWatchBuilder>,
 }
 
 impl Default for OffloadBuilder {
@@ -94,6 +96,7 @@ impl Default for OffloadBuilder {
             profile: None,
             pins: Vec::new(),
             server_timing: ServerTiming::Off,
+            stall_watch: Some(StallWatch::builder()),
         }
     }
 }
@@ -255,6 +258,26 @@ impl OffloadBuilder {
     /// Whether responses carry a `Server-Timing` header. Default: off.
     pub fn server_timing(mut self, server_timing: ServerTiming) -> Self {
         self.server_timing = server_timing;
+        self
+    }
+
+    /// How the watch looks for event loops that are stuck, see [`StallWatch`]; `None` for no watch. Default: one with the
+    /// default settings, which reports a loop that is stuck in one poll for more than 25 ms.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_offload::{Offload, StallWatch};
+    /// use std::time::Duration;
+    ///
+    /// let watch = StallWatch::builder()
+    ///     .threshold(Duration::from_millis(100))
+    ///     .on_stall(|stall| eprintln!("{stall}"));
+    /// let offload = Offload::builder().stall_watch(watch).build()?;
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn stall_watch(mut self, watch: impl Into<Option<StallWatchBuilder>>) -> Self {
+        self.stall_watch = watch.into();
         self
     }
 

@@ -71,6 +71,9 @@ pub enum BuildError {
     /// The threads of the lanes could not be started.
     #[error("the lanes' threads could not be started")]
     Lane(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The thread of the stall watch could not be started.
+    #[error("the thread of the stall watch could not be started")]
+    StallWatch(#[source] io::Error),
     /// The runtime that serves the lanes' timers and sockets could not be started.
     #[error("the runtime that serves the lanes' timers and sockets could not be started")]
     Runtime(#[source] io::Error),

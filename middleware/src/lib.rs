@@ -12,6 +12,8 @@ mod lane_side;
 mod local;
 mod loop_record;
 mod loop_side;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod offload;
 mod panics;
 mod profile;
@@ -22,13 +24,16 @@ mod serving;
 mod shutdown;
 mod wrap;
 
+#[cfg(feature = "metrics")]
+pub use offload_core::metrics::{BOUNDS, Publisher};
 pub use offload_core::{
     CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Nice, Priority, Run, Task, Terms,
     admission::{Rank, Weight},
     clock, is_cancelled,
     placement::{Placement, Policy},
     profile::ProfileError,
-    routes::RouteReport,
+    routes::{RouteMove, RouteReport},
+    stall::{Stall, StallCount, StallKind, StallWatch, StallWatchBuilder},
 };
 pub use offload_macros::offload;
 
@@ -44,7 +49,7 @@ pub use crate::{
         service::{OffloadApp, OffloadService},
     },
     offload::Offload,
-    report::{LaneReport, Report},
+    report::{LaneReport, Report, StallReport},
     serving::Serving,
     shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},

@@ -4,8 +4,9 @@
 //! and `web::block` are served by a small runtime that belongs to the [`Offload`](crate::Offload), so
 //! no thread ever blocks to wait for them. Nothing here runs on a server's event loop.
 
-use std::{cell::RefCell, future, future::Future, pin::Pin, rc::Rc};
+use std::{cell::RefCell, future, future::Future, pin::Pin, rc::Rc, sync::Arc};
 
+use offload_core::event_loop::{EventLoop, EventLoops};
 use tokio::{
     runtime::{Handle, Runtime},
     task::LocalSet,
@@ -15,6 +16,12 @@ use crate::lane_side::instance;
 
 thread_local! {
     static LOCAL: RefCell<Option<Rc<LocalSet>>> = const { RefCell::new(None) };
+    static RECORD: RefCell<Option<Arc<EventLoop>>> = const { RefCell::new(None) };
+}
+
+/// What the calling lane thread says of itself to the stall watch.
+pub(crate) fn record() -> Option<Arc<EventLoop>> {
+    RECORD.with(|record| record.borrow().clone())
 }
 
 /// The runtime whose drivers serve the timers and sockets of what runs on the lanes.
@@ -64,8 +71,9 @@ impl Drop for Installed {
 }
 
 /// The future that a lane thread polls for its whole life: its `LocalSet`.
-pub(crate) fn resident() -> Pin<Box<dyn Future<Output = ()>>> {
+pub(crate) fn resident(loops: &EventLoops) -> Pin<Box<dyn Future<Output = ()>>> {
     let set = Rc::new(LocalSet::new());
+    RECORD.with(|record| *record.borrow_mut() = Some(loops.lane_thread_here()));
     LOCAL.with(|local| *local.borrow_mut() = Some(Rc::clone(&set)));
     let installed = Installed;
     Box::pin(async move {

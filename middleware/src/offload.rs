@@ -19,7 +19,9 @@ use actix_web::{
 use offload_core::{
     Lanes,
     admission::{Flow, Rank, Weight},
+    event_loop::EventLoops,
     routes::RouteTable,
+    stall::StallWatch,
 };
 use tokio::runtime::Handle;
 
@@ -68,6 +70,7 @@ pub(crate) struct Core {
     pub(crate) lanes: Lanes,
     pub(crate) table: RouteTable,
     pub(crate) loops: LoopRecords,
+    pub(crate) stalls: Option<StallWatch>,
     pub(crate) underway: Arc<Underway>,
     pub(crate) server_timing: ServerTiming,
     pub(crate) profile: Option<crate::profile::ProfileFile>,
@@ -100,13 +103,14 @@ impl Offload {
         OffloadBuilder::default()
     }
 
-    pub(crate) fn start(settings: OffloadBuilder) -> Result<Self, BuildError> {
+    pub(crate) fn start(mut settings: OffloadBuilder) -> Result<Self, BuildError> {
         let runtime = LaneRuntime::new().map_err(BuildError::Runtime)?;
         let handle = runtime.handle();
         let table = crate::profile::table(&settings);
         let profile = crate::profile::open(&settings, &table)?;
+        let loops = EventLoops::default();
         let lanes = {
-            let handle = handle.clone();
+            let (handle, loops) = (handle.clone(), loops.clone());
             let (least, factor, most) = settings.patience;
             let mut lanes = Lanes::builder();
             if let Some(spares) = settings.spare_threads {
@@ -120,7 +124,7 @@ impl Offload {
                 .short_limit(settings.short_limit)
                 .patience(least, factor, most)
                 .priorities(settings.priorities.0, settings.priorities.1)
-                .local(|_| local::resident())
+                .local(move |_| local::resident(&loops))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
                     work();
@@ -131,10 +135,18 @@ impl Offload {
                     None => BuildError::Lane(Box::new(error)),
                 })?
         };
+        let stalls = match settings.stall_watch.take() {
+            Some(watch) => {
+                let watch = watch.routes(table.clone()).start(&loops);
+                Some(watch.map_err(BuildError::StallWatch)?)
+            }
+            None => None,
+        };
         let core = Arc::new(Core {
             lanes,
             table,
-            loops: LoopRecords::new(settings.prompt_loops),
+            loops: LoopRecords::new(loops, settings.prompt_loops, stalls.is_some()),
+            stalls,
             underway: Arc::default(),
             server_timing: settings.server_timing,
             profile,

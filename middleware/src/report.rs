@@ -1,6 +1,10 @@
 //! What an [`Offload`] can say of itself: its routes, its lanes and its event loops.
 
-use offload_core::{Lane, routes::RouteReport};
+use offload_core::{
+    Lane,
+    routes::{RouteMove, RouteReport},
+    stall::{Stall, StallKind, StallWatch},
+};
 use serde::Serialize;
 
 use crate::{Offload, loop_record::LoopReport};
@@ -15,6 +19,53 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The event loops, in the order in which they started.
     pub event_loops: Vec<LoopReport>,
+    /// The latest moves of routes, at most 64, oldest first.
+    pub moves: Vec<RouteMove>,
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub stalls: Vec<StallReport>,
+}
+
+/// One stall, as far as it has got; see [`Stall`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StallReport {
+    /// A number of its own, ascending.
+    pub id: u64,
+    /// The event loop, unless it is on a lane.
+    pub event_loop: Option<usize>,
+    /// The name of the thread.
+    pub thread: String,
+    /// Method and pattern of the route, or `no route`.
+    pub route: String,
+    /// What does not go on.
+    pub kind: StallKind,
+    /// For how long, in seconds.
+    pub elapsed_seconds: f64,
+    /// The CPU time of its thread in that time, in seconds.
+    pub on_cpu_seconds: f64,
+    /// Whether it is over.
+    pub over: bool,
+    /// How long ago it began, in seconds.
+    pub age_s: f64,
+    /// Where the thread was, innermost call first, if that could be told.
+    pub backtrace: Vec<String>,
+}
+
+impl From<Stall> for StallReport {
+    fn from(stall: Stall) -> Self {
+        Self {
+            id: stall.id,
+            event_loop: stall.event_loop,
+            thread: stall.thread,
+            route: stall.route,
+            kind: stall.kind,
+            elapsed_seconds: stall.elapsed.as_secs_f64(),
+            on_cpu_seconds: stall.on_cpu.as_secs_f64(),
+            over: stall.over,
+            age_s: stall.began.elapsed().as_secs_f64(),
+            backtrace: stall.backtrace,
+        }
+    }
 }
 
 /// The state of one lane.
@@ -76,7 +127,15 @@ impl Offload {
         Report {
             routes: routes.iter().map(|route| route.report()).collect(),
             lanes: [lanes.short(), lanes.long()].map(LaneReport::of).into(),
-            event_loops: self.core.loops.report(),
+            event_loops: self.core.loops.report(&self.core.table),
+            moves: self.core.table.moves(),
+            stalls: self.stalls().into_iter().map(Into::into).collect(),
         }
+    }
+
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub fn stalls(&self) -> Vec<Stall> {
+        let watch = self.core.stalls.as_ref();
+        watch.map_or_else(Vec::new, StallWatch::recent)
     }
 }

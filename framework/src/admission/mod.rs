@@ -8,6 +8,7 @@ mod backlog;
 mod balance;
 mod drain;
 mod flow;
+mod refusal;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod trial;
@@ -15,4 +16,5 @@ mod trial;
 pub use backlog::Backlog;
 pub(crate) use balance::{Balance, Slots, Used, Weights};
 pub use flow::{Flow, Rank, Share, Weight};
+pub use refusal::Refusal;
 pub(crate) use trial::{Trial, Trials};

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use crate::admission::Refusal;
+
 /// What a lane has done since it was built.
 ///
 /// The counters are read one by one while the lane works, so they may be off against each other by what happened in
@@ -18,6 +20,10 @@ pub struct LaneStats {
     pub finished: u64,
     /// Jobs that the lane did not take because it was full.
     pub refused: u64,
+    /// Those of them for which there was no room.
+    pub refused_for_room: u64,
+    /// Those of them that came while the lane was about to end.
+    pub refused_at_the_end: u64,
     /// Jobs that were removed before they began, and tasks that were dropped half done.
     pub canceled: u64,
     /// Jobs that waited longer than they were allowed to, and were dropped instead of begun.
@@ -34,6 +40,8 @@ impl LaneStats {
             submitted: self.submitted + other.submitted,
             finished: self.finished + other.finished,
             refused: self.refused + other.refused,
+            refused_for_room: self.refused_for_room + other.refused_for_room,
+            refused_at_the_end: self.refused_at_the_end + other.refused_at_the_end,
             canceled: self.canceled + other.canceled,
             expired: self.expired + other.expired,
             panicked: self.panicked + other.panicked,
@@ -47,7 +55,7 @@ impl LaneStats {
 pub(crate) struct Ledger {
     submitted: AtomicU64,
     finished: AtomicU64,
-    refused: AtomicU64,
+    refused: [AtomicU64; Refusal::ALL.len()],
     canceled: AtomicU64,
     expired: AtomicU64,
     panicked: AtomicU64,
@@ -65,7 +73,7 @@ impl Ledger {
     pub(crate) fn canceled_was_refused(&self) {
         self.submitted.fetch_sub(1, Relaxed);
         self.canceled.fetch_sub(1, Relaxed);
-        self.refuse();
+        self.refuse(Refusal::QueueFull);
     }
 
     /// Turns a job that was canceled because it had waited too long into an expired one.
@@ -75,8 +83,8 @@ impl Ledger {
     }
 
     /// A job was not taken.
-    pub(crate) fn refuse(&self) {
-        self.refused.fetch_add(1, Relaxed);
+    pub(crate) fn refuse(&self, why: Refusal) {
+        self.refused[why.index()].fetch_add(1, Relaxed);
     }
 
     pub(crate) fn resident_panicked(&self) {
@@ -84,10 +92,13 @@ impl Ledger {
     }
 
     pub(crate) fn stats(&self) -> LaneStats {
+        let refused = |why: Refusal| self.refused[why.index()].load(Relaxed);
         LaneStats {
             submitted: self.submitted.load(Relaxed),
             finished: self.finished.load(Relaxed),
-            refused: self.refused.load(Relaxed),
+            refused: Refusal::ALL.into_iter().map(refused).sum(),
+            refused_for_room: refused(Refusal::QueueFull),
+            refused_at_the_end: refused(Refusal::Closed),
             canceled: self.canceled.load(Relaxed),
             expired: self.expired.load(Relaxed),
             panicked: self.panicked.load(Relaxed),
@@ -166,6 +177,8 @@ mod tests {
             submitted: 3,
             finished: 1,
             refused: 1,
+            refused_for_room: 1,
+            refused_at_the_end: 0,
             canceled: 1,
             expired: 1,
             panicked: 1,

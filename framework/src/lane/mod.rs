@@ -53,6 +53,7 @@ pub use self::{
     run::{Run, Task},
 };
 use crate::{
+    admission::Refusal,
     error::Error,
     quiet::{self, Quiet},
 };
@@ -243,10 +244,10 @@ impl Lane {
 
     /// Whether a job would be taken; one that would not is counted as refused.
     pub(crate) fn check(&self, arrival: &Arrival) -> Result<(), Error> {
-        match self.delay_if_refused(arrival) {
-            Some(delay) => {
-                self.shared().ledger.refuse();
-                Err(Error::overloaded(delay))
+        match self.refusal(arrival) {
+            Some((delay, why)) => {
+                self.shared().ledger.refuse(why);
+                Err(Error::overloaded(delay, why))
             }
             None => Ok(()),
         }
@@ -352,21 +353,23 @@ impl Lane {
         if shared.book().admit(&arrival.flow, shared.bound) {
             return Ok(shared.ledger.admit());
         }
-        shared.ledger.refuse();
-        Err(Error::overloaded(self.projected_delay_of(arrival)))
+        let why = Refusal::QueueFull;
+        shared.ledger.refuse(why);
+        Err(Error::overloaded(self.projected_delay_of(arrival), why))
     }
 
-    fn delay_if_refused(&self, arrival: &Arrival) -> Option<Duration> {
+    fn refusal(&self, arrival: &Arrival) -> Option<(Duration, Refusal)> {
         let delay = || self.projected_delay_of(arrival);
         if self.shared().closed.load(Ordering::SeqCst) {
-            return Some(delay());
+            return Some((delay(), Refusal::Closed));
         }
         if arrival.patience == Patience::Endless {
             return None;
         }
         let delay = delay();
         // Half, because projections err: who was let in should not be turned away later, after a wait for nothing.
-        (nanos(delay) > arrival.patience.of(arrival.cost) / 2).then_some(delay)
+        let too_long = nanos(delay) > arrival.patience.of(arrival.cost) / 2;
+        too_long.then_some((delay, Refusal::TooLong))
     }
 
     fn enqueue(&self, work: Work, arrival: Arrival) -> Result<JobHandle, Error> {
@@ -377,7 +380,10 @@ impl Lane {
         if self.owner.engine.enqueue(&entry) {
             Ok(JobHandle::new(entry))
         } else {
-            Err(Error::overloaded(self.projected_delay()))
+            Err(Error::overloaded(
+                self.projected_delay(),
+                Refusal::QueueFull,
+            ))
         }
     }
 

@@ -39,6 +39,11 @@ pub(super) fn cpu_time(_thread: Id) -> Option<Duration> {
     None
 }
 
+/// Nor what it is at.
+pub(super) fn is_waiting(_thread: Id) -> Option<bool> {
+    None
+}
+
 /// Threads are left where they are.
 pub(super) fn current_core() -> Option<usize> {
     None

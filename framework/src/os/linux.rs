@@ -1,6 +1,12 @@
 //! Linux: policy, niceness and slice of one thread, by `sched_setattr`, which alone can set all three.
 
-use std::{io, mem, sync::OnceLock, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    mem,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use nix::{
     libc::{self, c_long, pid_t, sched_attr},
@@ -42,6 +48,20 @@ pub(super) fn cpu_time(Id(id): Id) -> Option<Duration> {
     const THREAD_AND_SCHEDULED: libc::clockid_t = 4 | 2;
     let clock = ClockId::from_raw((!id << 3) | THREAD_AND_SCHEDULED);
     clock_gettime(clock).ok().map(Duration::from)
+}
+
+/// Whether a thread sleeps, by the state that the kernel shows for it.
+pub(super) fn is_waiting(Id(id): Id) -> Option<bool> {
+    let mut text = [0; 64];
+    let mut stat = File::open(format!("/proc/self/task/{id}/stat")).ok()?;
+    let read = stat.read(&mut text).ok()?;
+    state_in(&text[..read]).map(|state| matches!(state, b'S' | b'D'))
+}
+
+/// The letter behind the thread's name, which is in brackets and may hold brackets itself.
+fn state_in(stat: &[u8]) -> Option<u8> {
+    let bracket = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(bracket + 2).copied()
 }
 
 /// How the kernel schedules a thread.
@@ -236,5 +256,23 @@ impl Setting {
     /// The slice in nanoseconds, zero on kernels that don't say.
     pub(super) fn slice(&self) -> u64 {
         self.0.sched_runtime
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_found_behind_any_name() {
+        assert_eq!(state_in(b"12 (worker 0) R 1 2"), Some(b'R'));
+        assert_eq!(state_in(b"12 (a) S (b) D 1"), Some(b'D'));
+        assert_eq!(state_in(b"12 (never closed"), None);
+        assert_eq!(state_in(b""), None);
+    }
+
+    #[test]
+    fn a_thread_that_looks_at_itself_does_not_wait() {
+        assert_eq!(is_waiting(Id::current()), Some(false));
     }
 }

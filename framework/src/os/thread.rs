@@ -4,7 +4,7 @@
 //!
 //! - I1. A thread's id is used from other threads only under the lock in its [`ThreadRef`], and the thread takes it out
 //!   under that lock before it ends. So an id that the kernel gave to somebody else since is never used.
-//! - I2. The lock is held for two system calls at most, and never while code of a user runs.
+//! - I2. The lock is held for three system calls at most, and never while code of a user runs.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
@@ -111,6 +111,13 @@ pub(crate) fn demote(thread: &ThreadRef) -> Result<(), Refused> {
 pub(crate) fn cpu_time(thread: &ThreadRef) -> Option<Duration> {
     let state = thread.lock(); // I1
     system::cpu_time(state.id?)
+}
+
+/// Whether a thread waits at this moment, for a lock, a file, a timer, if the system tells. One that merely waits for a core does
+/// not.
+pub(crate) fn is_waiting(thread: &ThreadRef) -> Option<bool> {
+    let state = thread.lock(); // I1
+    system::is_waiting(state.id?)
 }
 
 /// Gives a thread that was set back its lane's priority again, at best by itself.

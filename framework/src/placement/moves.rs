@@ -82,6 +82,41 @@ pub enum Reason {
     LoadedFromProfile,
 }
 
+impl Reason {
+    /// All reasons in a word each, as metrics name them.
+    pub const WORDS: [&str; 9] = [
+        "within_budget",
+        "over_budget",
+        "slow_run",
+        "slow_lane_run",
+        "repeatedly_over_budget",
+        "clean_runs",
+        "attribute",
+        "configuration",
+        "profile",
+    ];
+
+    /// Its word among [`WORDS`](Self::WORDS).
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        Self::WORDS[self.index()]
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        match self {
+            Self::WithinBudget { .. } => 0,
+            Self::OverBudget { .. } => 1,
+            Self::SlowRun { .. } => 2,
+            Self::SlowLaneRun { .. } => 3,
+            Self::RepeatedlyOverBudget { .. } => 4,
+            Self::CleanRuns { .. } => 5,
+            Self::Pinned(PinSource::Attribute) => 6,
+            Self::Pinned(PinSource::Configuration) => 7,
+            Self::LoadedFromProfile => 8,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,6 +14,7 @@
 //! All atomic accesses are relaxed: each word stands for itself and publishes nothing else.
 
 mod last_move;
+mod moves;
 mod pin;
 mod record;
 mod report;
@@ -26,7 +27,7 @@ mod warm;
 mod tests;
 
 pub use last_move::LastMove;
-pub use report::{BucketReport, CostReport, MoveReport, RouteReport};
+pub use report::{BucketReport, CostReport, MoveReport, RouteMove, RouteReport};
 pub use route::{Observation, Route};
 pub use table::RouteTable;
 pub use tally::LoopTally;

@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
+use super::{route::Observation, tally::Tallied};
 use crate::{
+    admission::Refusal,
     cost::{CostSketch, SizeBucket},
-    placement::Placement,
+    event_loop::PollTimes,
+    placement::{Placement, Reason},
 };
 
 /// On cache lines of its own: what `Route::place` reads changes far less often than this.
@@ -19,11 +22,18 @@ use crate::{
 pub(super) struct Record {
     loop_runs: [AtomicU64; SizeBucket::COUNT],
     lane_runs: [AtomicU64; SizeBucket::COUNT],
+    loop_nanos: AtomicU64,
+    lane_nanos: AtomicU64,
+    /// How long runs on lanes took, and how long they had waited.
+    pub(super) run_times: PollTimes,
+    pub(super) queue_times: PollTimes,
     /// Moving averages of what runs on lanes cost, in nanoseconds; 0 where there was none.
     expected: [AtomicU64; SizeBucket::COUNT],
     pub(super) moves: AtomicU64,
+    /// Those by their reason.
+    pub(super) moves_by: [AtomicU64; Reason::WORDS.len()],
     pub(super) panics: AtomicU64,
-    pub(super) refused: AtomicU64,
+    pub(super) refused: [AtomicU64; Refusal::ALL.len()],
     pub(super) cancelled: AtomicU64,
     pub(super) sketches: Mutex<Sketches>,
 }
@@ -39,14 +49,28 @@ pub(super) struct Sketches {
 pub(super) struct Runs {
     pub(super) on_loop: [u64; SizeBucket::COUNT],
     pub(super) on_lane: [u64; SizeBucket::COUNT],
+    /// What they took, all together.
+    pub(super) loop_nanos: u64,
+    pub(super) lane_nanos: u64,
 }
 
 impl Record {
     /// Counts a run and returns how many there were before, of this body size and in this place.
-    pub(super) fn count_run(&self, bucket: SizeBucket, ran: Placement) -> u64 {
-        let runs = match ran {
-            Placement::Loop => &self.loop_runs,
-            Placement::Lane => &self.lane_runs,
+    pub(super) fn count_run(&self, bucket: SizeBucket, run: &Observation) -> u64 {
+        let nanos = u64::try_from(run.cost.as_nanos()).unwrap_or(u64::MAX);
+        let runs = match run.ran {
+            Placement::Loop => {
+                self.loop_nanos.fetch_add(nanos, Relaxed);
+                &self.loop_runs
+            }
+            Placement::Lane => {
+                self.lane_nanos.fetch_add(nanos, Relaxed);
+                self.run_times.count(run.cost);
+                if let Some(queued) = run.queued {
+                    self.queue_times.count(queued);
+                }
+                &self.lane_runs
+            }
         };
         runs[bucket.index()].fetch_add(1, Relaxed)
     }
@@ -108,12 +132,16 @@ impl Record {
     }
 
     /// All runs: those counted here, and those that the event loops tallied.
-    pub(super) fn runs(&self, tallied: [u64; SizeBucket::COUNT]) -> Runs {
+    pub(super) fn runs(&self, tallied: &Tallied) -> Runs {
         let load =
             |counts: &[AtomicU64; SizeBucket::COUNT], index: usize| counts[index].load(Relaxed);
         Runs {
-            on_loop: std::array::from_fn(|index| load(&self.loop_runs, index) + tallied[index]),
+            on_loop: std::array::from_fn(|index| {
+                load(&self.loop_runs, index) + tallied.runs[index]
+            }),
             on_lane: std::array::from_fn(|index| load(&self.lane_runs, index)),
+            loop_nanos: self.loop_nanos.load(Relaxed) + tallied.nanos,
+            lane_nanos: self.lane_nanos.load(Relaxed),
         }
     }
 }

@@ -35,11 +35,15 @@ pub struct RouteReport {
     pub loop_runs: u64,
     /// Runs on lanes.
     pub lane_runs: u64,
+    /// What all its runs on event loops took together, in seconds.
+    pub loop_seconds: f64,
+    /// What all its runs on lanes took together, in seconds.
+    pub lane_seconds: f64,
     /// How often it changed sides.
     pub moves: u64,
     /// Runs that ended in a panic.
     pub panics: u64,
-    /// Requests that were turned away because the lane was full.
+    /// Requests that were turned away, because the lane was full or they would have had to wait too long.
     pub refused: u64,
     /// Requests whose client left before they were answered.
     pub cancelled: u64,
@@ -97,6 +101,24 @@ pub struct MoveReport {
     pub age_s: f64,
 }
 
+/// A route was given a place, as it happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RouteMove {
+    /// A number of its own, ascending.
+    pub id: u64,
+    /// The route, as method and pattern.
+    pub route: String,
+    /// Where it ran until then.
+    pub from: Placement,
+    /// Where it ran from then on.
+    pub to: Placement,
+    /// Why.
+    pub reason: String,
+    /// How long ago, in seconds.
+    pub age_s: f64,
+}
+
 impl Route {
     /// What is known of the route now. Takes locks and allocates: not for each request.
     #[must_use]
@@ -118,9 +140,11 @@ impl Route {
             queued: queued.as_deref().and_then(CostReport::of),
             loop_runs: runs.on_loop.iter().sum(),
             lane_runs: runs.on_lane.iter().sum(),
+            loop_seconds: Duration::from_nanos(runs.loop_nanos).as_secs_f64(),
+            lane_seconds: Duration::from_nanos(runs.lane_nanos).as_secs_f64(),
             moves: counts.moves.load(Relaxed),
             panics: counts.panics.load(Relaxed),
-            refused: counts.refused.load(Relaxed),
+            refused: counts.refused.iter().map(|count| count.load(Relaxed)).sum(),
             cancelled: counts.cancelled.load(Relaxed),
             last_move: self.last_move().map(|last| MoveReport {
                 from: last.moved.from,

@@ -16,8 +16,10 @@ use super::{
     table::Shared,
     tally::SAMPLE,
 };
+#[cfg(feature = "metrics")]
+use crate::event_loop::PollTimes;
 use crate::{
-    admission::{Flow, Rank, Weight},
+    admission::{Flow, Rank, Refusal, Weight},
     cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
@@ -163,7 +165,7 @@ impl Route {
     /// to this shared route for each light request.
     pub fn observe(&self, bucket: SizeBucket, observation: Observation) {
         let Observation { cost, ran, queued } = observation;
-        let before = self.record.count_run(bucket, ran);
+        let before = self.record.count_run(bucket, &observation);
         self.record.sketch(bucket, cost, 1, queued);
         if ran == Placement::Lane {
             self.record.expect(bucket, cost);
@@ -190,7 +192,7 @@ impl Route {
         ) {
             return self.observe(bucket, observation);
         }
-        self.record.count_run(bucket, observation.ran);
+        self.record.count_run(bucket, &observation);
     }
 
     /// Pins the route to a place, whatever it costs. What it costs is still measured.
@@ -235,6 +237,13 @@ impl Route {
         })
     }
 
+    /// What its runs on lanes cost of late, of the dearest body size; `None` if there were none.
+    pub(crate) fn usual_lane_cost(&self) -> Option<Duration> {
+        SizeBucket::all()
+            .filter_map(|bucket| self.record.expected_cost(bucket))
+            .max()
+    }
+
     /// Gives it a flow of a certain weight and rank. False if it has a flow already, because it has run or was given one.
     pub fn set_flow(&self, flow: Arc<Flow>) -> bool {
         self.flow.set(flow).is_ok()
@@ -270,14 +279,32 @@ impl Route {
         self.record.panics.fetch_add(1, Relaxed);
     }
 
-    /// Counts a request that was turned away because its lane was full.
-    pub fn count_refused(&self) {
-        self.record.refused.fetch_add(1, Relaxed);
+    /// Counts a request that was turned away.
+    pub fn count_refused(&self, why: Refusal) {
+        self.record.refused[why.index()].fetch_add(1, Relaxed);
     }
 
     /// Counts a request whose client left before it was answered.
     pub fn count_cancelled(&self) {
         self.record.cancelled.fetch_add(1, Relaxed);
+    }
+
+    /// How long its runs on lanes took by [`BOUNDS`](crate::event_loop::BOUNDS), and how long they had waited.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn lane_times(&self) -> (&PollTimes, &PollTimes) {
+        (&self.record.run_times, &self.record.queue_times)
+    }
+
+    /// How many of its requests were turned away for that reason.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn refused(&self, why: Refusal) -> u64 {
+        self.record.refused[why.index()].load(Relaxed)
+    }
+
+    /// How often it changed sides, by the index of the reason.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn moves_by(&self, reason: usize) -> u64 {
+        self.record.moves_by[reason].load(Relaxed)
     }
 
     /// The last time it was given a place, if it was.
@@ -357,7 +384,7 @@ impl Route {
 
     /// How often it ran, everywhere together.
     pub(super) fn runs(&self) -> Runs {
-        self.record.runs(self.shared.tallies.sum(self.id))
+        self.record.runs(&self.shared.tallies.sum(self.id))
     }
 
     /// Whether the model has no say, so that verdicts stay as they are.
@@ -389,8 +416,11 @@ impl Route {
     fn announce(&self, moved: Move) {
         if moved.changes_place() {
             self.record.moves.fetch_add(1, Relaxed);
+            self.record.moves_by[moved.reason.index()].fetch_add(1, Relaxed);
         }
-        self.last_move.store(moved, self.shared.started.elapsed());
+        let now = self.shared.started.elapsed();
+        self.last_move.store(moved, now);
+        self.shared.moves.push(self.id, moved, now);
         // T3: no caller holds a lock.
         tracing::info!(
             target: "offload",

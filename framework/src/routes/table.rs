@@ -9,10 +9,12 @@ use std::{
 };
 
 use super::{
+    moves::LatestMoves,
+    report::RouteMove,
     route::{Kind, Route},
     tally::{LoopTally, Tallies},
 };
-use crate::placement::Rules;
+use crate::{event_loop::Label, placement::Rules};
 
 /// The label of routes that found no room.
 const OTHER: &str = "(other)";
@@ -42,6 +44,7 @@ pub(super) struct Shared {
     pub(super) capacity: usize,
     pub(super) started: Instant,
     pub(super) tallies: Tallies,
+    pub(super) moves: LatestMoves,
 }
 
 #[derive(Default)]
@@ -74,6 +77,7 @@ impl RouteTable {
                 capacity,
                 started: Instant::now(),
                 tallies: Tallies::new(capacity),
+                moves: LatestMoves::new(),
             }),
             routes: Arc::default(),
         }
@@ -128,6 +132,41 @@ impl RouteTable {
     #[must_use]
     pub fn routes(&self) -> Vec<Arc<Route>> {
         self.lock().in_order.clone()
+    }
+
+    /// The latest moves of all routes, at most 64, oldest first. Takes locks and allocates: for reports.
+    #[must_use]
+    pub fn moves(&self) -> Vec<RouteMove> {
+        let now = self.shared.started.elapsed();
+        let moves = self.shared.moves.copy();
+        let named = moves.into_iter().filter_map(|moved| {
+            let route = self.numbered(moved.route)?;
+            Some(RouteMove {
+                id: moved.number,
+                route: route.to_string(),
+                from: moved.moved.from,
+                to: moved.moved.to,
+                reason: moved.moved.reason.to_string(),
+                age_s: now.saturating_sub(moved.at).as_secs_f64(),
+            })
+        });
+        named.collect()
+    }
+
+    /// The route of that label. Takes a lock: for reports.
+    #[must_use]
+    pub fn labelled(&self, label: Label) -> Option<Arc<Route>> {
+        self.numbered(label.id()?)
+    }
+
+    fn numbered(&self, id: u32) -> Option<Arc<Route>> {
+        let routes = self.lock();
+        let met = routes.in_order.get(id as usize);
+        // What found no room has a number beyond the capacity.
+        let found = met
+            .filter(|route| route.id() == id)
+            .or_else(|| routes.in_order.iter().find(|route| route.id() == id));
+        found.map(Arc::clone)
     }
 
     /// Counters for one event loop to own.

@@ -82,6 +82,10 @@ impl LoopTally {
             let count = &row[bucket.index()];
             let before = count.load(Relaxed);
             count.store(before + 1, Relaxed);
+            let cost = observation.cost;
+            let nanos = cost.as_secs() * 1_000_000_000 + u64::from(cost.subsec_nanos());
+            let sum = &row[NANOS];
+            sum.store(sum.load(Relaxed).wrapping_add(nanos), Relaxed);
             // The first one is looked at, so that even a route of few requests has an estimate.
             if before.is_multiple_of(u64::from(SAMPLE)) {
                 route.sample(bucket, observation.cost);
@@ -110,7 +114,17 @@ impl fmt::Debug for LoopTally {
     }
 }
 
-type Row = [AtomicU64; SizeBucket::COUNT];
+/// Runs by body size, and the nanoseconds that they took together.
+type Row = [AtomicU64; SizeBucket::COUNT + 1];
+
+const NANOS: usize = SizeBucket::COUNT;
+
+/// What all event loops counted of a route.
+pub(super) struct Tallied {
+    pub(super) runs: [u64; SizeBucket::COUNT],
+    pub(super) nanos: u64,
+}
+
 type Page = [Row; ROWS];
 
 /// A row of counters for each route, in pages that are made when the first route on them is counted.
@@ -154,9 +168,9 @@ impl Tallies {
         }))
     }
 
-    /// How often all event loops counted a route by body size.
-    pub(super) fn sum(&self, id: u32) -> [u64; SizeBucket::COUNT] {
-        let mut sum = [0; SizeBucket::COUNT];
+    /// What all event loops counted of a route.
+    pub(super) fn sum(&self, id: u32) -> Tallied {
+        let mut sum = [0; SizeBucket::COUNT + 1];
         let inner = self.lock();
         let all = inner.live.iter().map(|pages| &**pages);
         for row in all
@@ -167,7 +181,10 @@ impl Tallies {
                 *sum += count.load(Relaxed);
             }
         }
-        sum
+        Tallied {
+            runs: std::array::from_fn(|index| sum[index]),
+            nanos: sum[NANOS],
+        }
     }
 
     #[cfg(test)]

@@ -14,6 +14,7 @@ use std::{
 
 use super::{Observation, PinSource, Route, RouteTable};
 use crate::{
+    admission::Refusal,
     cost::{BodySize, SizeBucket},
     placement::{Placement, Policy, Reason, Rules},
 };
@@ -109,7 +110,7 @@ fn a_report_is_json_with_its_units_in_the_names() {
     let route = light(&table);
     route.observe(none(), run(52_000, Placement::Loop));
     route.count_panic();
-    route.count_refused();
+    route.count_refused(Refusal::QueueFull);
     route.count_cancelled();
     let json = serde_json::to_value(route.report()).unwrap();
     assert_eq!(json["method"], "GET");

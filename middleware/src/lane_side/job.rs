@@ -74,7 +74,7 @@ impl<F> LaneJob<F> {
         B: MessageBody + 'static,
     {
         // Made here, while this is the lane's present job, whose token it takes along.
-        let host = LaneHost::new(self.core.lanes.clone(), self.key);
+        let host = LaneHost::new(self.core.lanes.clone(), self.key, self.route.as_deref());
         let bill = Bill::take_over();
         if local::spawn_local(self.serve::<I, S, B>(host, bill)).is_err() {
             // The job is dropped, and with it the reply's sender: the event loop answers.

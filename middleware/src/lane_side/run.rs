@@ -17,12 +17,13 @@ use offload_core::{
     CancelToken, JobKey, Lanes,
     ambient::{self, Host},
     clock::Stopwatch,
+    event_loop::{EventLoop, Label},
     routes::Route,
 };
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use crate::panics;
+use crate::{local, panics};
 
 /// What a panic carried.
 pub(crate) type PanicPayload = Box<dyn Any + Send>;
@@ -32,16 +33,20 @@ pub(crate) struct LaneHost {
     lanes: Lanes,
     key: JobKey,
     token: CancelToken,
+    record: Option<Arc<EventLoop>>,
+    label: Label,
     offload_met: Cell<bool>,
 }
 
 impl LaneHost {
     /// For the request that is the lane's job on the calling thread now, whose cost is remembered under `key`.
-    pub(crate) fn new(lanes: Lanes, key: JobKey) -> Rc<Self> {
+    pub(crate) fn new(lanes: Lanes, key: JobKey, route: Option<&Route>) -> Rc<Self> {
         Rc::new(Self {
             lanes,
             key,
             token: CancelToken::current(),
+            record: local::record(),
+            label: Label::of(route),
             offload_met: Cell::new(false),
         })
     }
@@ -70,11 +75,18 @@ pub(crate) fn contained<T>(
 ) -> (Result<T, PanicPayload>, Duration) {
     let _here = ambient::enter(Rc::clone(host) as Rc<dyn Host>);
     let _in_span = span.enter();
+    if let Some(record) = &host.record {
+        record.begin_now(host.label);
+    }
     let watch = Stopwatch::start();
     // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
     let work = || catch_unwind(AssertUnwindSafe(work));
     let outcome = host.lanes.attribute(host.key, || host.token.scope(work));
-    (outcome, watch.cost())
+    let cost = watch.cost();
+    if let Some(record) = &host.record {
+        record.end_now();
+    }
+    (outcome, cost)
 }
 
 pin_project! {

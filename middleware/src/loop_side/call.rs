@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_http::{ConnectionType, Payload, Response};
-use offload_core::{JobHandle, routes::Route};
+use offload_core::{JobHandle, admission::Refusal, routes::Route};
 use tokio::sync::oneshot;
 
 use super::client::Client;
@@ -156,7 +156,7 @@ impl LaneCall {
             && job.has_expired()
             && let Some(route) = &self.caller.route
         {
-            route.count_refused();
+            route.count_refused(Refusal::Expired);
         }
         let delay = self.caller.core.lanes.short().projected_delay();
         self.refused(delay)

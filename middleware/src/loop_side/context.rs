@@ -7,13 +7,13 @@ use offload_core::{
     ambient::{self, Host},
     clock::{LoopClock, Reading, Stopwatch},
     cost::SizeBucket,
+    event_loop::{EventLoop, Label},
     placement::Placement,
     routes::{LoopTally, Observation, PinSource, Route},
 };
 
 use crate::{
     app_routes::{LoopRoutes, Slot, View},
-    loop_record::LoopRecord,
     offload::Core,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct LoopContext {
     pub(crate) core: Arc<Core>,
     pub(crate) routes: LoopRoutes,
-    record: Arc<LoopRecord>,
+    event_loop: Arc<EventLoop>,
     tally: LoopTally,
     clock: LoopClock,
     offload_met: Cell<bool>,
@@ -29,13 +29,13 @@ pub(crate) struct LoopContext {
 
 impl LoopContext {
     pub(crate) fn new(core: Arc<Core>, routes: LoopRoutes) -> Rc<Self> {
-        let record = core.loops.here();
+        let event_loop = core.loops.here();
         let tally = core.table.loop_tally();
         let clock = LoopClock::new(core.table.rules().budget);
         Rc::new(Self {
             core,
             routes,
-            record,
+            event_loop,
             tally,
             clock,
             offload_met: Cell::new(false),
@@ -120,15 +120,15 @@ impl Visit {
     pub(crate) fn measured<T>(&self, poll: impl FnOnce() -> T) -> (T, Reading) {
         let host: Rc<dyn Host> = Rc::clone(&self.context) as _;
         let _here = ambient::enter(host);
-        if self.exact {
-            let watch = Stopwatch::start();
-            let polled = poll();
-            (polled, Reading::Cost(watch.cost()))
-        } else {
-            let mark = self.context.clock.start();
-            let polled = poll();
-            (polled, self.context.clock.stop(mark).reading)
-        }
+        let context = &*self.context;
+        let mark = context.clock.start();
+        context.event_loop.begin(&mark, self.label());
+        let exact = self.exact.then(Stopwatch::start);
+        let polled = poll();
+        let exact = exact.map(|watch| Reading::Cost(watch.cost()));
+        let measured = context.clock.stop(mark);
+        context.event_loop.end(&measured);
+        (polled, exact.unwrap_or(measured.reading))
     }
 
     /// Takes a poll of the handler into account.
@@ -163,7 +163,7 @@ impl Visit {
 
     /// The handler has answered.
     pub(crate) fn finished(&self) {
-        self.context.record.count_request();
+        self.context.event_loop.count_request();
         if self.suspect {
             self.suspect_next();
         } else {
@@ -192,7 +192,11 @@ impl Visit {
     }
 
     fn record_poll(&self, cost: Duration) {
-        self.context.record.record_poll(cost, self.route());
+        self.context.event_loop.count_poll(cost, self.label());
+    }
+
+    fn label(&self) -> Label {
+        Label::of(self.route().map(|route| &**route))
     }
 }
 

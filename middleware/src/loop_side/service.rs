@@ -257,8 +257,8 @@ where
                 core.lanes
                     .submit(&terms, move || job.start::<I, S, B>())
                     .map_err(|error| {
-                        if let Some(route) = &route {
-                            route.count_refused();
+                        if let (Some(route), Some(why)) = (&route, error.refusal()) {
+                            route.count_refused(why);
                         }
                         Refused {
                             delay: error.projected_delay().unwrap_or_default(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use demo_app::cli::Mode;
+use offload_tests::connection::Connection;
 use serde_json::Value;
 
 use super::{Running, text};
@@ -103,31 +104,35 @@ fn metrics_are_what_prometheus_reads() {
         ("demo_up", 1.0),
         ("demo_offload_enabled", 1.0),
         (
-            r#"offload_route_runs_total{method="GET",pattern="/burn",placement="lane"}"#,
+            r#"offload_requests_total{app="0",method="GET",route="/burn",placement="lane"}"#,
             1.0,
         ),
         (
-            r#"offload_route_runs_total{method="GET",pattern="/inline/burn",placement="loop"}"#,
+            r#"offload_requests_total{app="0",method="GET",route="/inline/burn",placement="loop"}"#,
             1.0,
         ),
         (
-            r#"offload_route_on_lane{method="GET",pattern="/burn"}"#,
+            r#"offload_route_on_lane{app="0",method="GET",route="/burn"}"#,
             1.0,
         ),
         (
-            r#"offload_route_on_lane{method="GET",pattern="/inline/burn"}"#,
+            r#"offload_route_on_lane{app="0",method="GET",route="/inline/burn"}"#,
             0.0,
         ),
         (
-            r#"offload_route_panics_total{method="GET",pattern="/burn"}"#,
+            r#"offload_requests_panicked_total{app="0",method="GET",route="/burn"}"#,
             0.0,
         ),
         (
-            r#"offload_route_refused_total{method="GET",pattern="/burn"}"#,
-            0.0,
+            r#"offload_lane_run_seconds_count{app="0",method="GET",route="/burn"}"#,
+            1.0,
+        ),
+        (
+            r#"offload_lane_queue_seconds_bucket{app="0",method="GET",route="/burn",le="+Inf"}"#,
+            1.0,
         ),
         (r#"offload_lane_threads{lane="offload-short"}"#, 2.0),
-        (r#"offload_lane_queued{lane="offload-long"}"#, 0.0),
+        (r#"offload_lane_queue_depth{lane="offload-long"}"#, 0.0),
     ] {
         assert_eq!(
             samples.get(series),
@@ -135,13 +140,51 @@ fn metrics_are_what_prometheus_reads() {
             "{series} in {samples:#?}"
         );
     }
-    let peak = samples[r#"offload_route_run_seconds{method="GET",pattern="/burn",figure="peak"}"#];
-    assert!(peak > 0.001, "{peak}");
+    let seconds = samples[r#"offload_route_run_seconds{app="0",method="GET",route="/burn",placement="lane"}"#];
+    assert!(seconds >= 0.005, "{seconds}");
     let longest = samples[r#"offload_loop_longest_poll_seconds{event_loop="0"}"#];
     assert!(
         longest >= 0.005,
         "/inline/burn kept the loop, but not for {longest} s"
     );
+}
+
+/// A label for each path would grow without bound, at the will of any client.
+#[test]
+fn distinct_paths_add_no_series() {
+    const PATHS: usize = 20_000;
+    const BATCH: usize = 500;
+    let demo = Running::start(Mode::Auto);
+    let series = || -> BTreeSet<String> {
+        // What a lane or an event loop does for the first time may add some.
+        let samples = samples(&text(&demo.get("/metrics")));
+        samples.into_keys().collect()
+    };
+    demo.get("/metrics");
+    let ask = |batch: usize| {
+        let mut connection = Connection::open(demo.server.addr()).expect("it listens");
+        let requests: String = (0..BATCH)
+            .map(|n| format!("GET /{batch}/{n}?{n} HTTP/1.1\r\nHost: demo\r\n\r\n"))
+            .collect();
+        connection.send(requests.as_bytes()).expect("sent");
+        for _ in 0..BATCH {
+            let status = connection.read_response().expect("an answer").status();
+            assert!(matches!(status, 404 | 503), "{status}");
+        }
+    };
+    ask(0);
+    let labels = |series: &BTreeSet<String>| -> BTreeSet<String> {
+        let routes = series.iter().filter_map(|series| {
+            let (_, rest) = series.split_once("route=\"")?;
+            Some(rest.split('"').next()?.to_owned())
+        });
+        routes.collect()
+    };
+    let before = labels(&series());
+    (1..PATHS / BATCH).for_each(ask);
+    let after = series();
+    assert_eq!(labels(&after), before);
+    assert!(after.len() < 500, "{}", after.len());
 }
 
 /// Reads a text as Prometheus would, and checks what it checks: each family is declared once, before
@@ -162,12 +205,15 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
             let (name, kind) = kind.split_once(' ').expect("a name and a type");
             assert_eq!(name, helped, "the type follows the help");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
             family = name.to_owned();
-        } else {
+        } else if !line.is_empty() {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let name = series.split('{').next().unwrap_or_default();
-            assert_eq!(name, family, "{line}");
+            let part = name
+                .strip_prefix(&*family)
+                .unwrap_or_else(|| panic!("{line} in {family}"));
+            assert!(["", "_bucket", "_sum", "_count"].contains(&part), "{line}");
             let value = value
                 .parse()
                 .unwrap_or_else(|_| panic!("no number: {line}"));

@@ -1,0 +1,175 @@
+//! A task that each event loop runs so that others can hear whether it still comes round.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::record::EventLoop;
+use crate::clock::Moment;
+
+/// The watch's question and the loop's answer.
+#[derive(Default)]
+pub(crate) struct Heard {
+    waker: Mutex<Option<Waker>>,
+    beats: AtomicBool,
+    /// When it was asked; zero once it has answered.
+    asked: AtomicU64,
+    /// When it came round last.
+    beat: AtomicU64,
+    lag: AtomicU64,
+    longest_lag: AtomicU64,
+}
+
+impl Heard {
+    /// Whether a pulse is there to answer.
+    pub(crate) fn beats(&self) -> bool {
+        self.beats.load(Ordering::Acquire)
+    }
+
+    /// When the loop came round last.
+    pub(crate) fn last(&self) -> Moment {
+        Moment::from_nanos(self.beat.load(Ordering::Acquire))
+    }
+
+    /// When it was asked, if it has not answered yet.
+    pub(crate) fn asked(&self) -> Option<Moment> {
+        match self.asked.load(Ordering::Acquire) {
+            0 => None,
+            at => Some(Moment::from_nanos(at)),
+        }
+    }
+
+    /// Asks the loop to come round.
+    pub(crate) fn ask(&self, now: Moment) {
+        self.asked.store(now.nanos().max(1), Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = &*waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// How long it took to come round when asked last: so far, if it has not.
+    pub(crate) fn lag(&self, now: Moment) -> Duration {
+        let measured = Duration::from_nanos(self.lag.load(Ordering::Relaxed));
+        match self.asked() {
+            Some(asked) => measured.max(now.since(asked)),
+            None => measured,
+        }
+    }
+
+    pub(crate) fn longest_lag(&self, now: Moment) -> Duration {
+        Duration::from_nanos(self.longest_lag.load(Ordering::Relaxed)).max(self.lag(now))
+    }
+
+    fn answer(&self, cx: &Context<'_>) {
+        let now = Moment::now();
+        let asked = self.asked.swap(0, Ordering::AcqRel);
+        if asked != 0 {
+            let lag = now.nanos_since(Moment::from_nanos(asked));
+            self.lag.store(lag, Ordering::Relaxed);
+            self.longest_lag.fetch_max(lag, Ordering::Relaxed);
+        }
+        self.beat.store(now.nanos(), Ordering::Release);
+        match self.waker.try_lock() {
+            Ok(mut waker) => keep(&mut waker, cx.waker()),
+            Err(TryLockError::Poisoned(waker)) => keep(&mut waker.into_inner(), cx.waker()),
+            // The watch is at it for a moment. The loop does not wait: it comes round again.
+            Err(TryLockError::WouldBlock) => cx.waker().wake_by_ref(),
+        }
+    }
+}
+
+fn keep(kept: &mut Option<Waker>, waker: &Waker) {
+    match kept {
+        Some(kept) => kept.clone_from(waker),
+        None => *kept = Some(waker.clone()),
+    }
+}
+
+/// A task for an event loop to run as long as it lives; see [`EventLoop::pulse`]. Never ready.
+///
+/// Dropping it tells the watch that the loop has ended.
+#[must_use = "the event loop has to run it"]
+pub struct Pulse(Arc<EventLoop>);
+
+impl Pulse {
+    /// `None` if the loop runs one already.
+    pub(super) fn start(event_loop: &Arc<EventLoop>) -> Option<Self> {
+        let heard = &event_loop.heard;
+        let started = !heard.beats.swap(true, Ordering::AcqRel);
+        started.then(|| Self(Arc::clone(event_loop)))
+    }
+}
+
+impl Future for Pulse {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.heard.answer(cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        let heard = &self.0.heard;
+        heard.asked.store(0, Ordering::Release);
+        heard.beats.store(false, Ordering::Release);
+        let mut waker = heard.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = waker.take();
+        // Outside of the lock: it may be the last hold on whatever a runtime has behind it.
+        drop(waker);
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heard")
+            .field("beats", &self.beats())
+            .field("last", &self.last())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pulse").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+    use crate::event_loop::EventLoops;
+
+    #[test]
+    fn a_loop_that_is_asked_comes_round_and_one_that_ended_is_not_asked() {
+        let loops = EventLoops::default();
+        let here = loops.here();
+        let mut pulse = Box::pin(here.pulse().expect("the first"));
+        assert!(here.pulse().is_none(), "there is one already");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pulse.as_mut().poll(&mut cx).is_pending());
+        let first = here.heard.last();
+
+        here.heard.ask(Moment::now());
+        assert!(here.heard.asked().is_some());
+        assert!(pin!(&mut pulse).poll(&mut cx).is_pending());
+        assert!(here.heard.asked().is_none());
+        assert!(here.heard.last() >= first);
+
+        drop(pulse);
+        assert!(!here.heard.beats());
+        assert!(here.pulse().is_some(), "a next server on this thread");
+    }
+}

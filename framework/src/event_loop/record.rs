@@ -1,0 +1,235 @@
+//! The record of one event loop: what it is at, and what it has done.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    poll_times::{CLASSES, PollTimes},
+    pulse::{Heard, Pulse},
+    turn::{Label, Turn},
+};
+use crate::{
+    clock::{Mark, Measured, Moment},
+    os::{self, ThreadRef},
+};
+
+/// What kind of thread a record is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// An event loop, which must not stay in one poll for long.
+    EventLoop,
+    /// A thread of a lane, which is there for long polls.
+    LaneThread,
+}
+
+/// One event loop. Its own thread writes, without a locked instruction; any thread may read.
+///
+/// It comes from [`EventLoops::here`](super::EventLoops::here).
+pub struct EventLoop {
+    own: Own,
+    pub(super) heard: Heard,
+    pub(crate) watched: Watched,
+    role: Role,
+    number: usize,
+    name: String,
+    thread: ThreadRef,
+    pool: OnceLock<Box<Pool>>,
+}
+
+/// Takes a closure and has the pool for blocking work of one event loop run it, or drops it.
+type Pool = dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync;
+
+/// What the loop's thread writes for each poll, on cache lines that nobody else writes to.
+#[repr(align(64))]
+#[derive(Debug, Default)]
+struct Own {
+    turn: Turn,
+    requests: AtomicU64,
+    busy_nanos: AtomicU64,
+    longest_nanos: AtomicU64,
+    longest_label: AtomicU32,
+    polls: PollTimes,
+}
+
+/// What the stall watch has found out, written by the watch only.
+#[repr(align(64))]
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    pub(crate) stalls: AtomicU64,
+    /// For how long it is stalled now; zero if it is not.
+    pub(crate) stalled_nanos: AtomicU64,
+    pub(crate) stalled_label: AtomicU32,
+}
+
+/// What an event loop has done so far.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Requests that ran on it.
+    pub requests: u64,
+    /// The time that polls of requests kept it.
+    pub busy: Duration,
+    /// The longest that one poll kept it.
+    pub longest_poll: Duration,
+    /// For whom that poll was.
+    pub longest_poll_label: Label,
+    /// How many polls took how long, by [`BOUNDS`](super::BOUNDS).
+    pub polls: [u64; CLASSES],
+    /// The CPU time of its thread, if the system tells and the thread is still there.
+    pub cpu: Option<Duration>,
+    /// How long it took to come round when it was asked last; so far, if it has not yet.
+    pub lag: Duration,
+    /// The longest that ever was.
+    pub longest_lag: Duration,
+    /// How many stalls the [watch](crate::stall) found.
+    pub stalls: u64,
+    /// For how long it is stalled now, and for whom.
+    pub stalled: Option<(Duration, Label)>,
+}
+
+impl EventLoop {
+    /// For the calling thread.
+    pub(super) fn here(number: usize, role: Role) -> Self {
+        let thread = thread::current();
+        Self {
+            own: Own::default(),
+            heard: Heard::default(),
+            watched: Watched::default(),
+            role,
+            number,
+            name: thread.name().unwrap_or_default().to_owned(),
+            thread: ThreadRef::current(),
+            pool: OnceLock::new(),
+        }
+    }
+
+    /// Its number: 0, 1, 2, … in the order in which event loops were met.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The name of its thread, empty if it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A poll begins that `mark` measures. Polls of one loop are not nested.
+    #[inline]
+    pub fn begin(&self, mark: &Mark, label: Label) {
+        self.own.turn.begin(mark.moment(), label);
+    }
+
+    /// The poll has ended.
+    #[inline]
+    pub fn end(&self, measured: &Measured) {
+        self.own.turn.end(measured.moment());
+    }
+
+    /// As [`begin`](Self::begin), for who measures by other means.
+    pub fn begin_now(&self, label: Label) {
+        self.own.turn.begin(Moment::now(), label);
+    }
+
+    /// As [`end`](Self::end), after [`begin_now`](Self::begin_now).
+    pub fn end_now(&self) {
+        self.own.turn.end(Moment::now());
+    }
+
+    /// Counts a request that ended here.
+    #[inline]
+    pub fn count_request(&self) {
+        add(&self.own.requests, 1);
+    }
+
+    /// Counts a poll that kept the loop for `cost`.
+    #[inline]
+    pub fn count_poll(&self, cost: Duration, label: Label) {
+        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        add(&self.own.busy_nanos, nanos);
+        self.own.polls.count_alone(nanos);
+        if nanos > self.own.longest_nanos.load(Relaxed) {
+            self.own.longest_nanos.store(nanos, Relaxed);
+            self.own.longest_label.store(label.word(), Relaxed);
+        }
+    }
+
+    /// The task by which others hear whether this loop comes round. Spawn it on the loop; `None` if it runs one already.
+    ///
+    /// It is woken about ten times a second.
+    pub fn pulse(self: &Arc<Self>) -> Option<Pulse> {
+        Pulse::start(self)
+    }
+
+    /// Says how to get a closure to the loop's own pool of threads for blocking work, so that the watch can find out whether
+    /// that still takes any. Only the first call counts.
+    pub fn pool(&self, pool: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
+        // A second server on this thread uses the same pool.
+        let _ = self.pool.set(Box::new(pool));
+    }
+
+    pub(crate) fn to_pool(&self) -> Option<&Pool> {
+        self.pool.get().map(|pool| &**pool)
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.own.turn
+    }
+
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    pub(crate) fn thread(&self) -> &ThreadRef {
+        &self.thread
+    }
+
+    /// What it has done so far. The figures are read one by one, so they may be a few polls apart.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let nanos = |counter: &AtomicU64| Duration::from_nanos(counter.load(Relaxed));
+        let now = Moment::now();
+        let stalled = nanos(&self.watched.stalled_nanos);
+        let label = |word: &AtomicU32| Label::from_word(word.load(Relaxed));
+        Snapshot {
+            requests: self.own.requests.load(Relaxed),
+            busy: nanos(&self.own.busy_nanos),
+            longest_poll: nanos(&self.own.longest_nanos),
+            longest_poll_label: label(&self.own.longest_label),
+            polls: self.own.polls.counts(),
+            cpu: os::cpu_time(&self.thread),
+            lag: self.heard.lag(now),
+            longest_lag: self.heard.longest_lag(now),
+            stalls: self.watched.stalls.load(Relaxed),
+            stalled: (!stalled.is_zero()).then(|| (stalled, label(&self.watched.stalled_label))),
+        }
+    }
+}
+
+/// Adds without a locked instruction: only the loop's own thread writes.
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("number", &self.number)
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! What is said of a stall, and the latest of them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+/// So many of the latest stalls are kept.
+const KEPT: usize = 64;
+
+/// The name of what is no route: a background task, or a request that matches none.
+pub(super) const NO_ROUTE: &str = "no route";
+
+/// What kind of thing does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StallKind {
+    /// An event loop is inside a poll that computes.
+    Computing,
+    /// An event loop is inside a poll that waits: for a lock, a file, a `sleep`.
+    Waiting,
+    /// A request on a lane takes far longer than its like. No event loop is stalled.
+    LaneJob,
+    /// An event loop's pool for blocking work takes nothing more. The loop itself is not stalled.
+    BlockingPool,
+}
+
+impl StallKind {
+    /// Whether it keeps an event loop from its other connections.
+    #[must_use]
+    pub fn is_of_loop(self) -> bool {
+        matches!(self, Self::Computing | Self::Waiting)
+    }
+
+    /// The word that reports and metrics use: `computing`, `waiting`, `lane_job`, `blocking_pool`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Computing => "computing",
+            Self::Waiting => "waiting",
+            Self::LaneJob => "lane_job",
+            Self::BlockingPool => "blocking_pool",
+        }
+    }
+}
+
+impl fmt::Display for StallKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One stall, as far as it has got.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stall {
+    /// A number of its own, ascending.
+    pub id: u64,
+    /// The event loop, unless it is on a lane.
+    pub event_loop: Option<usize>,
+    /// The name of the thread.
+    pub thread: String,
+    /// Method and pattern of the route, or `no route`.
+    pub route: String,
+    /// What does not go on.
+    pub kind: StallKind,
+    /// For how long, by the wall clock.
+    pub elapsed: Duration,
+    /// The CPU time of its thread in that time, as far as it was seen.
+    pub on_cpu: Duration,
+    /// Whether it is over.
+    pub over: bool,
+    /// When it began.
+    pub began: Instant,
+    /// How many reports of any stall the cap has suppressed since the one before this.
+    pub suppressed: u64,
+    /// Where the thread was when it was reported first, innermost call first. Empty without the feature `stall-backtrace`, and
+    /// where the system has no way to tell.
+    pub backtrace: Vec<String>,
+}
+
+/// How often a route was found stalled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StallCount {
+    /// Method and pattern of the route, or `no route`.
+    pub route: String,
+    /// In what way.
+    pub kind: StallKind,
+    /// How many stalls, each counted once.
+    pub count: u64,
+}
+
+/// The latest stalls, and how many there ever were.
+#[derive(Debug, Default)]
+pub(super) struct Stalls {
+    latest: VecDeque<Stall>,
+    counts: HashMap<(String, StallKind), u64>,
+    begun: u64,
+    pub(super) suppressed: u64,
+}
+
+impl Stalls {
+    /// Takes a new stall in and gives it its number.
+    pub(super) fn begin(&mut self, mut stall: Stall) -> u64 {
+        stall.id = self.begun;
+        self.begun += 1;
+        let of_its_like = self.counts.entry((stall.route.clone(), stall.kind));
+        *of_its_like.or_default() += 1;
+        if self.latest.len() == KEPT {
+            self.latest.pop_front();
+        }
+        let id = stall.id;
+        self.latest.push_back(stall);
+        id
+    }
+
+    /// The stall of that number, unless there were too many since.
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Stall> {
+        self.latest.iter_mut().rev().find(|stall| stall.id == id)
+    }
+
+    pub(super) fn latest(&self) -> Vec<Stall> {
+        self.latest.iter().cloned().collect()
+    }
+
+    pub(super) fn counts(&self) -> Vec<StallCount> {
+        let counts = self.counts.iter();
+        let counts = counts.map(|((route, kind), count)| StallCount {
+            route: route.clone(),
+            kind: *kind,
+            count: *count,
+        });
+        counts.collect()
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            thread,
+            route,
+            elapsed,
+            on_cpu,
+            ..
+        } = self;
+        match (self.kind, self.over) {
+            (StallKind::Computing, false) => write!(
+                f,
+                "{thread} is stalled: {route} has computed for {elapsed:.1?} without coming back to the event loop ({on_cpu:.1?} on the CPU)"
+            ),
+            (StallKind::Waiting, false) => write!(
+                f,
+                "{thread} is stalled: {route} has waited inside a poll for {elapsed:.1?} ({on_cpu:.1?} on the CPU)"
+            ),
+            (StallKind::LaneJob, false) => write!(
+                f,
+                "{route} has run on {thread} for {elapsed:.1?}, far longer than it uses to; no event loop is stalled"
+            ),
+            (StallKind::BlockingPool, false) => write!(
+                f,
+                "the blocking pool of {thread} has taken nothing for {elapsed:.1?}: all its threads are busy; the event loop is not stalled"
+            ),
+            (kind, true) => write!(f, "{thread}: {route} ({kind}) is over after {elapsed:.1?}"),
+        }
+    }
+}

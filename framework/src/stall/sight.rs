@@ -1,0 +1,137 @@
+//! What the watch has seen of one thread: whether it is stuck is told from two looks and more.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Moment,
+    event_loop::{EventLoop, Label, Poll, Role},
+    os,
+};
+
+/// A loop that nothing was heard of is asked so often.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// One thread under watch.
+#[derive(Debug)]
+pub(super) struct Sight {
+    pub(super) event_loop: Arc<EventLoop>,
+    /// What it was at when it was looked at last, and when it had come round last.
+    poll: Poll,
+    beat: Moment,
+    looked: Moment,
+    cpu: Option<Duration>,
+    /// When it was asked last.
+    asked: Moment,
+    /// What it did since it has been at what it is at.
+    used: Duration,
+    waited: Duration,
+    /// Whether anything happened since the look before.
+    pub(super) quiet: bool,
+}
+
+/// A thread that has not gone on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stuck {
+    pub(super) since: Moment,
+    pub(super) label: Label,
+    /// For how long, by the wall clock.
+    pub(super) elapsed: Duration,
+    /// For how long by what it did itself.
+    pub(super) blamed: Duration,
+    pub(super) used: Duration,
+    pub(super) waits: bool,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Look {
+    /// It has gone on since the look before, at this moment.
+    WentOn(Moment),
+    /// It is at the same as before.
+    Same(Option<Stuck>),
+}
+
+impl Sight {
+    pub(super) fn new(event_loop: Arc<EventLoop>, now: Moment) -> Self {
+        Self {
+            poll: event_loop.turn().now(),
+            beat: event_loop.heard().last(),
+            looked: now,
+            cpu: os::cpu_time(event_loop.thread()),
+            asked: now,
+            used: Duration::ZERO,
+            waited: Duration::ZERO,
+            quiet: true,
+            event_loop,
+        }
+    }
+
+    /// Looks once. `least` is how much it must be to blame for to be called stuck.
+    pub(super) fn look(&mut self, now: Moment, least: Duration) -> Look {
+        let poll = self.event_loop.turn().now();
+        let beat = self.event_loop.heard().last();
+        let cpu = os::cpu_time(self.event_loop.thread());
+        let gap = now.since(self.looked);
+        let used = match (cpu, self.cpu) {
+            (Some(now), Some(then)) => now.saturating_sub(then),
+            // Where the system does not tell, all of the time counts.
+            (None, None) => gap,
+            // The thread has ended.
+            _ => Duration::ZERO,
+        };
+        self.looked = now;
+        self.cpu = cpu;
+        let went_on = (poll, beat) != (self.poll, self.beat);
+        self.quiet = !went_on && poll.label.is_none();
+        if went_on {
+            // When the poll that it is in now began, or the last one ended, or when it answered.
+            let at = poll.since.max(beat);
+            (self.poll, self.beat) = (poll, beat);
+            (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            return Look::WentOn(at);
+        }
+        self.used += used;
+        let Some((since, label)) = self.open() else {
+            self.ask_now_and_then(now, used > gap / 2);
+            return Look::Same(None);
+        };
+        let elapsed = now.since(since);
+        // The look at what the kernel says of the thread costs more, so it is made when the wall clock is against it.
+        if used < gap / 2
+            && elapsed > least / 2
+            && os::is_waiting(self.event_loop.thread()) == Some(true)
+        {
+            self.waited += gap - used;
+        }
+        let blamed = (self.used + self.waited).min(elapsed);
+        Look::Same((blamed >= least).then_some(Stuck {
+            since,
+            label,
+            elapsed,
+            blamed,
+            used: self.used.min(elapsed),
+            waits: self.waited > self.used,
+        }))
+    }
+
+    /// Since when it owes a sign of life, and for whom it is busy.
+    fn open(&self) -> Option<(Moment, Label)> {
+        if let Some(label) = self.poll.label {
+            return Some((self.poll.since, label));
+        }
+        let asked = self.event_loop.heard().asked()?;
+        Some((asked, Label::NONE))
+    }
+
+    /// Asks an event loop to come round: at once if it computes without our knowing what, otherwise now and then.
+    fn ask_now_and_then(&mut self, now: Moment, computes: bool) {
+        if self.event_loop.role() != Role::EventLoop || !self.event_loop.heard().beats() {
+            return;
+        }
+        if computes || now.since(self.asked) >= ASK_EVERY {
+            self.asked = now;
+            (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            self.event_loop.heard().ask(now);
+        }
+    }
+}
