@@ -30,4 +30,4 @@ mod system;
 mod system;
 
 pub use frame::{Backtrace, Frame};
-pub(crate) use system::{StackOf, Unavailable, of_thread};
+pub(crate) use system::{StackOf, Unavailable, of_thread, prepare};

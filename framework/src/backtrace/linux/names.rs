@@ -69,7 +69,7 @@ fn in_file(loader: &Loader, address: u64) -> Vec<Frame> {
     if let Ok(mut frames) = loader.find_frames(address) {
         while let Ok(Some(next)) = frames.next() {
             let name = next.function.as_ref().and_then(|name| name.demangle().ok());
-            found.push((name.map(Cow::into_owned), next.location));
+            found.push((name.map(|name| plain(&name)), next.location));
         }
     }
     // The symbol is the name of the outermost, and often says more than the debug information.
@@ -87,7 +87,38 @@ fn in_file(loader: &Loader, address: u64) -> Vec<Frame> {
 }
 
 fn demangled(symbol: &str) -> String {
-    demangle_auto(Cow::Borrowed(symbol), None).into_owned()
+    plain(&demangle_auto(Cow::Borrowed(symbol), None))
+}
+
+/// The name without what generic parts of it stand for, which for futures may be a page: `Scoped::set` for
+/// `Scoped<T>::set::<(A, B)>`. What implements a trait keeps its `<A as B>` and `<impl A>`.
+fn plain(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    let mut depth = 0_usize;
+    let mut before = None;
+    for (at, letter) in name.char_indices() {
+        // Not the arrow of a function's type.
+        let closes = letter == '>' && before != Some('-');
+        before = Some(letter);
+        if depth == 0 {
+            let part_of_name = |letter: char| letter.is_alphanumeric() || "_:}".contains(letter);
+            let generic = letter == '<' && !name[at..].starts_with("<impl ");
+            if generic && short.ends_with(part_of_name) {
+                depth = 1;
+            } else {
+                short.push(letter);
+            }
+        } else if letter == '<' {
+            depth += 1;
+        } else if closes {
+            depth -= 1;
+            if depth == 0 && short.ends_with("::") {
+                short.truncate(short.len() - 2);
+            }
+        }
+    }
+    // An operator of another language, perhaps.
+    if depth > 0 { name.to_owned() } else { short }
 }
 
 fn frame(function: String, location: Option<addr2line::Location<'_>>) -> Frame {
@@ -96,5 +127,48 @@ fn frame(function: String, location: Option<addr2line::Location<'_>>) -> Frame {
         function,
         file: location.and_then(|at| at.file).map(shortened),
         line: location.and_then(|at| at.line).filter(|line| *line > 0),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_what_is_generic_in_them() {
+        let table = [
+            ("app::burn", "app::burn"),
+            ("app::burn::{{closure}}", "app::burn::{{closure}}"),
+            ("scoped::Scoped<T>::set", "scoped::Scoped::set"),
+            ("run::<app::A<B>, (C, D)>", "run"),
+            ("run::<A>::{closure#0}", "run::{closure#0}"),
+            ("{closure#0}<A, fn() -> B>", "{closure#0}"),
+            (
+                "<alloc::boxed::Box<F,A> as core::ops::FnOnce<Args>>::call_once",
+                "<alloc::boxed::Box as core::ops::FnOnce>::call_once",
+            ),
+            ("<app::Timespec>::now", "<app::Timespec>::now"),
+            ("<[T]>::sort::<A>", "<[T]>::sort"),
+            ("core::<impl [T]>::sort", "core::<impl [T]>::sort"),
+            ("operator<", "operator<"),
+            ("a->b", "a->b"),
+            ("", ""),
+        ];
+        for (name, expected) in table {
+            assert_eq!(plain(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_table_names_what_lies_in_a_symbol() {
+        let names = Names::of_table(vec![(16, 8, "one".into()), (24, 0, "mark".into())]);
+        let at = |address| names.at(address).first().map(ToString::to_string);
+        let found = [15, 16, 23, 24].map(at);
+        assert_eq!(found, [None, Some("one".into()), Some("one".into()), None]);
+    }
+
+    #[test]
+    fn a_file_that_is_none_names_nothing() {
+        assert_eq!(Names::of_file(Path::new("/dev/null")).at(0), []);
     }
 }

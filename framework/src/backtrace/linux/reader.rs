@@ -56,6 +56,14 @@ impl Reader {
         Backtrace::new(frames)
     }
 
+    /// Reads what the frames of any stack will need.
+    pub(super) fn prepare(&mut self) {
+        self.refresh();
+        for image in &mut self.images {
+            image.names();
+        }
+    }
+
     /// Takes note of what has been loaded and unloaded since.
     fn refresh(&mut self) {
         // A name that is no UTF-8 will not be found, which costs the names of its functions only.
