@@ -100,5 +100,12 @@ mod tests {
             frame(Some("src/a.rs"), Some(7)).to_string(),
             "app::burn at src/a.rs:7"
         );
+        let backtrace = Backtrace {
+            frames: vec![frame(Some("src/a.rs"), Some(7)), frame(None, None)],
+        };
+        assert_eq!(backtrace.to_string(), "app::burn at src/a.rs:7\napp::burn");
+        let parts = |frame: &Frame| (frame.function().len(), frame.file().is_some(), frame.line());
+        let parts: Vec<_> = backtrace.frames().iter().map(parts).collect();
+        assert_eq!(parts, [(9, true, Some(7)), (9, false, None)]);
     }
 }

@@ -103,6 +103,13 @@ impl Image {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+impl Image {
+    pub(super) fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+}
+
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Image")

@@ -49,7 +49,7 @@ static READER: Mutex<Option<Reader>> = Mutex::new(None);
 /// Takes a picture of a thread's stack and names its frames, innermost first.
 ///
 /// For a thread that watches, never for a loop: it waits up to 40 ms for the thread, and the first time reads the
-/// program's file.
+/// program's file (`prepare`).
 ///
 /// # Errors
 ///

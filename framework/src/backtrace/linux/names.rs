@@ -72,12 +72,14 @@ fn in_file(loader: &Loader, address: u64) -> Vec<Frame> {
             found.push((name.map(|name| plain(&name)), next.location));
         }
     }
-    // The symbol is the name of the outermost, and often says more than the debug information.
+    // The symbol is the name of the outermost. Line tables without the rest of the debug information have no paths.
     let symbol = loader.find_symbol(address).map(demangled);
     if found.is_empty() {
         return symbol.map(|name| frame(name, None)).into_iter().collect();
     }
-    if let (Some((name, _)), Some(symbol)) = (found.last_mut(), symbol) {
+    if let (Some((name, _)), Some(symbol)) = (found.last_mut(), symbol)
+        && !name.as_ref().is_some_and(|name| name.contains("::"))
+    {
         *name = Some(symbol);
     }
     found

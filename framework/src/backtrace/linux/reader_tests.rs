@@ -57,3 +57,10 @@ fn what_is_known_is_kept_while_it_stays_loaded() {
     let after = reader.images.iter().map(|image| &image.mapping);
     assert!(before.iter().eq(after));
 }
+
+impl Reader {
+    /// How many images' names have been read.
+    pub(in super::super) fn named_images(&self) -> usize {
+        self.images.iter().filter(|image| image.has_names()).count()
+    }
+}

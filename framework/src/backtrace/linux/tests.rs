@@ -252,6 +252,19 @@ fn another_thread_of_the_same_number_is_refused() {
 }
 
 #[test]
+fn what_is_read_beforehand_is_there_later() {
+    let named = || {
+        let reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.as_ref().expect("made by then").named_images()
+    };
+    prepare();
+    let first = named();
+    assert!(first > 1, "the program and its libraries");
+    prepare();
+    assert!(named() >= first);
+}
+
+#[test]
 fn two_watchers_at_once_get_each_their_own_thread() {
     #[inline(never)]
     fn the_one_handler(stop: &AtomicBool) -> u64 {
