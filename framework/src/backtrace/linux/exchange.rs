@@ -11,7 +11,7 @@
 //! 5. A signal that comes late finds no request, or a newer one to the same thread, which it may answer as well.
 
 use std::{
-    fmt, hint,
+    fmt,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
@@ -168,7 +168,6 @@ impl Exchange {
             if begun.elapsed() >= patience {
                 return false;
             }
-            hint::spin_loop();
             thread::sleep(PAUSE);
         }
     }

@@ -6,7 +6,6 @@
 
 use std::{
     env,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize},
@@ -18,27 +17,10 @@ use std::{
 use super::{super::tests::*, *};
 use crate::backtrace::system::{StackOf, of_thread};
 
-/// Set in the processes that run one test each.
-const ALONE: &str = "OFFLOAD_TEST_ALONE";
-
 /// Runs the test `name` of this module again, in a process of its own. True in that process.
 fn alone(name: &str) -> bool {
-    if env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let (_, module) = module_path!().split_once("::").expect("in a crate");
-    let output = Command::new(env::current_exe().expect("this program"))
-        .args([&format!("{module}::{name}"), "--exact", "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .expect("this program starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
+    let program = env::current_exe().expect("this program");
+    in_own_process(&program, module_path!(), name)
 }
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);

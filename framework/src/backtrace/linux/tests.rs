@@ -4,7 +4,10 @@
 mod unharmed;
 
 use std::{
+    env, fs,
     hint::black_box,
+    path::Path,
+    process::{self, Command},
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -53,6 +56,27 @@ pub(super) fn has(backtrace: &Backtrace, function: &str) -> bool {
     functions(backtrace)
         .iter()
         .any(|name| name.contains(function))
+}
+
+/// Runs one test by a program that is a copy of this one. True in the process that was started for that.
+pub(super) fn in_own_process(program: &Path, module: &str, name: &str) -> bool {
+    const STARTED: &str = "OFFLOAD_TEST_IN_OWN_PROCESS";
+    if env::var_os(STARTED).is_some() {
+        return true;
+    }
+    let (_, module) = module.split_once("::").expect("in a crate");
+    let output = Command::new(program)
+        .args([&format!("{module}::{name}"), "--exact", "--nocapture"])
+        .env(STARTED, "1")
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
 }
 
 #[inline(never)]
@@ -262,6 +286,37 @@ fn what_is_read_beforehand_is_there_later() {
     assert!(first > 1, "the program and its libraries");
     prepare();
     assert!(named() >= first);
+}
+
+#[test]
+fn a_program_that_has_been_replaced_on_disk_still_has_its_names() {
+    let own = env::current_exe().expect("this program");
+    let name = "a_program_that_has_been_replaced_on_disk_still_has_its_names";
+    let copy = env::temp_dir().join(format!("offload-core-test-{}", process::id()));
+    if in_own_process(&copy_of(&own, &copy), module_path!(), name) {
+        // As a deployment does it: the old file goes, another of the same name comes.
+        fs::remove_file(&own).expect("the copy is ours");
+        fs::write(&own, "not a program").expect("the folder is for such things");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stack, thread) = watched({
+            let stop = Arc::clone(&stop);
+            move || a_handler_that_spins(&stop)
+        });
+        until(&stack, |found| has(found, "tests::a_handler_that_spins"));
+        stop.store(true, Ordering::Relaxed);
+        assert!(thread.join().is_ok());
+    } else {
+        fs::remove_file(copy).expect("made by this test");
+    }
+}
+
+/// Copies a program, but not for the copy itself.
+fn copy_of(program: &Path, copy: &Path) -> std::path::PathBuf {
+    let is_copy = program.parent() == copy.parent();
+    if !is_copy {
+        fs::copy(program, copy).expect("the folder is for such things");
+    }
+    copy.to_owned()
 }
 
 #[test]
