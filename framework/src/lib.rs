@@ -7,7 +7,10 @@
 pub mod __private;
 pub mod admission;
 pub mod ambient;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the watch over stalls"))]
+#[cfg_attr(
+    any(not(test), loom),
+    expect(dead_code, reason = "for the watch over stalls")
+)]
 #[expect(
     unreachable_pub,
     unused_imports,
