@@ -1,5 +1,5 @@
 #![doc = include_str!("docs.md")]
-// One module has system calls that need it; see `os`.
+// Two modules have system calls that need it; see `os` and `backtrace`.
 #![deny(unsafe_code)]
 
 #[doc(hidden)]
@@ -7,6 +7,16 @@
 pub mod __private;
 pub mod admission;
 pub mod ambient;
+#[cfg_attr(
+    any(not(test), loom),
+    expect(dead_code, reason = "for the watch over stalls")
+)]
+#[expect(
+    unreachable_pub,
+    unused_imports,
+    reason = "for the watch over stalls, which passes them on"
+)]
+mod backtrace;
 pub mod clock;
 pub mod cost;
 mod error;
