@@ -1,9 +1,14 @@
 //! What an [`Offload`] can say of itself: its routes, its lanes and its event loops.
 
-use offload_core::{Lane, routes::RouteReport};
+use std::sync::Arc;
+
+use offload_core::{
+    Lane,
+    routes::{Route, RouteReport},
+};
 use serde::Serialize;
 
-use crate::{Offload, loop_record::LoopReport};
+use crate::{Offload, loop_record::LoopReport, offload::Core};
 
 /// A snapshot for people and dashboards; serialises to JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -71,12 +76,19 @@ impl Offload {
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn report(&self) -> Report {
-        let lanes = &self.core.lanes;
-        let routes = self.core.table.routes();
+        self.core.report(&self.core.table.routes())
+    }
+}
+
+impl Core {
+    /// The report with these routes.
+    pub(crate) fn report(&self, routes: &[Arc<Route>]) -> Report {
         Report {
             routes: routes.iter().map(|route| route.report()).collect(),
-            lanes: [lanes.short(), lanes.long()].map(LaneReport::of).into(),
-            event_loops: self.core.loops.report(),
+            lanes: [self.lanes.short(), self.lanes.long()]
+                .map(LaneReport::of)
+                .into(),
+            event_loops: self.loops.report(),
         }
     }
 }
