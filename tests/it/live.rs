@@ -271,7 +271,7 @@ fn a_state_says_what_is_known() {
 
     let mut watching = shown.watch();
     let first = watching.next_state();
-    // A viewer begins with the last state, if it is no older than the next would be late.
+    // A viewer begins with the last state, unless it is old.
     assert!(first["seq"].as_u64() >= state["seq"].as_u64(), "{first}");
     let keys = |state: &Value| -> Vec<String> {
         state

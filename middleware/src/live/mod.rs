@@ -96,12 +96,15 @@ pub struct Live {
     shared: Shared,
 }
 
+/// Says who may see the page.
+type Allow = dyn Fn(&RequestHead) -> bool;
+
 /// What the handlers of one app instance share.
 #[derive(Clone)]
 struct Shared {
     // An app instance on a lane must not keep the lanes that it lives on.
     core: Weak<Core>,
-    allow: Option<Rc<dyn Fn(&RequestHead) -> bool>>,
+    allow: Option<Rc<Allow>>,
 }
 
 impl Offload {
