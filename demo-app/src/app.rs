@@ -66,6 +66,9 @@ impl Demo {
             .configure(heavy)
             .configure(side_by_side)
             .default_service(web::to(|| async { AppError::NotFound.answer() }));
+        if let Plugin::Auto(offload) = &**self.plugin {
+            cfg.service(offload.live());
+        }
     }
 }
 

@@ -166,6 +166,7 @@ impl fmt::Display for Started {
                     f,
                     "  offload       auto: heavy requests leave the event loops"
                 )?;
+                writeln!(f, "  live page     http://{}/_offload/", self.addr)?;
             }
             None => {
                 writeln!(f, "  lane threads  none")?;

@@ -26,6 +26,9 @@ use offload_core::{
     routes::{Route, RouteTable},
 };
 
+#[cfg(feature = "live")]
+use offload_core::{placement::Placement, routes::PinSource};
+
 use crate::route_index::RouteIndex;
 
 /// The label of what no resource pattern matches: default services and 404s.
@@ -307,6 +310,41 @@ impl AppRoutes {
         }
     }
 
+    /// Pins the routes of `patterns` to the event loops, unless somebody pinned them already, and sees to it that they are
+    /// known before their first request.
+    #[cfg(feature = "live")]
+    pub(crate) fn keep_on_loop<I>(&self, methods: &[&str], patterns: impl Fn() -> I)
+    where
+        I: Iterator<Item = &'static str>,
+    {
+        for pattern in patterns() {
+            for method in methods {
+                let route = self.table.route(self.app, method, pattern);
+                // A full table gives one route for all that found no room.
+                if route.pattern() == pattern && route.pinned_by().is_none() {
+                    route.pin(Placement::Loop, PinSource::Configuration);
+                }
+            }
+        }
+        let mut published = self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut known: Vec<String> = published.index.patterns().map(str::to_owned).collect();
+        if published.knowledge == Knowledge::Full
+            || patterns().all(|pattern| known.iter().any(|known| known == pattern))
+        {
+            self.adopt_all(&published);
+            return;
+        }
+        known.extend(patterns().map(str::to_owned));
+        let more = Published::new(RouteIndex::from_patterns(known), Knowledge::Pins);
+        self.adopt_all(&more);
+        *published = Arc::new(more);
+        drop(published);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     /// Takes in a pattern that a finished request had and the index lacks, which happens only where
     /// the patterns could not be listed. Bounded by the table's own bound.
     pub(crate) fn met(&self, pattern: &str) {
@@ -328,14 +366,18 @@ impl AppRoutes {
         published.index.patterns().map(str::to_owned).collect()
     }
 
-    fn publish(&self, index: RouteIndex) {
-        let published = Published::new(index, Knowledge::Full);
+    /// Routes that were pinned, loaded from a profile or met before keep what they know.
+    fn adopt_all(&self, published: &Published) {
         for route in self.table.routes() {
-            // Routes that were pinned, loaded from a profile or met before keep what they know.
             if route.app() == self.app {
                 published.adopt(&route);
             }
         }
+    }
+
+    fn publish(&self, index: RouteIndex) {
+        let published = Published::new(index, Knowledge::Full);
+        self.adopt_all(&published);
         *self
             .published
             .lock()

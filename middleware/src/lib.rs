@@ -9,6 +9,8 @@ mod error;
 mod hop;
 mod json;
 mod lane_side;
+#[cfg(feature = "live")]
+mod live;
 mod local;
 mod loop_record;
 mod loop_side;
@@ -54,6 +56,9 @@ pub use crate::{
     shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},
 };
+
+#[cfg(feature = "live")]
+pub use crate::live::Live;
 
 #[doc = include_str!("under_load.md")]
 pub mod under_load {}

@@ -79,9 +79,11 @@ pub(crate) struct Core {
     /// The flow of requests whose route is not known yet.
     pub(crate) probes: Arc<Flow>,
     pub(crate) longest_patience: Duration,
+    #[cfg(feature = "live")]
+    pub(crate) live: Arc<crate::live::hub::Hub>,
     pins: Vec<Pin>,
     serving: Vec<Served>,
-    workers: usize,
+    pub(crate) workers: usize,
     apps: AtomicU16,
     wrapped: Mutex<Option<Arc<AppRoutes>>>,
     // Last, so that the lanes' handlers have drivers for as long as the lanes run.
@@ -155,6 +157,8 @@ impl Offload {
             deadline_header: settings.deadline_header,
             probes: Flow::new(Weight::default(), Rank::High),
             longest_patience: settings.patience.2,
+            #[cfg(feature = "live")]
+            live: Arc::default(),
             serving: settings.serving,
             pins: settings.pins,
             apps: AtomicU16::new(0),

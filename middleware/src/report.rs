@@ -1,13 +1,15 @@
 //! What an [`Offload`] can say of itself: its routes, its lanes and its event loops.
 
+use std::sync::Arc;
+
 use offload_core::{
     Lane,
-    routes::{RouteMove, RouteReport},
+    routes::{Route, RouteMove, RouteReport},
     stall::{Stall, StallKind, StallWatch},
 };
 use serde::Serialize;
 
-use crate::{Offload, loop_record::LoopReport};
+use crate::{Offload, loop_record::LoopReport, offload::Core};
 
 /// A snapshot for people and dashboards; serialises to JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -122,20 +124,31 @@ impl Offload {
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn report(&self) -> Report {
-        let lanes = &self.core.lanes;
-        let routes = self.core.table.routes();
-        Report {
-            routes: routes.iter().map(|route| route.report()).collect(),
-            lanes: [lanes.short(), lanes.long()].map(LaneReport::of).into(),
-            event_loops: self.core.loops.report(&self.core.table),
-            moves: self.core.table.moves(),
-            stalls: self.stalls().into_iter().map(Into::into).collect(),
-        }
+        self.core.report(&self.core.table.routes())
     }
 
     /// The latest stalls, at most 64, oldest first; also those that last.
     pub fn stalls(&self) -> Vec<Stall> {
-        let watch = self.core.stalls.as_ref();
+        self.core.stalls()
+    }
+}
+
+impl Core {
+    /// The report with these routes.
+    pub(crate) fn report(&self, routes: &[Arc<Route>]) -> Report {
+        Report {
+            routes: routes.iter().map(|route| route.report()).collect(),
+            lanes: [self.lanes.short(), self.lanes.long()]
+                .map(LaneReport::of)
+                .into(),
+            event_loops: self.loops.report(&self.table),
+            moves: self.table.moves(),
+            stalls: self.stalls().into_iter().map(Into::into).collect(),
+        }
+    }
+
+    fn stalls(&self) -> Vec<Stall> {
+        let watch = self.stalls.as_ref();
         watch.map_or_else(Vec::new, StallWatch::recent)
     }
 }

@@ -80,6 +80,16 @@ impl Underway {
         *self.phase.borrow() != Phase::Open
     }
 
+    /// Ready once the end is in sight.
+    #[cfg(feature = "live")]
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + use<> {
+        let mut phase = self.phase.subscribe();
+        async move {
+            // An error means that the plugin is gone, which is an end, too.
+            let _ = phase.wait_for(|phase| *phase != Phase::Open).await;
+        }
+    }
+
     fn refusing(&self) -> impl Future<Output = ()> + use<> {
         let mut phase = self.phase.subscribe();
         async move {

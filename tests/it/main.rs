@@ -8,6 +8,7 @@ mod drain;
 mod gate;
 mod gone;
 mod hop;
+mod live;
 mod logs;
 mod panics;
 mod plugin;

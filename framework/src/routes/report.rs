@@ -161,6 +161,13 @@ impl Route {
         }
     }
 
+    /// How often it ran, on event loops and lanes together. Takes a lock: not for each request.
+    #[must_use]
+    pub fn total_runs(&self) -> u64 {
+        let runs = self.runs();
+        runs.on_loop.iter().chain(&runs.on_lane).sum()
+    }
+
     fn bucket_report(
         &self,
         bucket: SizeBucket,

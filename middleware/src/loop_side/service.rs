@@ -90,7 +90,11 @@ where
     type Future = LocalBoxFuture<'static, Result<Self::Service, Self::InitError>>;
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
-        let building = (self.factory)().into_factory().new_service(config.clone());
+        let factory = (self.factory)();
+        // The factory has said by now whether the app has the live page.
+        #[cfg(feature = "live")]
+        self.core.live.pin(self.lane_apps.routes());
+        let building = factory.into_factory().new_service(config.clone());
         let routes = LoopRoutes::new(Arc::clone(self.lane_apps.routes()));
         let core = Arc::clone(&self.core);
         let lane_app = self.lane_apps.app(config);

@@ -64,6 +64,18 @@ fn without_the_plugin_there_is_nothing_to_say() {
 }
 
 #[test]
+fn the_live_page_is_there_with_the_plugin_only() {
+    let on = Running::start(Mode::Auto);
+    let page = on.get("/_offload/");
+    assert_eq!(page.status(), 200);
+    assert!(text(&page).starts_with("<!doctype html>"));
+    let state = on.get_json("/_offload/state");
+    assert_eq!(state["lanes"][0]["threads"], 2);
+    let off = Running::start(Mode::Off);
+    assert_eq!(off.get("/_offload/").status(), 404);
+}
+
+#[test]
 fn the_report_knows_each_route_that_was_met() {
     let demo = Running::start(Mode::Auto);
     demo.get("/burn?ms=5");

@@ -1,0 +1,113 @@
+// The two lists of what has happened: stalls, and moves between loop and lane.
+
+import { badge, byId, keep, make, setClass, setData, setText } from "./dom.js";
+import { ago, duration } from "./format.js";
+
+const KINDS = {
+  computing: "computing",
+  waiting: "waiting in a system call or for a lock",
+  lane_job: "a job on a lane is late",
+  blocking_pool: "the pool of web::block is full",
+};
+
+/** Reading out each of a hundred stalls helps nobody. */
+const QUIET_MS = 5000;
+
+export class Stalls {
+  #list = byId("stall-list");
+  #announcer = byId("announcer");
+  #announced = new Set();
+  #lastAnnounced = -Infinity;
+
+  draw(state) {
+    const newestFirst = [...state.stalls].reverse();
+    keep(this.#list, newestFirst, (stall) => stall.id, createStall, updateStall);
+    showEither("stall", newestFirst.length > 0);
+    this.#announce(state.stalls);
+  }
+
+  #announce(stalls) {
+    const known = this.#announced;
+    const fresh = stalls.filter((stall) => !known.has(stall.id));
+    this.#announced = new Set(stalls.map((stall) => stall.id));
+    // What was there when the page was opened is no news.
+    const recent = fresh.filter((stall) => stall.age_s < 10);
+    if (recent.length === 0 || performance.now() - this.#lastAnnounced < QUIET_MS) return;
+    this.#lastAnnounced = performance.now();
+    const last = recent.at(-1);
+    const others = recent.length > 1 ? ` and ${recent.length - 1} more` : "";
+    this.#announcer.textContent = `${where(last)} stalled by ${last.route}${others}`;
+  }
+}
+
+function where(stall) {
+  if (stall.kind === "lane_job") return "A lane";
+  if (stall.kind === "blocking_pool") return "The blocking pool";
+  return stall.event_loop == null ? stall.thread : `Loop ${stall.event_loop}`;
+}
+
+function createStall(stall) {
+  const elapsed = make("strong", { class: "elapsed" });
+  const age = make("span", { class: "sub" });
+  const kind = make("span", { class: "sub" });
+  const trace = make("ol", { class: "trace" });
+  const details = make("details", { hidden: "" }, make("summary", { text: "Where it was" }), trace);
+  const root = make(
+    "li",
+    { "data-stall": String(stall.id) },
+    make("div", { class: "log-head" }, elapsed, make("span", { class: "route", text: stall.route }), age),
+    kind,
+    details,
+  );
+  return { root, elapsed, age, kind, details, trace, frames: "" };
+}
+
+function updateStall(parts, stall) {
+  setText(parts.elapsed, duration(stall.elapsed_seconds));
+  setText(parts.age, stall.over ? ago(stall.age_s) : "still stuck");
+  const cpu = stall.on_cpu_seconds == null ? "" : `, ${duration(stall.on_cpu_seconds)} on the CPU`;
+  setText(parts.kind, `${where(stall)}: ${KINDS[stall.kind] ?? stall.kind}${cpu}`);
+  setClass(parts.root, "going-on", !stall.over);
+  setData(parts.root, "kind", stall.kind);
+  const frames = (stall.backtrace ?? []).join("\n");
+  if (frames === parts.frames) return;
+  parts.frames = frames;
+  parts.trace.replaceChildren(...stall.backtrace.map((frame) => make("li", { text: frame })));
+  parts.details.hidden = frames === "";
+}
+
+export class Moves {
+  #list = byId("move-list");
+
+  draw(state) {
+    const newestFirst = [...state.moves].reverse();
+    keep(this.#list, newestFirst, (move) => move.id, createMove, updateMove);
+    showEither("move", newestFirst.length > 0);
+  }
+}
+
+function createMove(move) {
+  const age = make("span", { class: "sub" });
+  const root = make(
+    "li",
+    { "data-move": String(move.id), class: move.age_s < 2 ? "fresh" : "" },
+    make(
+      "div",
+      { class: "log-head" },
+      make("span", { class: "route", text: move.route }),
+      make("span", { class: "from-to" }, badge(move.from), make("span", { class: "arrow", text: "to" }), badge(move.to)),
+      age,
+    ),
+    make("span", { class: "sub", text: move.reason }),
+  );
+  return { root, age };
+}
+
+function updateMove(parts, move) {
+  setText(parts.age, ago(move.age_s));
+}
+
+function showEither(name, any) {
+  byId(`${name}-list`).hidden = !any;
+  byId(`${name}s-empty`).hidden = any;
+}
