@@ -23,6 +23,12 @@ const MAX_LOOPS: usize = 65;
 const MAX_ROUTES: usize = 21;
 const MAX_STALLS: usize = 9;
 
+/// How many places in the code are named for each stall.
+const MAX_FRAMES: usize = 4;
+
+/// How wide the stalls may be: too narrow for the place in the code, which has lines of its own.
+const STALL_WIDTH: usize = 105;
+
 /// How the output ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -93,7 +99,18 @@ pub(crate) fn block(model: &Model) -> String {
         MAX_ROUTES,
     ));
     lines.push(Line::default());
-    lines.extend(stalls::lines(model, theme, WIDTH, MAX_STALLS));
+    let mut rows = stalls::lines(model, theme, STALL_WIDTH, MAX_STALLS).into_iter();
+    lines.extend(rows.next());
+    let newest_first = model
+        .state()
+        .into_iter()
+        .flat_map(|state| state.stalls.iter().rev());
+    let frames = newest_first.map(|stall| stall.backtrace.as_slice());
+    for (row, frames) in rows.zip(frames.chain(std::iter::repeat([].as_slice()))) {
+        lines.push(row);
+        let frames = frames.iter().take(MAX_FRAMES);
+        lines.extend(frames.map(|frame| Line::from(format!("       in {frame}"))));
+    }
     lines
         .iter()
         .map(|line| format!("{}\n", line.to_string().trim_end()))

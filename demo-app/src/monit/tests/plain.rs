@@ -41,7 +41,7 @@ fn a_block_tells_all() {
         "830µs GET /metrics",
         "POST /hash",
         "lane job",
-        "timer::busy_wait",
+        "\n       in demo_app::handlers::timer::busy_wait at demo-app/src/handlers/timer.rs:31\n       in core::future\n",
     ] {
         assert!(text.contains(said), "{said} is not in:\n{text}");
     }
