@@ -240,8 +240,9 @@ fn a_server_without_the_page_is_named_and_fails_at_the_end() {
         stderr,
     } = monit(&url, &["--count", "1"]).output().expect("it runs");
     assert_eq!(status.code(), Some(1));
-    for text in [stdout, stderr] {
+    for (text, goes_on) in [(stdout, true), (stderr, false)] {
         let text = String::from_utf8(text).expect("text");
+        assert_eq!(text.contains("trying again"), goes_on, "{text}");
         assert!(
             text.contains(&url) && text.contains("--offload off"),
             "{text}"

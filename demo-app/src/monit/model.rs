@@ -7,6 +7,7 @@ use super::{
     history::History,
     rates::{Rates, Snapshot, is_restart},
     state::State,
+    units,
 };
 
 /// What is known of a server. Times are seconds on the monitor's own clock.
@@ -75,19 +76,25 @@ impl Model {
         (silence > 1.0 + 2.0 * self.every).then_some(silence)
     }
 
+    /// Why the last request failed, as a sentence.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let trouble = self.trouble.as_ref()?;
+        Some(format!("server at {} {trouble}", self.url))
+    }
+
     /// What is wrong with the connection, as a sentence.
     pub(crate) fn complaint(&self) -> Option<String> {
         let url = &self.url;
-        match (&self.trouble, &self.latest, self.silence()) {
-            (Some(trouble), None, _) => Some(format!("server at {url} {trouble}; trying again")),
-            (Some(trouble), Some(latest), _) => {
-                let age = super::units::age(self.now - latest.at);
+        match (self.failure(), &self.latest, self.silence()) {
+            (Some(failure), None, _) => Some(format!("{failure}; trying again")),
+            (Some(failure), Some(latest), _) => {
+                let age = units::age(self.now - latest.at);
                 Some(format!(
-                    "server at {url} {trouble}; trying again; below is what it said {age} ago"
+                    "{failure}; trying again; below is what it said {age} ago"
                 ))
             }
             (None, Some(_), Some(silence)) => {
-                let silence = super::units::age(silence);
+                let silence = units::age(silence);
                 Some(format!(
                     "server at {url} has not answered for {silence}; its event loop may be stalled"
                 ))

@@ -27,14 +27,14 @@ const MAX_STALLS: usize = 9;
 const MAX_FRAMES: usize = 4;
 
 /// How wide the stalls may be: too narrow for the place in the code, which has lines of its own.
-const STALL_WIDTH: usize = 105;
+const STALL_WIDTH: usize = 84;
 
 /// How the output ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// All blocks were written, or nobody reads them any more.
     Done,
-    /// All blocks were written, and the last one was this complaint.
+    /// All blocks were written, and the last one said this.
     Failed(String),
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(
             written += 1;
         }
         if count.is_some_and(|count| written >= count) {
-            return Ok(model.complaint().map_or(End::Done, End::Failed));
+            return Ok(model.failure().map_or(End::Done, End::Failed));
         }
         thread::sleep(every.saturating_sub(began.elapsed()));
     }
@@ -79,8 +79,8 @@ pub(crate) fn run(
 
 /// What is known now as text: a sentence if the server does not answer.
 pub(crate) fn block(model: &Model) -> String {
-    if let Some(complaint) = model.complaint() {
-        return format!("{complaint}\n");
+    if let Some(failure) = model.failure() {
+        return format!("{failure}; trying again\n");
     }
     let theme = Theme::new(false);
     let mut lines = vec![header::line(model, theme, false, WIDTH)];

@@ -19,6 +19,9 @@ pub(crate) struct State {
     pub(crate) lanes: Vec<Lane>,
     #[serde(deserialize_with = "or_none")]
     pub(crate) routes: Vec<Route>,
+    /// How many more routes there are than were told of.
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) routes_omitted: u64,
     #[serde(deserialize_with = "or_none")]
     pub(crate) moves: Vec<Move>,
     #[serde(deserialize_with = "or_none")]

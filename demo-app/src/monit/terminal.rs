@@ -29,13 +29,13 @@ const REDRAW: Duration = Duration::from_millis(250);
 enum Event {
     Input(Input),
     InputLost(io::Error),
-    Fetched(Fetched),
+    Fetched(Box<Fetched>),
     Signal,
 }
 
 impl From<Fetched> for Event {
     fn from(fetched: Fetched) -> Self {
-        Self::Fetched(fetched)
+        Self::Fetched(fetched.into())
     }
 }
 
@@ -87,7 +87,10 @@ fn show(
                 Event::Input(Input::Key(key)) if app.key(key) == Flow::Quit => return Ok(()),
                 Event::Input(_) => {}
                 Event::InputLost(error) => return Err(MonitError::Terminal(error)),
-                Event::Fetched(Fetched { result, at }) => app.take(result, since_start(at)),
+                Event::Fetched(fetched) => {
+                    let Fetched { result, at } = *fetched;
+                    app.take(result, since_start(at));
+                }
                 Event::Signal => return Ok(()),
             }
         }

@@ -8,7 +8,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
         return NOTHING.to_owned();
     }
     match seconds {
-        s if s == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         s if s < 1e-6 => "<1µs".to_owned(),
         s if s < 999.5e-6 => format!("{:.0}µs", s * 1e6),
         s if s < 9.95e-3 => format!("{:.1}ms", s * 1e3),
@@ -59,7 +59,7 @@ pub(crate) fn count(count: u64) -> String {
 pub(crate) fn rate(rate: f64) -> String {
     match rate {
         r if !r.is_finite() || r < 0.0 => NOTHING.to_owned(),
-        r if r == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         r if r < 0.05 => "<0.1".to_owned(),
         r if r < 9.95 => format!("{r:.1}"),
         r if r < 9_999.5 => format!("{r:.0}"),
@@ -82,7 +82,7 @@ fn scaled(number: f64) -> String {
 pub(crate) fn percent(part: f64) -> String {
     match part * 100.0 {
         p if !p.is_finite() || p < 0.0 => NOTHING.to_owned(),
-        p if p == 0.0 => "0%".to_owned(),
+        0.0 => "0%".to_owned(),
         p if p < 0.5 => "<1%".to_owned(),
         p if p < 99_999.5 => format!("{p:.0}%"),
         _ => "many".to_owned(),

@@ -220,11 +220,18 @@ fn a_server_that_is_away_is_said_in_a_sentence() {
         1.0,
     );
     let rows = shown(model.clone(), 110, 24);
-    has(&rows[0], &["NO ANSWER"]);
+    has(&rows[0], &["NO DATA"]);
     has(
         &rows[1],
         &["server at http://127.0.0.1:8080 does not answer: connection refused; trying again"],
     );
+
+    let rows = shown(model.clone(), 50, 24);
+    has(
+        &rows[1],
+        &["server at http://127.0.0.1:8080 does not answer:"],
+    );
+    has(&rows[2], &["connection refused; trying again"]);
 
     model.take(Ok(state()), 2.0);
     model.take(Err(FetchError::Broken("connection reset".into())), 9.0);
@@ -290,4 +297,21 @@ fn help_is_over_everything() {
             .any(|row| row.contains("Ctrl-C") && row.contains("quit"))
     );
     assert!(rows.iter().any(|row| row.contains("clients that left")));
+}
+
+#[test]
+fn what_the_server_does_not_tell_is_not_taken_for_good_news() {
+    let mut state = state();
+    state.stalls.clear();
+    let mut model = Model::new(url(), 0.5);
+    model.take(Ok(state.clone()), 1.0);
+    row(&shown(model.clone(), 80, 24), "no stalls so far");
+    for event_loop in &mut state.event_loops {
+        event_loop.stalls = None;
+    }
+    state.routes_omitted = 12_345;
+    model.take(Ok(state), 2.0);
+    let rows = shown(model, 80, 24);
+    row(&rows, "this server does not tell of stalls");
+    has(row(&rows, "ROUTE"), &["+12.3k"]);
 }

@@ -28,7 +28,7 @@ pub(in crate::monit) fn line(
     });
     let (word, style) = match (paused, model.complaint(), model.state()) {
         (true, ..) => ("PAUSED".to_owned(), theme.alarm()),
-        (false, Some(_), _) => ("NO ANSWER".to_owned(), theme.alarm()),
+        (false, Some(_), _) => ("NO DATA".to_owned(), theme.alarm()),
         (false, None, None) => ("connecting".to_owned(), theme.warning()),
         (false, None, Some(_)) if stalled > 0 => (format!("{stalled} STALLED"), theme.alarm()),
         (false, None, Some(_)) => ("live".to_owned(), theme.good()),

@@ -3,7 +3,8 @@
 /// What there is to show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
-    pub(super) complaint: bool,
+    /// Lines of a complaint.
+    pub(super) complaint: usize,
     pub(super) loops: usize,
     pub(super) lanes: usize,
     pub(super) routes: usize,
@@ -40,7 +41,7 @@ impl Plan {
         let tall = height >= TALL;
         let mut plan = Self {
             header: take(1),
-            complaint: take(usize::from(wanted.complaint)),
+            complaint: take(wanted.complaint),
             footer: take(usize::from(height >= 8)),
             gap: usize::from(tall),
             ..Self::default()
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     const WANTED: Wanted = Wanted {
-        complaint: false,
+        complaint: 0,
         loops: 2,
         lanes: 2,
         routes: 100,
@@ -170,7 +171,7 @@ mod tests {
     fn no_height_is_exceeded() {
         for height in 0..80 {
             for many in [0, 1, 2, 50, 5_000] {
-                for complaint in [false, true] {
+                for complaint in [0, 1, 3] {
                     let wanted = Wanted {
                         complaint,
                         loops: many,

@@ -40,7 +40,10 @@ pub(in crate::monit) fn lines(
     let all = state.routes.len();
     let room = height.saturating_sub(1);
     let skip = window.skip.min(all.saturating_sub(room));
-    let grid = Grid::new(columns(window.sort, skip, room, all), width);
+    let grid = Grid::new(
+        columns(window.sort, skip, room, all, state.routes_omitted),
+        width,
+    );
     let mut lines = vec![grid.heading(theme.heading())];
     if all == 0 {
         lines.push(super::nothing("no route was asked for so far", theme));
@@ -54,20 +57,18 @@ pub(in crate::monit) fn lines(
     lines
 }
 
-fn columns(sort: Sort, skip: usize, room: usize, all: usize) -> Vec<Column> {
+fn columns(sort: Sort, skip: usize, room: usize, all: usize, omitted: u64) -> Vec<Column> {
     let title = |title: &str, sorted: Sort| match sort == sorted {
         true => format!("{title}▼"),
         false => title.to_owned(),
     };
-    let name = match all > room && room > 0 {
-        true => format!(
-            "{} {}-{}/{all}",
-            title("ROUTE", Sort::Name),
-            skip + 1,
-            (skip + room).min(all)
-        ),
-        false => title("ROUTE", Sort::Name),
-    };
+    let mut name = title("ROUTE", Sort::Name);
+    if all > room && room > 0 {
+        name += &format!(" {}-{}/{all}", skip + 1, (skip + room).min(all));
+    }
+    if omitted > 0 {
+        name += &format!(" +{}", units::count(omitted));
+    }
     vec![
         Column::left(name, 0, (22, 44)),
         Column::left("WHERE", 1, (5, 5)),

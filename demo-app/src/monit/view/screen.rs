@@ -12,6 +12,9 @@ use super::{
 };
 use crate::monit::{app::App, grid::cut, theme::Theme};
 
+/// How many lines a complaint may take.
+const MAX_COMPLAINT: usize = 3;
+
 /// Draws all that `app` shows now. Gives how many routes there is room for.
 pub(in crate::monit) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> usize {
     let model = app.shown();
@@ -19,11 +22,12 @@ pub(in crate::monit) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> 
         usize::from(frame.area().width),
         usize::from(frame.area().height),
     );
-    let complaint = app.complaint();
-    let plan = Plan::of(height, wanted(app, complaint.is_some()));
+    let complaint = app
+        .complaint()
+        .map_or(Vec::new(), |text| wrap(&text, width, MAX_COMPLAINT));
+    let plan = Plan::of(height, wanted(app, complaint.len()));
     let mut lines = vec![header::line(model, theme, app.is_paused(), width)];
-    if plan.complaint > 0 {
-        let text = cut(&complaint.unwrap_or_default(), width);
+    for text in complaint.iter().take(plan.complaint) {
         lines.push(Line::from(Span::styled(
             format!("{text:<width$}"),
             theme.alarm(),
@@ -74,7 +78,7 @@ pub(in crate::monit) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) -> 
     plan.routes.saturating_sub(1)
 }
 
-fn wanted(app: &App, complaint: bool) -> Wanted {
+fn wanted(app: &App, complaint: usize) -> Wanted {
     let Some(state) = app.shown().state() else {
         return Wanted {
             complaint,
@@ -89,6 +93,23 @@ fn wanted(app: &App, complaint: bool) -> Wanted {
         stalls: state.stalls.len(),
         moves: state.moves.len(),
     }
+}
+
+/// Breaks a text between words; what does not fit into `most` lines is cut.
+fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let full = lines.len() == most;
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if full || line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| cut(line, width)).collect()
 }
 
 fn footer(app: &App, theme: Theme, width: usize) -> Line<'static> {

@@ -23,7 +23,16 @@ pub(in crate::monit) fn lines(
     let grid = Grid::new(columns(), width);
     let mut lines = vec![grid.heading(theme.heading())];
     if state.stalls.is_empty() {
-        lines.push(super::nothing("no stalls so far", theme));
+        // Silence is no good news from a server that does not watch.
+        let watched = state
+            .event_loops
+            .iter()
+            .any(|event_loop| event_loop.stalls.is_some());
+        let text = match watched {
+            true => "no stalls so far",
+            false => "this server does not tell of stalls",
+        };
+        lines.push(super::nothing(text, theme));
     }
     let newest_first = state.stalls.iter().rev();
     lines.extend(newest_first.map(|stall| grid.row(row(stall, theme))));
