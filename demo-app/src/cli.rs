@@ -2,16 +2,39 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, ValueEnum, value_parser};
+use clap::{Parser, Subcommand, ValueEnum, value_parser};
 use serde::Serialize;
+
+use crate::monit::MonitArgs;
 
 /// More threads than this are a slip of the finger, on any machine.
 const MAX_THREADS: i64 = 1024;
 
 /// An actix-web application with light and CPU-heavy routes.
 ///
-/// Try `curl 'localhost:8080/timer?ms=9000'` and `curl localhost:8080/` at the same time,
-/// with the plugin and with `--offload off --workers 1`.
+/// Serves, unless it is given a command. Try `curl 'localhost:8080/timer?ms=9000'` and `curl localhost:8080/`
+/// at the same time, with the plugin and with `--offload off --workers 1`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "demo-app", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: Args,
+}
+
+/// What the program can do besides serving.
+#[derive(Clone, Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Shows in the terminal what a running server does
+    Monit(MonitArgs),
+}
+
+/// How to serve.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "demo-app", version)]
 pub struct Args {
@@ -72,6 +95,7 @@ mod tests {
     #[test]
     fn the_flags_are_sound() {
         Args::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
@@ -90,6 +114,29 @@ mod tests {
         assert_eq!((args.workers, args.threads), (Some(3), Some(5)));
         assert_eq!(args.offload, Mode::Off);
         assert_eq!(args.profile, Some("p.json".into()));
+    }
+
+    #[test]
+    fn it_serves_unless_it_is_told_to_watch() {
+        let cli = |flags: &str| Cli::try_parse_from(format!("demo-app {flags}").split_whitespace());
+        let serving = cli("--workers 3").expect("parses");
+        assert!(serving.command.is_none());
+        assert_eq!(serving.serve.workers, Some(3));
+        let Some(Command::Monit(monit)) = cli("monit").expect("parses").command else {
+            panic!("it serves");
+        };
+        assert_eq!(monit.url.to_string(), "http://127.0.0.1:8080");
+        assert_eq!((monit.every, monit.count, monit.plain), (500, None, false));
+        for wrong in [
+            "--workers 3 monit",
+            "monit --workers 3",
+            "monit --every 0",
+            "monit --count 0",
+            "monit --url https://x",
+            "watch",
+        ] {
+            cli(wrong).expect_err(wrong);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod fields;
 mod handlers;
 mod hex;
 mod metrics;
+pub mod monit;
 pub mod server;
 
 pub use crate::app::Demo;

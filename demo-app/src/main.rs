@@ -11,7 +11,8 @@ use std::{
 use actix_offload::Ended;
 use clap::Parser;
 use demo_app::{
-    cli::Args,
+    cli::{Args, Cli, Command},
+    monit::{self, MonitArgs},
     server::{ServeError, Started, start},
 };
 use futures_util::future::poll_immediate;
@@ -21,12 +22,31 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 const FORCED: u8 = 3;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let cli = Cli::parse();
+    if let Some(Command::Monit(args)) = &cli.command {
+        return watch(args);
+    }
     log_to_stderr();
-    match actix_web::rt::System::new().block_on(serve(&args)) {
+    match actix_web::rt::System::new().block_on(serve(&cli.serve)) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(cause = cause(&error), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs nothing: the screen is the monitor's.
+fn watch(args: &MonitArgs) -> ExitCode {
+    match monit::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = match cause(&error) {
+                cause if cause.is_empty() => error.to_string(),
+                cause => format!("{error}: {cause}"),
+            };
+            // Nobody may be there to read it.
+            let _said = writeln!(io::stderr(), "demo-app monit: {text}");
             ExitCode::FAILURE
         }
     }
