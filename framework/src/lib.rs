@@ -7,15 +7,6 @@
 pub mod __private;
 pub mod admission;
 pub mod ambient;
-#[cfg_attr(
-    any(not(test), loom),
-    expect(dead_code, reason = "for the watch over stalls")
-)]
-#[expect(
-    unreachable_pub,
-    unused_imports,
-    reason = "for the watch over stalls, which passes them on"
-)]
 mod backtrace;
 pub mod clock;
 pub mod cost;

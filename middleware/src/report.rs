@@ -21,6 +21,8 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The event loops, in the order in which they started.
     pub event_loops: Vec<LoopReport>,
+    /// For how long one poll may keep an event loop before it is a stall, in milliseconds; absent without a stall watch.
+    pub stall_threshold_ms: Option<f64>,
     /// The latest moves of routes, at most 64, oldest first.
     pub moves: Vec<RouteMove>,
     /// The latest stalls, at most 64, oldest first; also those that last.
@@ -142,6 +144,10 @@ impl Core {
                 .map(LaneReport::of)
                 .into(),
             event_loops: self.loops.report(&self.table),
+            stall_threshold_ms: self
+                .stalls
+                .as_ref()
+                .map(|watch| watch.threshold().as_secs_f64() * 1e3),
             moves: self.table.moves(),
             stalls: self.stalls().into_iter().map(Into::into).collect(),
         }

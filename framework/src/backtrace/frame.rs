@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where a thread was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backtrace {
+pub(crate) struct Backtrace {
     frames: Vec<Frame>,
 }
 
@@ -24,7 +24,7 @@ impl Backtrace {
     /// The functions, innermost first, with those that the compiler inlined; at most 64.
     ///
     /// A stack that goes deeper than could be read ends early.
-    pub fn frames(&self) -> &[Frame] {
+    pub(crate) fn frames(&self) -> &[Frame] {
         &self.frames
     }
 }
@@ -44,7 +44,7 @@ impl fmt::Display for Backtrace {
 
 /// One function of a backtrace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub(in crate::backtrace) function: String,
     pub(in crate::backtrace) file: Option<String>,
     pub(in crate::backtrace) line: Option<u32>,
@@ -52,17 +52,17 @@ pub struct Frame {
 
 impl Frame {
     /// The path of the function, or its place in the file that it was loaded from if that names no functions.
-    pub fn function(&self) -> &str {
+    pub(crate) fn function(&self) -> &str {
         &self.function
     }
 
     /// The source file, from its crate's folder on, if the program was built with line tables.
-    pub fn file(&self) -> Option<&str> {
+    pub(crate) fn file(&self) -> Option<&str> {
         self.file.as_deref()
     }
 
     /// The line in the file, counted from 1.
-    pub fn line(&self) -> Option<u32> {
+    pub(crate) fn line(&self) -> Option<u32> {
         self.line
     }
 }

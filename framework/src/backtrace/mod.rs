@@ -35,5 +35,5 @@ mod system;
 #[path = "linux/mod.rs"]
 mod system;
 
-pub use frame::{Backtrace, Frame};
-pub(crate) use system::{StackOf, Unavailable, of_thread, prepare};
+pub(crate) use frame::Backtrace;
+pub(crate) use system::{StackOf, of_thread, prepare};

@@ -16,6 +16,7 @@ use super::{
     turn::{Label, Turn},
 };
 use crate::{
+    backtrace::StackOf,
     clock::{Mark, Measured, Moment},
     os::{self, ThreadRef},
 };
@@ -40,6 +41,7 @@ pub struct EventLoop {
     number: usize,
     name: String,
     thread: ThreadRef,
+    stack: Option<StackOf>,
     pool: OnceLock<Box<Pool>>,
 }
 
@@ -106,6 +108,7 @@ impl EventLoop {
             number,
             name: thread.name().unwrap_or_default().to_owned(),
             thread: ThreadRef::current(),
+            stack: StackOf::current(),
             pool: OnceLock::new(),
         }
     }
@@ -190,6 +193,11 @@ impl EventLoop {
 
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// Where its stack lies, if that can be known.
+    pub(crate) fn stack(&self) -> Option<&StackOf> {
+        self.stack.as_ref()
     }
 
     pub(crate) fn thread(&self) -> &ThreadRef {

@@ -358,6 +358,46 @@ fn a_lane_job_is_late_by_the_measure_of_its_route() {
     assert_eq!(recent[0].event_loop, None);
 }
 
+#[cfg(all(
+    feature = "stall-backtrace",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[test]
+fn a_report_says_where_the_thread_is() {
+    #[inline(never)]
+    fn a_function_that_is_to_be_named(told: &mpsc::Receiver<Stall>) -> bool {
+        let start = Instant::now();
+        loop {
+            assert!(start.elapsed() < PATIENCE);
+            if let Ok(stall) = told.try_recv() {
+                let frames = stall.backtrace.iter();
+                let named = |frame: &&String| frame.contains("a_function_that_is_to_be_named");
+                return frames.filter(named).count() > 0;
+            }
+        }
+    }
+    let loops = EventLoops::default();
+    let (tell, told) = mpsc::channel();
+    let _watch = StallWatch::builder()
+        .threshold(THRESHOLD)
+        .reports_per_minute(1000)
+        .on_stall(move |stall| drop(tell.send(stall.clone())))
+        .start(&loops)
+        .expect("starts");
+    let polls = Polls::on(&loops);
+    let start = Instant::now();
+    // The first ones may come before the program's file is read.
+    loop {
+        let mut named = false;
+        polls.poll(None, || named = a_function_that_is_to_be_named(&told));
+        if named {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "it is never named");
+    }
+}
+
 #[test]
 fn a_panic_in_what_is_told_ends_nothing() {
     let loops = EventLoops::default();

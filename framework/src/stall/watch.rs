@@ -19,9 +19,11 @@ use super::{
     sight::{Look, Sight, Stuck},
 };
 use crate::{
+    backtrace,
     clock::Moment,
     event_loop::{EventLoop, EventLoops, Label, Role},
-    os, quiet,
+    os::{self, Priority},
+    quiet,
     routes::Route,
 };
 
@@ -80,7 +82,11 @@ impl StallWatch {
             under_watch: Vec::new(),
             met: (0, 0),
             quiet: 0,
+            names_are_ready: Arc::default(),
         };
+        if rounds.shared.settings.backtraces {
+            rounds.prepare_names()?;
+        }
         let handle = thread::Builder::new()
             .name("offload-stalls".to_owned())
             .spawn(move || {
@@ -135,6 +141,8 @@ struct Rounds {
     met: (usize, usize),
     limit: Limit,
     quiet: u32,
+    /// Whether functions can be named without reading the program's file first, which takes too long for a report.
+    names_are_ready: Arc<AtomicBool>,
 }
 
 /// One thread and its stalls that last.
@@ -183,6 +191,34 @@ impl Rounds {
             } else {
                 0
             };
+        }
+    }
+
+    /// Reads what names functions, on a thread of its own that stands behind the others.
+    fn prepare_names(&self) -> io::Result<()> {
+        let ready = Arc::clone(&self.names_are_ready);
+        thread::Builder::new()
+            .name("offload-names".to_owned())
+            .spawn(move || {
+                os::apply(Priority::background());
+                backtrace::prepare();
+                ready.store(true, Ordering::Release);
+            })?;
+        Ok(())
+    }
+
+    /// Where the thread is at this moment, innermost call first.
+    fn backtrace(&self, event_loop: &EventLoop) -> Vec<String> {
+        let ready = self.names_are_ready.load(Ordering::Acquire);
+        let Some(stack) = event_loop.stack().filter(|_| ready) else {
+            return Vec::new();
+        };
+        match backtrace::of_thread(stack) {
+            Ok(taken) => taken.frames().iter().map(ToString::to_string).collect(),
+            Err(unavailable) => {
+                tracing::debug!(target: "offload", thread = event_loop.name(), "{unavailable}");
+                Vec::new()
+            }
         }
     }
 
@@ -361,7 +397,11 @@ impl Rounds {
             over: false,
             began: now.checked_sub(found.elapsed).unwrap_or(now),
             suppressed: 0,
-            backtrace: Vec::new(),
+            // The thread of a full pool's event loop has no part in that.
+            backtrace: match found.kind {
+                StallKind::BlockingPool => Vec::new(),
+                _ => self.backtrace(event_loop),
+            },
         }
     }
 
@@ -384,7 +424,8 @@ impl Rounds {
             elapsed_ms = millis(stall.elapsed),
             on_cpu_ms = millis(stall.on_cpu),
             suppressed = stall.suppressed,
-            "{stall}",
+            "{stall}{}",
+            Frames(&stall.backtrace),
         );
         let Some(tell) = &self.shared.settings.on_stall else {
             return;
@@ -419,6 +460,18 @@ impl Rounds {
                 "{stall}",
             );
         }
+    }
+}
+
+/// A backtrace below a line of the log.
+struct Frames<'a>(&'a [String]);
+
+impl fmt::Display for Frames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, frame) in self.0.iter().enumerate() {
+            write!(f, "\n  {number:>2}: {frame}")?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, path::Path};
 
 use addr2line::{Loader, demangle_auto};
 
-use super::{super::Frame, paths::shortened};
+use super::{super::frame::Frame, paths::shortened};
 
 /// What names the functions of one image.
 pub(super) struct Names(Kind);

@@ -7,7 +7,7 @@ use framehop::{
 };
 
 use super::{
-    super::{Backtrace, Frame},
+    super::{Backtrace, frame::Frame},
     exchange::{Picture, Registers},
     image::Image,
     maps::{self, Mapping},

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{super::Frame, *};
+use super::{super::frame::Frame, *};
 
 /// A thread that says where its stack is, does `work`, and ends when that does.
 pub(super) fn watched<T: Send + 'static>(
