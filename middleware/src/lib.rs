@@ -20,6 +20,7 @@ mod route_index;
 mod server_timing;
 mod serving;
 mod shutdown;
+mod spans;
 mod wrap;
 
 pub use offload_core::{

@@ -13,4 +13,5 @@ mod panics;
 mod plugin;
 mod responsive;
 mod saturation;
+mod server_timing;
 mod tidy;
