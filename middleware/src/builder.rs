@@ -276,8 +276,7 @@ impl OffloadBuilder {
     /// The plugin makes two children of it, `queue` and `run`, and all that the app does is inside of `run`; see
     /// [Tracing](crate#tracing) for what they say and for how this goes together with `tracing-actix-web`. `make` is called
     /// on the event loop, once for each request that moves and for no other; it shall not take long. If it declares the
-    /// fields `http.route` and `http.response.status_code`, they are recorded; the first only where the route is not known
-    /// beforehand.
+    /// fields `http.route` and `http.response.status_code`, they are recorded.
     ///
     /// With a span that is disabled, as `Span::none()` is, there are no spans of the plugin for this request. A panic in
     /// `make` is logged and counts as such a one.

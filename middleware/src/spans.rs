@@ -73,7 +73,13 @@ impl Traced {
     /// The span for a request, made or found on its event loop.
     pub(crate) fn of(core: &Core, head: &RequestHead, route: Option<&Arc<Route>>) -> Self {
         let (request, maker) = match &core.request_span {
-            Some(hook) => (hook.make(head), Maker::Hook),
+            Some(hook) => {
+                let span = hook.make(head);
+                if let Some(route) = route {
+                    span.record("http.route", route.pattern());
+                }
+                (span, Maker::Hook)
+            }
             None => match Span::current() {
                 none if none.is_disabled() => (own(head, route), Maker::Plugin),
                 current => (current, Maker::Surroundings),
@@ -124,22 +130,20 @@ impl Traced {
         if self.maker != Maker::Surroundings {
             self.request.record("http.route", route.pattern());
         }
-        if self.maker == Maker::Plugin {
-            self.request.record("otel.name", display(Named(route)));
-        }
     }
 }
 
 /// The span of a request of which nobody else has made one.
 ///
-/// Not of the kind `server`: the app's own middleware will make such a one inside, and no request shall count twice.
+/// Not of the kind `server`: the app's own middleware will make such a one inside, and no request shall count twice. Its
+/// name is what it is for ever, so a request whose route is not known yet is called by its method, as OpenTelemetry asks.
 fn own(head: &RequestHead, route: Option<&Arc<Route>>) -> Span {
     info_span!(
         target: "offload",
         parent: None,
         "request",
         otel.kind = "internal",
-        otel.name = route.map(|route| display(Named(route))),
+        otel.name = %RequestName(head, route),
         http.request.method = head.method.as_str(),
         http.route = route.map(|route| route.pattern()),
         url.path = head.uri.path(),
@@ -284,5 +288,17 @@ struct Named<'a>(&'a Route);
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.0.method(), self.0.pattern())
+    }
+}
+
+/// What the span of a request is called.
+struct RequestName<'a>(&'a RequestHead, Option<&'a Arc<Route>>);
+
+impl fmt::Display for RequestName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(route) => Named(route).fmt(f),
+            None => f.write_str(self.0.method.as_str()),
+        }
     }
 }

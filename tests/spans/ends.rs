@@ -1,6 +1,9 @@
 //! However a wait or a run ends, its span is closed and says how.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use actix_offload::{Offload, OffloadBuilder, Policy};
 use actix_web::{
@@ -64,8 +67,9 @@ impl Gated {
             })
         };
         let on_connect = offload.on_connect();
-        let server =
-            TestServer::builder().start_with(app, move |server| server.on_connect(on_connect));
+        let server = TestServer::builder().start_with(app, move |server| {
+            server.on_connect(on_connect).h1_allow_half_closed(false)
+        });
         Self {
             offload,
             server,
@@ -131,12 +135,17 @@ fn a_request_whose_client_left_closes_its_queue() {
 
 #[test]
 fn a_request_that_waited_too_long_closes_its_queue() {
-    let app = Gated::start("/expired", Duration::from_millis(200));
+    let patience = Duration::from_millis(200);
+    let app = Gated::start("/expired", patience);
     let mut held = app.hold("/expired/gate");
-    // What is in front of it has no known length, so it is let in.
-    assert_eq!(app.status("/expired/job"), 503);
-    never_began("/expired/job", "expired", "503");
+    // How long the one in front of it takes is not known, so it is let in.
+    let mut waits = app.ask("/expired/job");
+    wait_until("it is queued", || app.offload.lanes().queued() == 1);
+    let over = Instant::now() + patience;
+    wait_until("its patience is over", || Instant::now() > over);
     app.gate.open();
+    assert_eq!(waits.read_response().expect("answers").status(), 503);
+    never_began("/expired/job", "expired", "503");
     assert_eq!(held.read_response().expect("answers").status(), 200);
 }
 
@@ -161,8 +170,10 @@ fn a_request_that_is_removed_at_the_end_closes_its_queue() {
 #[test]
 fn a_run_that_nobody_waits_for_says_so() {
     let app = Gated::start("/stopped", LONG);
+    // From its answer the app's routes are known.
+    assert_eq!(app.status("/stopped/job"), 200);
     let pending = app.ask("/stopped/pending");
-    wait_until("it has begun", || app.offload.lanes().stats().finished == 1);
+    wait_until("it has begun", || app.offload.lanes().stats().finished == 2);
     drop(pending);
     let mut endless = app.ask("/stopped/endless");
     assert!(
@@ -189,7 +200,7 @@ fn a_panic_is_an_event_of_its_run() {
     assert_eq!(run.get("http.response.status_code"), "500");
     let events: Vec<_> = run.data().events.iter().map(|event| &event.name).collect();
     assert!(
-        events.iter().any(|name| name.contains("panicked")),
+        events.iter().any(|name| name.contains("on purpose")),
         "{events:?}"
     );
 }
