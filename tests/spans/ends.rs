@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, OffloadBuilder, Policy};
+use actix_offload::{Offload, Policy};
 use actix_web::{
     App, HttpResponse,
     web::{self, Bytes},
@@ -18,7 +18,7 @@ use crate::{
     telemetry::{self, Trace},
 };
 
-/// An app on one lane thread, which `/…/gate` holds until the gate is opened.
+/// An app on one lane thread, which `/…/gate` holds until the gate is opened. `/…/pending` opens it and never answers.
 struct Gated {
     offload: Offload,
     server: TestServer,
@@ -29,16 +29,17 @@ impl Gated {
     fn start(scope: &'static str, patience: Duration) -> Self {
         telemetry::install();
         let builder = Offload::builder().threads(1).spare_threads(0);
-        Self::with(builder.patience(patience, 1, patience), scope)
-    }
-
-    fn with(builder: OffloadBuilder, scope: &'static str) -> Self {
+        let builder = builder.patience(patience, 1, patience);
         let offload = builder.policy(Policy::AlwaysLane).build().expect("starts");
         let gate = Gate::default();
         let app = {
             let gate = gate.clone();
             offload.app(move || {
-                let gate = gate.clone();
+                let (gate, begun) = (gate.clone(), gate.clone());
+                let pending = move || {
+                    begun.open();
+                    std::future::pending::<HttpResponse>()
+                };
                 let hold = move || {
                     gate.wait();
                     async { "open" }
@@ -57,10 +58,7 @@ impl Gated {
                 let routes = web::scope(scope)
                     .route("/gate", web::get().to(hold))
                     .route("/job", web::get().to(|| async { "done" }))
-                    .route(
-                        "/pending",
-                        web::get().to(std::future::pending::<HttpResponse>),
-                    )
+                    .route("/pending", web::get().to(pending))
                     .route("/endless", web::get().to(endless))
                     .route("/panics", web::get().to(panics));
                 App::new().service(routes)
@@ -173,7 +171,7 @@ fn a_run_that_nobody_waits_for_says_so() {
     // From its answer the app's routes are known.
     assert_eq!(app.status("/stopped/job"), 200);
     let pending = app.ask("/stopped/pending");
-    wait_until("it has begun", || app.offload.lanes().stats().finished == 2);
+    app.gate.wait();
     drop(pending);
     let mut endless = app.ask("/stopped/endless");
     assert!(
