@@ -97,11 +97,11 @@ mod tests {
         assert_eq!(
             value(
                 &Place::Loop,
-                "actix-server worker 0",
+                "actix-rt|system:0|arbiter:0",
                 Duration::ZERO,
                 micros(7)
             ),
-            "place;desc=\"loop\", thread;desc=\"actix-server worker 0\", \
+            "place;desc=\"loop\", thread;desc=\"actix-rt|system:0|arbiter:0\", \
              queue;dur=0.000;desc=\"no wait\", run;dur=0.007;desc=\"on its event loop\"",
         );
     }

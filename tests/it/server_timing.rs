@@ -124,7 +124,7 @@ fn browsers_understand_it() {
     for (target, thread, lines) in [
         (
             "/loop",
-            "actix-server worker",
+            "actix-",
             ["place — loop", "queue — no wait", "run — on its event loop"],
         ),
         (
