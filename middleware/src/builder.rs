@@ -2,17 +2,19 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use actix_http::header::HeaderName;
+use actix_http::{RequestHead, header::HeaderName};
 use offload_core::{
     CpuBudget, Priority,
     placement::{Placement, Policy},
     stall::{StallWatch, StallWatchBuilder},
 };
+use tracing::Span;
 
 use crate::{
     Offload,
     error::BuildError,
     serving::{Served, Serving},
+    spans::RequestSpan,
 };
 
 const MAX_THREADS: usize = 4096;
@@ -26,8 +28,16 @@ pub enum ServerTiming {
     /// No header: responses are byte for byte those of the bare app.
     #[default]
     Off,
-    /// `Server-Timing: place;desc="lane", queue;dur=0.4, run;dur=52.1` (milliseconds) on every
-    /// response whose request was placed.
+    /// On every response whose request was placed, with durations in milliseconds:
+    ///
+    /// ```text
+    /// Server-Timing: place;desc="lane", thread;desc="offload-short-1",
+    ///     queue;dur=0.412;desc="waited for a lane", run;dur=52.100;desc="on a lane"
+    /// ```
+    ///
+    /// Developer tools show it among a request's timings, and scripts of the same origin have it as
+    /// `PerformanceResourceTiming.serverTiming`. `place` is `lane` or `loop`. On a lane both durations are wall time, `run` up
+    /// to the response's head; on an event loop `run` is what it cost the loop up to there.
     On,
 }
 
@@ -75,6 +85,7 @@ pub struct OffloadBuilder {
     pub(crate) pins: Vec<Pin>,
     pub(crate) server_timing: ServerTiming,
     pub(crate) stall_watch: Option<StallWatchBuilder>,
+    pub(crate) request_span: Option<RequestSpan>,
 }
 
 impl Default for OffloadBuilder {
@@ -97,6 +108,7 @@ impl Default for OffloadBuilder {
             pins: Vec::new(),
             server_timing: ServerTiming::Off,
             stall_watch: Some(StallWatch::builder()),
+            request_span: None,
         }
     }
 }
@@ -278,6 +290,40 @@ impl OffloadBuilder {
     /// ```
     pub fn stall_watch(mut self, watch: impl Into<Option<StallWatchBuilder>>) -> Self {
         self.stall_watch = watch.into();
+        self
+    }
+
+    /// Makes the span of each request that moves to a lane, before it moves. Default: the span that is current on the event
+    /// loop, or if there is none, a span `request` of the plugin's own.
+    ///
+    /// The plugin makes two children of it, `queue` and `run`, and all that the app does is inside of `run`; see
+    /// [Tracing](crate#tracing) for what they say and for how this goes together with `tracing-actix-web`. `make` is called
+    /// on the event loop, once for each request that moves and for no other; it shall not take long. If it declares the
+    /// fields `http.route` and `http.response.status_code`, they are recorded.
+    ///
+    /// With a span that is disabled, as `Span::none()` is, there are no spans of the plugin for this request. A panic in
+    /// `make` is logged and counts as such a one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_offload::Offload;
+    /// use tracing::{field::Empty, info_span};
+    ///
+    /// let offload = Offload::builder()
+    ///     .threads(1)
+    ///     .request_span(|head| {
+    ///         let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    ///         info_span!("request", id, http.response.status_code = Empty)
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn request_span(
+        mut self,
+        make: impl Fn(&RequestHead) -> Span + Send + Sync + 'static,
+    ) -> Self {
+        self.request_span = Some(RequestSpan::new(make));
         self
     }
 

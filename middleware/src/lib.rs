@@ -24,6 +24,7 @@ mod route_index;
 mod server_timing;
 mod serving;
 mod shutdown;
+mod spans;
 mod wrap;
 
 #[cfg(feature = "metrics")]

@@ -35,6 +35,7 @@ use crate::{
     loop_side::service::OffloadApp,
     serving::Served,
     shutdown::Underway,
+    spans::RequestSpan,
 };
 
 /// Keeps actix-web's event loops responsive while handlers compute.
@@ -73,6 +74,7 @@ pub(crate) struct Core {
     pub(crate) stalls: Option<StallWatch>,
     pub(crate) underway: Arc<Underway>,
     pub(crate) server_timing: ServerTiming,
+    pub(crate) request_span: Option<RequestSpan>,
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
     pub(crate) deadline_header: Option<HeaderName>,
@@ -161,6 +163,7 @@ impl Offload {
             live: Arc::default(),
             serving: settings.serving,
             pins: settings.pins,
+            request_span: settings.request_span,
             apps: AtomicU16::new(0),
             wrapped: Mutex::new(None),
             _runtime: runtime,

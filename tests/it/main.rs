@@ -14,4 +14,5 @@ mod panics;
 mod plugin;
 mod responsive;
 mod saturation;
+mod server_timing;
 mod tidy;

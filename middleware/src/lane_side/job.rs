@@ -27,7 +27,6 @@ use offload_core::{
     routes::{Observation, PinSource, Route},
 };
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{
     instance::LaneApp,
@@ -44,6 +43,7 @@ use crate::{
     local,
     offload::Core,
     panics,
+    spans::{Running, Waiting},
 };
 
 /// A request that crosses to a lane, with all that is needed there.
@@ -56,7 +56,7 @@ pub(crate) struct LaneJob<F> {
     pub(crate) bucket: SizeBucket,
     pub(crate) key: JobKey,
     pub(crate) submitted: Instant,
-    pub(crate) span: Span,
+    pub(crate) waiting: Waiting,
     pub(crate) reply: oneshot::Sender<Reply>,
 }
 
@@ -102,11 +102,12 @@ impl<F> LaneJob<F> {
             bucket,
             key,
             submitted,
-            span,
+            waiting,
             mut reply,
         } = self;
         let started = Instant::now();
         let queued = started - submitted;
+        let mut spans = waiting.begin(route.as_ref());
         let seen = payload.as_ref().map(LanePayload::seen);
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let mut subject = Subject {
@@ -129,16 +130,21 @@ impl<F> LaneJob<F> {
                 .await
                 .map_err(Failure::Service)
         };
-        let mut run = pin!(LaneRun::new(handler, Rc::clone(&host), span.clone()));
-        let ran = match select(run.as_mut(), pin!(reply.closed())).await {
-            Either::Left((ran, _)) => Some(ran),
-            Either::Right(_) => None,
+        let ran = {
+            let mut run = pin!(LaneRun::new(handler, Rc::clone(&host), &spans));
+            let ran = match select(run.as_mut(), pin!(reply.closed())).await {
+                Either::Left((ran, _)) => Some(ran),
+                Either::Right(_) => None,
+            };
+            if ran.is_none() {
+                subject.find(app.routes());
+            }
+            run.end(subject.route.as_ref());
+            ran
         };
-        if ran.is_none() {
-            subject.find(app.routes());
-        }
-        run.end(subject.route.as_ref());
         let Some(ran) = ran else {
+            spans.routed(subject.route.as_ref());
+            spans.ended(false);
             if let Some(route) = &subject.route {
                 route.count_cancelled();
             }
@@ -153,7 +159,7 @@ impl<F> LaneJob<F> {
         let unread = seen.filter(|seen| polls == 1 && !seen.anything());
 
         // The app has a part in this, too: error responses, and destructors of whatever a response holds.
-        let (answered, _) = contained(&host, &span, || match outcome {
+        let (answered, _) = contained(&host, &spans, || match outcome {
             Ok(Ok(response)) => {
                 subject.learn::<S::Response, B>(app.routes(), &response);
                 let response: Response<B> = response.into();
@@ -166,8 +172,10 @@ impl<F> LaneJob<F> {
             }
             Err(panic) => subject.panicked(app.routes(), &*panic),
         });
-        let (head, body, tail) =
-            answered.unwrap_or_else(|panic| subject.panicked(app.routes(), &*panic));
+        let (head, body, tail) = answered
+            .unwrap_or_else(|panic| spans.in_scope(|| subject.panicked(app.routes(), &*panic)));
+        spans.routed(subject.route.as_ref());
+        spans.answered(head.status);
         let error = head.status.is_client_error() || head.status.is_server_error();
         subject.observe_whole(cost, queued, error);
         if host.offload_was_met() {
@@ -186,8 +194,11 @@ impl<F> LaneJob<F> {
             ran: took,
         });
         let streamed = match (sent, tail) {
-            (Ok(()), Some(tail)) => stream(tail, subject, host, span).await,
-            _ => Duration::ZERO,
+            (Ok(()), Some(tail)) => stream(tail, subject, host, &spans).await,
+            (sent, _) => {
+                spans.ended(sent.is_ok());
+                Duration::ZERO
+            }
         };
         if let Some(bill) = bill {
             bill.settle(cost + streamed);
@@ -213,7 +224,7 @@ async fn stream<B: MessageBody + 'static>(
     (body, sender): Tail<B>,
     subject: Subject,
     host: Rc<LaneHost>,
-    span: Span,
+    spans: &Running,
 ) -> Duration {
     let mut cost_of_all = Duration::ZERO;
     let mut body = pin!(Some(body));
@@ -226,7 +237,7 @@ async fn stream<B: MessageBody + 'static>(
         let next = poll_fn(|cx| {
             let body = body.as_mut().as_pin_mut();
             let body = body.expect("it is dropped below only");
-            let (polled, cost) = contained(&host, &span, || body.poll_next(cx));
+            let (polled, cost) = contained(&host, spans, || body.poll_next(cx));
             cost_of_all += cost;
             if cost > subject.core.table.rules().budget {
                 // A heavy chunk would freeze an event loop as a heavy handler does.
@@ -239,7 +250,7 @@ async fn stream<B: MessageBody + 'static>(
                 }
                 Ok(Poll::Ready(next)) => Poll::Ready(chunk_of(next, after_a_pause)),
                 Err(panic) => {
-                    panics::log(subject.route.as_ref(), &*panic);
+                    spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
                     Poll::Ready(Chunk::Failed {
                         error: BodyError::Panicked,
                         after_a_pause,
@@ -256,10 +267,11 @@ async fn stream<B: MessageBody + 'static>(
             break true;
         }
     };
-    let (dropped, _) = contained(&host, &span, || body.set(None));
+    let (dropped, _) = contained(&host, spans, || body.set(None));
     if let Err(panic) = dropped {
-        panics::log(subject.route.as_ref(), &*panic);
+        spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
     }
+    spans.ended(complete);
     if !complete && let Some(route) = &subject.route {
         route.count_cancelled();
     }

@@ -21,9 +21,8 @@ use offload_core::{
     routes::Route,
 };
 use pin_project_lite::pin_project;
-use tracing::Span;
 
-use crate::{local, panics};
+use crate::{local, panics, spans::Running};
 
 /// What a panic carried.
 pub(crate) type PanicPayload = Box<dyn Any + Send>;
@@ -67,35 +66,36 @@ impl Host for LaneHost {
     }
 }
 
-/// Runs `work` as part of a request: measured, contained, inside its span.
+/// Runs `work` as part of a request: measured, contained, inside its spans.
 pub(crate) fn contained<T>(
     host: &Rc<LaneHost>,
-    span: &Span,
+    spans: &Running,
     work: impl FnOnce() -> T,
 ) -> (Result<T, PanicPayload>, Duration) {
     let _here = ambient::enter(Rc::clone(host) as Rc<dyn Host>);
-    let _in_span = span.enter();
-    if let Some(record) = &host.record {
-        record.begin_now(host.label);
-    }
-    let watch = Stopwatch::start();
-    // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
-    let work = || catch_unwind(AssertUnwindSafe(work));
-    let outcome = host.lanes.attribute(host.key, || host.token.scope(work));
-    let cost = watch.cost();
-    if let Some(record) = &host.record {
-        record.end_now();
-    }
-    (outcome, cost)
+    spans.in_scope(|| {
+        if let Some(record) = &host.record {
+            record.begin_now(host.label);
+        }
+        let watch = Stopwatch::start();
+        // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
+        let work = || catch_unwind(AssertUnwindSafe(work));
+        let outcome = host.lanes.attribute(host.key, || host.token.scope(work));
+        let cost = watch.cost();
+        if let Some(record) = &host.record {
+            record.end_now();
+        }
+        (outcome, cost)
+    })
 }
 
 pin_project! {
     /// A handler's future on a lane thread.
-    pub(crate) struct LaneRun<F> {
+    pub(crate) struct LaneRun<'a, F> {
         #[pin]
         inner: Option<F>,
         host: Rc<LaneHost>,
-        span: Span,
+        spans: &'a Running,
         cost: Duration,
         polls: u64,
     }
@@ -109,12 +109,12 @@ pub(crate) struct Ran<T> {
     pub(crate) polls: u64,
 }
 
-impl<F> LaneRun<F> {
-    pub(crate) fn new(inner: F, host: Rc<LaneHost>, span: Span) -> Self {
+impl<'a, F> LaneRun<'a, F> {
+    pub(crate) fn new(inner: F, host: Rc<LaneHost>, spans: &'a Running) -> Self {
         Self {
             inner: Some(inner),
             host,
-            span,
+            spans,
             cost: Duration::ZERO,
             polls: 0,
         }
@@ -123,20 +123,20 @@ impl<F> LaneRun<F> {
     /// Drops the handler's future where it is. If it has not ended, this is what cancels it.
     pub(crate) fn end(self: Pin<&mut Self>, route: Option<&Arc<Route>>) {
         let mut this = self.project();
-        let (dropped, _) = contained(this.host, this.span, || this.inner.set(None));
+        let (dropped, _) = contained(this.host, this.spans, || this.inner.set(None));
         if let Err(panic) = dropped {
-            panics::log(route, &*panic);
+            this.spans.in_scope(|| panics::log(route, &*panic));
         }
     }
 }
 
-impl<F: Future> Future for LaneRun<F> {
+impl<F: Future> Future for LaneRun<'_, F> {
     type Output = Ran<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let inner = this.inner.as_pin_mut().expect("not polled after its end");
-        let (polled, cost) = contained(this.host, this.span, || inner.poll(cx));
+        let (polled, cost) = contained(this.host, this.spans, || inner.poll(cx));
         *this.cost += cost;
         *this.polls += 1;
         let outcome = match polled {

@@ -24,6 +24,7 @@ use crate::{
     offload::Core,
     server_timing,
     shutdown::Pass,
+    spans::Fate,
 };
 
 /// Gives a request to the lanes, with its body if it has one.
@@ -55,6 +56,8 @@ pub(crate) struct Caller {
     pub(crate) core: Arc<Core>,
     /// `None` once the response's body has it.
     pub(crate) pass: Option<Pass>,
+    /// For the request's span, if it has one.
+    pub(crate) fate: Option<Arc<Fate>>,
 }
 
 /// How far a request has come.
@@ -213,6 +216,9 @@ impl LaneCall {
 
     /// Takes the request out of the queue, or stops its handler, because the client has gone.
     fn give_up(&mut self) {
+        if let Some(fate) = &self.caller.fate {
+            fate.cancelled();
+        }
         let never_ran = match mem::replace(&mut self.step, Step::Over) {
             Step::Looking { .. } => true,
             Step::Submitted { job, .. } => job.cancel(),

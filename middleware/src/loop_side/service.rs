@@ -23,7 +23,6 @@ use offload_core::{
     routes::Route,
 };
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{
     call::{Caller, Framing, LaneCall, Refused, nobody, refusal},
@@ -46,6 +45,7 @@ use crate::{
         job::LaneJob,
     },
     offload::Core,
+    spans::Traced,
 };
 
 /// The factory of an app's service under [`Offload::app`](crate::Offload::app); `HttpServer::new`
@@ -225,6 +225,7 @@ where
             Ok(terms) => terms,
             Err(bad) => return OffloadFuture::refused(own(answers::bad_deadline(&bad.header))),
         };
+        let traced = Traced::of(core, request.head(), route.as_ref());
         let head = std::mem::take(request.head_mut());
         let declared = declared_size(false, &head.headers);
         let payload = request.take_payload();
@@ -234,7 +235,8 @@ where
             _ => Framing::Independent,
         };
         let (sender, reply) = oneshot::channel();
-        let (lane_app, span) = (Arc::clone(&self.lane_app), Span::current());
+        let lane_app = Arc::clone(&self.lane_app);
+        let fate = traced.fate();
         let caller = Caller {
             reply,
             client,
@@ -242,11 +244,13 @@ where
             route: route.clone(),
             core: Arc::clone(core),
             pass: Some(core.underway.enter()),
+            fate: fate.clone(),
         };
         let submit = {
             let core = Arc::clone(core);
             move |lane_payload: Option<LanePayload>| {
                 let job = LaneJob {
+                    waiting: traced.wait(&core, route.as_ref()),
                     core: Arc::clone(&core),
                     app: lane_app,
                     head,
@@ -255,19 +259,20 @@ where
                     bucket,
                     key,
                     submitted: Instant::now(),
-                    span,
                     reply: sender,
                 };
-                core.lanes
-                    .submit(&terms, move || job.start::<I, S, B>())
-                    .map_err(|error| {
-                        if let (Some(route), Some(why)) = (&route, error.refusal()) {
-                            route.count_refused(why);
-                        }
-                        Refused {
-                            delay: error.projected_delay().unwrap_or_default(),
-                        }
-                    })
+                let submitted = core.lanes.submit(&terms, move || job.start::<I, S, B>());
+                if let (Ok(_), Some(fate)) = (&submitted, fate) {
+                    fate.taken();
+                }
+                submitted.map_err(|error| {
+                    if let (Some(route), Some(why)) = (&route, error.refusal()) {
+                        route.count_refused(why);
+                    }
+                    Refused {
+                        delay: error.projected_delay().unwrap_or_default(),
+                    }
+                })
             }
         };
         let (pump, lane_payload) = match payload {
