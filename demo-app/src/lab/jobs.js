@@ -14,8 +14,8 @@ const whole = new Intl.NumberFormat("en");
 export const JOBS = {
   timer: {
     path: "/timer",
-    fast: { min: 300, max: 5000, step: 100, value: 1500 },
-    slow: { min: 300, max: 5000, step: 100, value: 1500 },
+    fast: { min: 300, max: 5000, step: 100, value: 3000 },
+    slow: { min: 300, max: 5000, step: 100, value: 3000 },
     text: (ms) => `${(ms / 1000).toFixed(1)} s of busy waiting`,
     target: (ms) => `/timer?ms=${ms}`,
   },

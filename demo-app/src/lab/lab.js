@@ -64,12 +64,10 @@ class Run {
       return;
     }
     this.since = null;
-    if (lost) {
-      this.lost += waits.length;
-      return;
-    }
-    this.answers.push({ since: at - waits[0], at });
+    this.answers.push({ since: at - waits[0], at, lost });
+    // Whoever gets an error has waited as well, and at least so long.
     this.waits.push(...waits);
+    if (lost) this.lost += waits.length;
   }
 
   /** The wait that shows at a moment: the one that grows, or the longest of those that just ended. */
@@ -160,9 +158,10 @@ class Panel {
     const wait = at === null ? longest : run.wait(at);
     const felt = wait === null ? null : feeling(wait);
     show("now", time(wait));
-    const words = felt?.words ?? (run.lost > 0 ? "no answer" : "asking");
-    show("verdict", at === null && felt ? `longest: ${words}` : words);
-    this.section.dataset.feeling = felt?.color.slice(2) ?? "";
+    const failed = at === null ? run.lost > 0 : run.answers.at(-1)?.lost;
+    const words = failed ? "not answered" : felt?.words ?? "asking";
+    show("verdict", at === null && felt && !failed ? `longest: ${words}` : words);
+    this.section.dataset.feeling = failed ? "bad" : felt?.color.slice(2) ?? "";
     const p50 = run.quantile(0.5);
     const p99 = run.quantile(0.99);
     show("p50", time(p50));
@@ -174,6 +173,7 @@ class Panel {
     dataset.p99Ms = round(p99);
     dataset.maxMs = round(longest);
     dataset.jobsDone = run.outcomes.done;
+    dataset.lost = run.lost;
     if (at === null) this.canvas.setAttribute("aria-label", this.describe(run, p50, p99, longest));
   }
 
@@ -188,12 +188,14 @@ class Panel {
 
 function jobsDone({ outcomes, jobs, fired, allDone, lost }) {
   const parts = [`${outcomes.done} of ${jobs}`];
-  if (outcomes.refused > 0) parts.push(`${outcomes.refused} refused`);
+  if (outcomes.refused > 0) parts.push(`${outcomes.refused} refused (503)`);
   if (outcomes.failed > 0) parts.push(`${outcomes.failed} failed`);
   if (fired !== null && allDone !== null && outcomes.done > 0) parts.push(`in ${time(allDone - fired)}`);
-  if (lost > 0) parts.push(`${lost} times no answer from /`);
+  if (lost > 0) parts.push(`/ failed ${times(lost)}`);
   return parts.join(", ");
 }
+
+const times = (number) => (number === 1 ? "once" : `${number} times`);
 
 /** A time in milliseconds, as people say it. */
 function time(ms) {
@@ -327,7 +329,8 @@ function sentence(found) {
   const parts = found.map(([way, run], at) => {
     const words = at === 0 ? inWords[way][0].toUpperCase() + inWords[way].slice(1) : inWords[way];
     if (run.longest === null) return `${words}${at === 0 ? "," : ""} / gave no answer`;
-    return at === 0 ? `${words}, / waited ${time(run.longest)}` : `${words} ${time(run.longest)}`;
+    const failed = run.lost > 0 ? ` and failed ${times(run.lost)}` : "";
+    return `${words}${at === 0 ? ", / waited" : ""} ${time(run.longest)}${failed}`;
   });
   return `${parts.join("; ")}.`;
 }

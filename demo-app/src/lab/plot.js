@@ -7,9 +7,9 @@ const MOST = 10_000;
 /** What people feel, from the patient end; the last one that is not above a wait is its verdict. */
 export const FEELINGS = [
   { from: 0, words: "feels instant", line: null, color: "--good" },
-  { from: 100, words: "noticeable", line: "0.1 s instant", color: "--fair" },
-  { from: 1000, words: "people drift off", line: "1 s drift off", color: "--poor" },
-  { from: 3000, words: "people leave", line: "3 s leave", color: "--bad" },
+  { from: 100, words: "noticeable", line: "instant", color: "--fair" },
+  { from: 1000, words: "people drift off", line: "drift off", color: "--poor" },
+  { from: 3000, words: "people leave", line: "leave", color: "--bad" },
 ];
 
 const TICKS = [[1, "1 ms"], [10, "10 ms"], [100, "0.1 s"], [1000, "1 s"], [3000, "3 s"], [10_000, "10 s"]];
@@ -39,7 +39,7 @@ export class Plot {
   /** Takes the colours from the style sheet again. */
   recolor() {
     const style = getComputedStyle(this.#canvas);
-    const names = ["--ink", "--soft", "--line", "--jobs", ...FEELINGS.map(({ color }) => color)];
+    const names = ["--card", "--soft", "--line", "--jobs", ...FEELINGS.map(({ color }) => color)];
     for (const name of names) this.#colors[name] = style.getPropertyValue(name).trim();
     this.#colors.font = `11px ${style.fontFamily}`;
     this.draw();
@@ -101,18 +101,25 @@ export class Plot {
     }
   }
 
-  /** The lines of what people feel, above all else, each with its name. */
+  /** The lines of what people feel, above all else, each with its name at the side for which it holds. */
   #drawLines({ pen, box, y }) {
-    pen.textAlign = "right";
-    pen.textBaseline = "bottom";
+    pen.textAlign = "left";
+    pen.lineJoin = "round";
     for (const { from, line: label, color } of FEELINGS) {
       if (!label) continue;
+      pen.lineWidth = 1;
       pen.strokeStyle = this.#colors[color];
       pen.setLineDash([5, 4]);
       line(pen, box.left, y(from), box.right, y(from));
       pen.setLineDash([]);
-      pen.fillStyle = this.#colors["--soft"];
-      pen.fillText(label, box.right - 2, y(from) - 1);
+      const under = from === 100;
+      const place = [label, box.left + 4, y(from) + (under ? 4 : -2)];
+      pen.textBaseline = under ? "top" : "bottom";
+      pen.lineWidth = 3;
+      pen.strokeStyle = this.#colors["--card"];
+      pen.strokeText(...place);
+      pen.fillStyle = this.#colors[color];
+      pen.fillText(...place);
     }
   }
 
@@ -132,19 +139,23 @@ export class Plot {
     }
   }
 
-  #drawWaits({ pen, box, x, y, from, now }, run) {
+  #drawWaits(view, run) {
+    const { pen, box, x, y, from, now } = view;
     const path = [];
+    // What `/` takes when nothing keeps it: from there a long wait grows.
+    let usual = LEAST;
     const grow = (since, at) => {
-      const before = path.at(-1)?.[1] ?? LEAST;
       // Closer together where a wait is short, since there the axis is steep.
-      let wait = before < POINT ? Math.max(LEAST, before) : LEAST;
-      for (; wait < at - since; wait *= 1.15) path.push([since + wait, wait]);
+      for (let wait = usual; wait < at - since; wait *= 1.15) path.push([since + wait, wait]);
       path.push([at, at - since]);
     };
     for (const { since, at } of run.answers) {
-      if (at < from - 1000) continue;
-      if (at - since > POINT) grow(since, at);
-      else path.push([at, at - since]);
+      const wait = at - since;
+      if (at >= from - 1000) {
+        if (wait > POINT) grow(since, at);
+        else path.push([at, wait]);
+      }
+      if (wait <= POINT) usual = Math.max(LEAST, wait);
     }
     const hangs = now !== null && run.since !== null && now - run.since > POINT;
     if (hangs) grow(run.since, now);
@@ -167,12 +178,24 @@ export class Plot {
     pen.fillStyle = this.#shades(pen, y);
     pen.fill();
     pen.restore();
+    this.#drawLost(view, run);
     if (now !== null) {
       const [at, wait] = path.at(-1);
       pen.beginPath();
       pen.arc(x(at), y(wait), 4, 0, 2 * Math.PI);
       pen.fillStyle = this.#colors[feeling(wait).color];
       pen.fill();
+    }
+  }
+
+  /** A cross where `/` was answered by an error, or not at all. */
+  #drawLost({ pen, x, y, from }, run) {
+    pen.strokeStyle = this.#colors["--bad"];
+    pen.lineWidth = 2;
+    for (const { since, at } of run.answers.filter((answer) => answer.lost && answer.at >= from)) {
+      const [left, top] = [x(at), y(at - since)];
+      line(pen, left - 4, top - 4, left + 4, top + 4);
+      line(pen, left - 4, top + 4, left + 4, top - 4);
     }
   }
 
