@@ -315,7 +315,10 @@ async function experiment(which) {
     summary.textContent = sentence(found);
     setState("done");
   } catch (error) {
-    if (!stop.aborted) throw error;
+    if (!stop.aborted) {
+      setState("failed");
+      throw error;
+    }
     summary.textContent = "Stopped. What the server has begun to compute goes on until it ends.";
     setState("idle");
   } finally {
