@@ -17,6 +17,7 @@ use crate::{
         sort::{given, seeded},
         timer,
     },
+    lab,
     metrics::{self, Collector},
 };
 
@@ -61,10 +62,12 @@ impl Demo {
         cfg.app_data(self.plugin.clone())
             .app_data(self.collector.clone())
             .app_data(Data::new(home::Page::of_this_thread(&self.event_loops)))
+            .app_data(Data::new(self.event_loops.clone()))
             .app_data(web::QueryConfig::default().error_handler(errors::query))
             .configure(light)
             .configure(heavy)
             .configure(side_by_side)
+            .configure(lab::routes)
             .default_service(web::to(|| async { AppError::NotFound.answer() }));
         if let Plugin::Auto(offload) = &**self.plugin {
             cfg.service(offload.live());
@@ -120,14 +123,24 @@ fn side_by_side(cfg: &mut ServiceConfig) {
         .service(only("/inline/burn", "GET").get(burn::burn))
         .service(only("/inline/sort", "GET").get(seeded::sort))
         .service(only("/inline/json/stringify", "GET").get(stringify::stringify))
+        .service(
+            only("/inline/hash", "POST")
+                .app_data(json::config(SMALL_BODY))
+                .post(hash::hash),
+        )
         .service(only("/block/timer", "GET").get(timer::blocking))
         .service(only("/block/burn", "GET").get(burn::blocking))
         .service(only("/block/sort", "GET").get(seeded::blocking))
-        .service(only("/block/json/stringify", "GET").get(stringify::blocking));
+        .service(only("/block/json/stringify", "GET").get(stringify::blocking))
+        .service(
+            only("/block/hash", "POST")
+                .app_data(json::config(SMALL_BODY))
+                .post(hash::blocking),
+        );
 }
 
 /// A resource whose answer to any other method names those that are `allowed`.
-fn only(path: &'static str, allowed: &'static str) -> Resource {
+pub(crate) fn only(path: &'static str, allowed: &'static str) -> Resource {
     let refuse = move || async move { AppError::MethodNotAllowed { allowed }.answer() };
     web::resource(path).default_service(web::to(refuse))
 }

@@ -26,6 +26,7 @@ mod errors;
 mod fields;
 mod handlers;
 mod hex;
+mod lab;
 mod metrics;
 pub mod monit;
 pub mod server;

@@ -8,20 +8,23 @@ use actix_web::{App, HttpServer, dev::Server};
 use crate::{
     Demo,
     cli::{Args, Mode},
+    lab,
 };
 
 /// The routes that show the other ways to run heavy work, and those that must answer under any load.
-const ON_THE_LOOP: [&str; 10] = [
-    "/inline/timer",
-    "/inline/burn",
-    "/inline/sort",
-    "/inline/json/stringify",
-    "/block/timer",
-    "/block/burn",
-    "/block/sort",
-    "/block/json/stringify",
-    "/_offload/routes",
-    "/metrics",
+const ON_THE_LOOP: [(&str, &str); 12] = [
+    ("GET", "/inline/timer"),
+    ("GET", "/inline/burn"),
+    ("GET", "/inline/sort"),
+    ("GET", "/inline/json/stringify"),
+    ("POST", "/inline/hash"),
+    ("GET", "/block/timer"),
+    ("GET", "/block/burn"),
+    ("GET", "/block/sort"),
+    ("GET", "/block/json/stringify"),
+    ("POST", "/block/hash"),
+    ("GET", "/_offload/routes"),
+    ("GET", "/metrics"),
 ];
 
 /// A server that listens, and runs once it is awaited.
@@ -138,8 +141,9 @@ pub fn settings(args: &Args) -> OffloadBuilder {
     if let Some(file) = &args.profile {
         builder = builder.profile(file);
     }
-    for pattern in ON_THE_LOOP {
-        builder = builder.pin("GET", pattern, Placement::Loop);
+    let lab = lab::PATHS.map(|path| ("GET", path));
+    for (method, pattern) in ON_THE_LOOP.into_iter().chain(lab) {
+        builder = builder.pin(method, pattern, Placement::Loop);
     }
     builder
 }
@@ -158,6 +162,7 @@ fn cores() -> usize {
 impl fmt::Display for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "demo-app serves http://{}", self.addr)?;
+        writeln!(f, "  experiment    http://{}/lab", self.addr)?;
         writeln!(f, "  event loops   {}", self.workers)?;
         match &self.offload {
             Some(offload) => {

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod bodies;
 mod insight;
+mod lab;
 mod responsive;
 
 use std::fmt;

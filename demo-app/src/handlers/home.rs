@@ -29,6 +29,11 @@ impl EventLoops {
             met.len() - 1
         })
     }
+
+    /// How many there are, once the server has started.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 /// The page of one instance of the app.
@@ -75,6 +80,7 @@ mod tests {
         let there = thread::scope(|scope| scope.spawn(here).join().expect("no panic"));
         assert_eq!(there, "worker 1");
         assert_eq!(here(), "worker 0");
+        assert_eq!(event_loops.count(), 2);
     }
 
     #[test]

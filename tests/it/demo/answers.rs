@@ -173,11 +173,12 @@ const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934
 #[test]
 fn a_password_belongs_to_its_hash_only() {
     in_both_modes(|demo| {
-        let hash = |password: &str| {
+        let hash_by = |way: &str, password: &str| {
             let body = json!({ "password": password }).to_string();
-            let phc = demo.post_json("/hash", &body)["phc"].clone();
+            let phc = demo.post_json(&format!("{way}/hash"), &body)["phc"].clone();
             phc.as_str().expect("a hash").to_owned()
         };
+        let hash = |password| hash_by("", password);
         let verify = |password: &str, phc: &str| {
             let body = json!({ "password": password, "phc": phc }).to_string();
             demo.post_json("/verify", &body)
@@ -198,6 +199,14 @@ fn a_password_belongs_to_its_hash_only() {
             json!({ "ok": false }),
             "{demo}"
         );
+        for way in ["/inline", "/block"] {
+            let phc = hash_by(way, "correct horse");
+            assert_eq!(
+                verify("correct horse", &phc),
+                json!({ "ok": true }),
+                "{demo} {way}"
+            );
+        }
     });
 }
 

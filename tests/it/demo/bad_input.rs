@@ -110,6 +110,10 @@ fn bodies_that_are_not_as_expected_say_where() {
             "from 1 to 1024 bytes",
         ),
         ("/hash", &long_password, "password", "not 1025"),
+        ("/inline/hash", "{}", "password", "must be given"),
+        ("/inline/hash", &long_password, "password", "not 1025"),
+        ("/block/hash", "{}", "password", "must be given"),
+        ("/block/hash", &long_password, "password", "not 1025"),
         ("/verify", "{\"phc\": \"x\"}", "password", "must be given"),
         ("/verify", "{\"password\": \"x\"}", "phc", "must be given"),
         ("/verify", &verify("plain text"), "phc", "PHC format"),
@@ -129,7 +133,14 @@ fn bodies_that_are_not_as_expected_say_where() {
 #[test]
 fn bodies_that_do_not_say_json_are_refused() {
     in_both_modes(|demo| {
-        for target in ["/json/parse", "/sort", "/hash", "/verify"] {
+        for target in [
+            "/json/parse",
+            "/sort",
+            "/hash",
+            "/verify",
+            "/inline/hash",
+            "/block/hash",
+        ] {
             let headers: [&[&str]; 3] = [
                 &[],
                 &["Content-Type: text/plain"],
@@ -167,7 +178,12 @@ fn other_methods_are_told_the_right_ones() {
         ("POST", "/inline/sort", "GET"),
         ("OPTIONS", "/block/timer", "GET"),
         ("POST", "/_offload/routes", "GET, HEAD"),
+        ("GET", "/inline/hash", "POST"),
+        ("GET", "/block/hash", "POST"),
         ("POST", "/metrics", "GET, HEAD"),
+        ("POST", "/lab", "GET, HEAD"),
+        ("PUT", "/lab/lab.js", "GET, HEAD"),
+        ("DELETE", "/lab/setup", "GET, HEAD"),
     ];
     in_both_modes(|demo| {
         for (method, target, allowed) in cases {
@@ -189,7 +205,9 @@ fn unknown_paths_lead_nowhere() {
             "/nothing",
             "/timer/",
             "/inline",
-            "/inline/hash",
+            "/inline/digest",
+            "/lab/",
+            "/lab/nothing",
             "/%ff",
             "//",
         ] {

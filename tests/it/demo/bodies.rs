@@ -14,6 +14,8 @@ fn a_body_that_announces_too_much_is_refused_at_once() {
             ("/json/parse", LARGE),
             ("/sort", LARGE),
             ("/hash", SMALL),
+            ("/inline/hash", SMALL),
+            ("/block/hash", SMALL),
             ("/verify", SMALL),
         ] {
             let mut connection = Connection::open(demo.server.addr()).expect("a connection");

@@ -49,6 +49,20 @@ fn answers_say_where_they_were_made() {
             );
         }
     }
+    for (target, place) in [
+        ("/hash", "lane"),
+        ("/inline/hash", "loop"),
+        ("/block/hash", "loop"),
+    ] {
+        let password = r#"{"password": "x"}"#;
+        let answer = demo.client().post_json(target, password);
+        let answer = answer.expect("an answer");
+        let timing = answer.header("server-timing").unwrap_or_default();
+        assert!(
+            timing.starts_with(&format!("place;desc=\"{place}\"")),
+            "{target}: {timing}"
+        );
+    }
 }
 
 #[test]

@@ -23,10 +23,21 @@ pub(crate) struct Hashed {
 /// `POST /hash`
 pub(crate) async fn hash(body: web::Json<HashRequest>) -> Result<web::Json<Hashed>, AppError> {
     let password = PASSWORD.read(&body.password)?;
+    Ok(web::Json(argon2id(password)?))
+}
+
+/// `POST /block/hash`
+pub(crate) async fn blocking(body: web::Json<HashRequest>) -> Result<web::Json<Hashed>, AppError> {
+    let password = PASSWORD.read(&body.password)?.to_owned();
+    let hashed = web::block(move || argon2id(&password)).await??;
+    Ok(web::Json(hashed))
+}
+
+fn argon2id(password: &str) -> Result<Hashed, AppError> {
     let hashed: PasswordHash = Argon2::default()
         .hash_password(password.as_bytes())
         .map_err(AppError::Hashing)?;
-    Ok(web::Json(Hashed {
+    Ok(Hashed {
         phc: hashed.to_string(),
-    }))
+    })
 }
