@@ -43,7 +43,7 @@ fn wait_until(condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn the_current_span_goes_along() {
+fn a_handler_is_inside_of_a_span_before_and_after_it_waits() {
     logs::record();
     let offload = always_lane();
     let app = offload.app(|| {
@@ -65,7 +65,8 @@ fn the_current_span_goes_along() {
         })
     });
     let body = open(&server, "/").read_response().expect("answers").body;
-    let expected = r#"Some("of_the_connection") Some("of_the_connection")"#;
+    // A child of the connection's, which the tests of spans show.
+    let expected = r#"Some("run") Some("run")"#;
     assert_eq!(String::from_utf8_lossy(&body), expected);
 }
 

@@ -15,4 +15,5 @@ mod plugin;
 mod responsive;
 mod saturation;
 mod server_timing;
+mod stalls;
 mod tidy;

@@ -17,6 +17,10 @@ pub(super) fn publish(routes: &RouteTable, published: &mut Published) {
 
 fn publish_route(route: &Route, published: &mut Published) {
     let report = route.report();
+    if report.loop_runs + report.lane_runs + report.refused == 0 {
+        // It was only declared so far.
+        return;
+    }
     let labels = vec![
         Label::new("app", route.app().to_string()),
         Label::new("method", route.method().to_owned()),

@@ -1,0 +1,224 @@
+//! The stall watch in a real server: silent while all is light, and right about what stalls.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use actix_offload::{
+    Offload, Placement, Policy, Stall, StallKind, StallWatch, StallWatchBuilder,
+    clock::thread_cpu_time,
+};
+use actix_web::{App, rt, web};
+use offload_tests::{connection::Connection, server::TestServer};
+
+use crate::gate::{Gate, wait_until};
+
+fn burn(time: Duration) {
+    let end = thread_cpu_time() + time;
+    while thread_cpu_time() < end {
+        std::hint::spin_loop();
+    }
+}
+
+fn get(server: &TestServer, path: &str) {
+    let mut connection = Connection::open(server.addr()).expect("connects");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+    connection.send(request.as_bytes()).expect("sends");
+    let response = connection.read_response().expect("answers");
+    assert_eq!(response.status(), 200, "{path}");
+}
+
+type Told = Arc<Mutex<Vec<Stall>>>;
+
+/// A watch that makes all reports, and what it reports.
+fn told() -> (StallWatchBuilder, Told) {
+    let told = Told::default();
+    let tell = Arc::clone(&told);
+    let watch = StallWatch::builder()
+        .reports_per_minute(u32::MAX)
+        .on_stall(move |stall| {
+            let mut told = tell.lock().unwrap_or_else(PoisonError::into_inner);
+            told.push(stall.clone());
+        });
+    (watch, told)
+}
+
+fn all(told: &Told) -> Vec<Stall> {
+    told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The bar that Seastar sets for its own detector: nothing but light requests, as many as the machine can do, for a minute, while
+/// others want the cores as well.
+#[test]
+fn a_minute_of_light_requests_at_full_load_is_no_stall() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const CLIENTS: usize = 4;
+    const BATCH: usize = 16;
+    let (watch, told) = told();
+    let offload = Offload::builder().threads(2).stall_watch(watch);
+    let offload = offload.build().expect("starts");
+    let app = || App::new().route("/", web::get().to(|| async { "light" }));
+    let server = TestServer::builder().workers(2).start(offload.app(app));
+    get(&server, "/");
+
+    let answered = AtomicU64::new(0);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while start.elapsed() < MINUTE {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut connection = Connection::open(server.addr()).expect("connects");
+                let batch = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n".repeat(BATCH);
+                while start.elapsed() < MINUTE {
+                    connection.send(&batch).expect("sends");
+                    for _ in 0..BATCH {
+                        assert_eq!(connection.read_response().expect("answers").status(), 200);
+                    }
+                    answered.fetch_add(BATCH as u64, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+
+    let answered = answered.load(Ordering::Relaxed);
+    let report = offload.report();
+    let on_loops: u64 = report.event_loops.iter().map(|it| it.requests).sum();
+    assert!(on_loops > answered / 2, "{on_loops} of {answered} on loops");
+    assert!(report.event_loops.iter().all(|it| it.stalls == 0));
+    assert!(all(&told).is_empty(), "{:?}", all(&told));
+    assert!(report.stalls.is_empty(), "{:?}", report.stalls);
+}
+
+#[test]
+fn a_stalled_loop_is_named_with_its_route_while_it_is_stalled() {
+    let (watch, told) = told();
+    let offload = Offload::builder()
+        .threads(1)
+        .stall_watch(watch)
+        .pin("GET", "/slow/{n}", Placement::Loop)
+        .build()
+        .expect("starts");
+    let slow = {
+        let told = Arc::clone(&told);
+        move |n: web::Path<usize>| {
+            let told = Arc::clone(&told);
+            async move {
+                // It computes until it is reported.
+                let start = Instant::now();
+                while all(&told).iter().filter(|stall| !stall.over).count() <= *n {
+                    assert!(start.elapsed() < Duration::from_secs(60));
+                }
+                "slow"
+            }
+        }
+    };
+    let app = move || App::new().route("/slow/{n}", web::get().to(slow.clone()));
+    let server = TestServer::start(offload.app(app));
+    get(&server, "/slow/0");
+    let first = &all(&told)[0];
+    assert_eq!(first.route, "GET /slow/{n}");
+    assert_eq!(first.kind, StallKind::Computing);
+    assert_eq!(first.event_loop, Some(0));
+    wait_until("its end", || {
+        let report = offload.report();
+        let end = report.stalls.iter().any(|stall| stall.over);
+        end && report.event_loops[0].stalled_seconds.is_none()
+    });
+    let report = offload.report();
+    let stalled = &report.stalls[0];
+    assert!(stalled.elapsed_seconds >= first.elapsed.as_secs_f64());
+    assert!(report.event_loops[0].stalls >= 1);
+    assert_eq!(report.event_loops[0].longest_poll_route, "GET /slow/{n}");
+}
+
+#[test]
+fn a_background_task_that_stalls_its_loop_has_no_route() {
+    let (watch, told) = told();
+    let offload = Offload::builder()
+        .policy(Policy::AlwaysLoop)
+        .threads(1)
+        .stall_watch(watch)
+        .build()
+        .expect("starts");
+    let start = || async {
+        rt::spawn(async { burn(Duration::from_millis(300)) });
+        "later"
+    };
+    let app = move || App::new().route("/start", web::get().to(start));
+    let server = TestServer::start(offload.app(app));
+    get(&server, "/start");
+    wait_until("the report", || {
+        let reports = all(&told);
+        reports.iter().any(|stall| stall.route == "no route")
+    });
+    assert!(all(&told).iter().all(|stall| stall.kind.is_of_loop()));
+}
+
+#[test]
+fn a_full_blocking_pool_is_no_stalled_loop() {
+    let (watch, told) = told();
+    let watch = watch.blocking_pool(Some(Duration::from_millis(50)));
+    let offload = Offload::builder()
+        .policy(Policy::AlwaysLoop)
+        .threads(1)
+        .stall_watch(watch)
+        .build()
+        .expect("starts");
+    let gate = Gate::default();
+    let block = {
+        let gate = gate.clone();
+        move || {
+            let gate = gate.clone();
+            async move {
+                let waited = web::block(move || gate.wait()).await;
+                waited.map(|()| "through")
+            }
+        }
+    };
+    let app = move || {
+        App::new()
+            .route("/block", web::get().to(block.clone()))
+            .route("/", web::get().to(|| async { "light" }))
+    };
+    let server = TestServer::builder().start_with(offload.app(app), |server| {
+        server.worker_max_blocking_threads(1)
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| get(&server, "/block"));
+        wait_until("the report", || {
+            let reports = all(&told);
+            reports.iter().any(|it| it.kind == StallKind::BlockingPool)
+        });
+        // The loop goes on all the while.
+        get(&server, "/");
+        gate.open();
+    });
+    let of_loop = |stall: &Stall| stall.kind.is_of_loop();
+    assert!(!all(&told).iter().any(of_loop), "{:?}", all(&told));
+    wait_until("its end", || {
+        offload.stalls().iter().all(|stall| stall.over)
+    });
+}
+
+#[test]
+fn without_a_watch_nothing_is_asked() {
+    let offload = Offload::builder().threads(1).stall_watch(None);
+    let offload = offload.build().expect("starts");
+    let app = || App::new().route("/", web::get().to(|| async { "light" }));
+    let server = TestServer::start(offload.app(app));
+    get(&server, "/");
+    let report = offload.report();
+    assert_eq!(report.stall_threshold_ms, None);
+    assert_eq!(report.event_loops[0].longest_lag_seconds, 0.0);
+}
