@@ -104,9 +104,12 @@ fn configure(n: usize) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'sta
     }
 }
 
+/// What an event loop says of itself it says with a stall watch and without. The watch's own thread works by time, of which
+/// there is fifty times as much for each request here; what it takes is measured by `--bench watch`.
 fn offload() -> Offload {
     Offload::builder()
         .pin("GET", "/", Placement::Loop)
+        .stall_watch(None)
         .build()
         .expect("starts")
 }
