@@ -1,4 +1,4 @@
-//! What is measured, published through the [`metrics`](::metrics) facade under the names and units that Prometheus advises.
+//! What is measured, published through the [`metrics`] facade under the names and units that Prometheus advises.
 //!
 //! Nothing is published for each request: event loops and lanes count in memory of their own, and a [`Publisher`] hands over
 //! what has come together, now and then, to whatever recorder the application has installed. So the price does not depend
