@@ -61,6 +61,9 @@ pub use crate::{
 #[cfg(feature = "live")]
 pub use crate::live::Live;
 
+#[doc = include_str!("find_what_blocks.md")]
+pub mod find_what_blocks {}
+
 #[doc = include_str!("under_load.md")]
 pub mod under_load {}
 

@@ -21,9 +21,10 @@ use std::{
 use actix_http::{RequestHead, StatusCode};
 use offload_core::routes::Route;
 use tracing::{
-    Span,
+    Span, dispatcher,
     field::{Empty, display},
     info_span,
+    subscriber::NoSubscriber,
 };
 
 use crate::{offload::Core, panics};
@@ -137,7 +138,12 @@ impl Traced {
 ///
 /// Not of the kind `server`: the app's own middleware will make such a one inside, and no request shall count twice. Its
 /// name is what it is for ever, so a request whose route is not known yet is called by its method, as OpenTelemetry asks.
+///
+/// None without a subscriber: `tracing` would write it and each of its fields to the `log` of those who use that instead.
 fn own(head: &RequestHead, route: Option<&Arc<Route>>) -> Span {
+    if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
+        return Span::none();
+    }
     info_span!(
         target: "offload",
         parent: None,
@@ -300,5 +306,17 @@ impl fmt::Display for RequestName<'_> {
             Some(route) => Named(route).fmt(f),
             None => f.write_str(self.0.method.as_str()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_subscriber_there_is_not_even_a_name_for_the_log() {
+        tracing::subscriber::with_default(NoSubscriber::default(), || {
+            assert!(own(&RequestHead::default(), None).is_none());
+        });
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod bad_input;
 mod bodies;
+mod dashboards;
 mod insight;
 mod lab;
 mod responsive;

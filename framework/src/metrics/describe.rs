@@ -51,7 +51,7 @@ const COUNTERS: [(&str, &str); 10] = [
     ),
 ];
 
-const GAUGES: [(&str, Unit, &str); 13] = [
+const GAUGES: [(&str, Unit, &str); 14] = [
     (
         "offload_route_run_seconds",
         Unit::Seconds,
@@ -71,6 +71,11 @@ const GAUGES: [(&str, Unit, &str); 13] = [
         "offload_lane_queue_depth",
         Unit::Count,
         "Jobs that wait for a lane thread.",
+    ),
+    (
+        "offload_lane_queue_bound",
+        Unit::Count,
+        "How many jobs may wait for a lane thread.",
     ),
     (
         "offload_lane_running",

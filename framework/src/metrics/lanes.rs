@@ -15,6 +15,7 @@ fn publish_lane(lane: &Lane) {
     let stats = lane.stats();
     gauge!("offload_lane_threads", "lane" => name()).set(lane.threads() as f64);
     gauge!("offload_lane_queue_depth", "lane" => name()).set(lane.queued() as f64);
+    gauge!("offload_lane_queue_bound", "lane" => name()).set(lane.queue_bound() as f64);
     gauge!("offload_lane_running", "lane" => name()).set(lane.running() as f64);
     let delay = lane.projected_delay().as_secs_f64();
     gauge!("offload_lane_projected_delay_seconds", "lane" => name()).set(delay);

@@ -1,4 +1,4 @@
-//! What is measured, published through the [`metrics`](::metrics) facade under the names and units that Prometheus advises.
+//! What is measured, published through the [`metrics`] facade under the names and units that Prometheus advises.
 //!
 //! Nothing is published for each request: event loops and lanes count in memory of their own, and a [`Publisher`] hands over
 //! what has come together, now and then, to whatever recorder the application has installed. So the price does not depend
@@ -15,7 +15,7 @@
 //! | `offload_requests_cancelled_total`, `offload_requests_panicked_total` | counter | `app`, `method`, `route` |
 //! | `offload_route_moves_total` | counter | `app`, `method`, `route`, `reason` |
 //! | `offload_route_on_lane` | gauge, 0 or 1 | `app`, `method`, `route` |
-//! | `offload_lane_threads`, `offload_lane_queue_depth`, `offload_lane_running` | gauge | `lane` |
+//! | `offload_lane_threads`, `offload_lane_queue_depth`, `offload_lane_queue_bound`, `offload_lane_running` | gauge | `lane` |
 //! | `offload_lane_projected_delay_seconds` | gauge | `lane` |
 //! | `offload_lane_jobs_total` | counter | `lane`, `outcome` |
 //! | `offload_loop_requests_total`, `offload_loop_stalls_total` | counter | `event_loop` |

@@ -36,7 +36,7 @@ const SLOWER: u32 = 4;
 /// So many times what its route usually costs is past a lane job's time.
 const USUAL: u32 = 8;
 
-/// Watches event loops for stalls; see the [module](self). Clones share everything, and when the last one is dropped the
+/// Watches event loops for stalls; see the [module](crate::stall). Clones share everything, and when the last one is dropped the
 /// watch ends.
 #[derive(Clone)]
 pub struct StallWatch {
@@ -258,7 +258,8 @@ impl Rounds {
         match thread.sight.look(now, least) {
             Look::WentOn(at) => {
                 if let Some(lasting) = thread.stuck.take() {
-                    self.end(&event_loop, lasting, at);
+                    event_loop.watched.stalled_nanos.store(0, Ordering::Relaxed);
+                    self.end(lasting, at);
                 }
             }
             Look::Same(None) => {}
@@ -331,7 +332,7 @@ impl Rounds {
             Some(_) => {}
             None => {
                 if let Some(lasting) = thread.pool_stuck.take() {
-                    self.end(event_loop, lasting, now);
+                    self.end(lasting, now);
                 }
             }
         }
@@ -376,9 +377,9 @@ impl Rounds {
         lasting.again_at = found.blamed * 2;
         match self.limit.ask(now) {
             Some(suppressed) => {
-                lasting.reported = true;
+                let first = !std::mem::replace(&mut lasting.reported, true);
                 stall.suppressed = suppressed;
-                self.report(&stall);
+                self.report(&stall, first);
             }
             None => self.shared.stalls().suppressed += 1,
         }
@@ -414,7 +415,9 @@ impl Rounds {
             .map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string())
     }
 
-    fn report(&self, stall: &Stall) {
+    /// The log gets the backtrace once a stall: it is that of the first look, and the later lines would only bury it.
+    fn report(&self, stall: &Stall, first: bool) {
+        let backtrace: &[String] = if first { &stall.backtrace } else { &[] };
         tracing::warn!(
             target: "offload",
             event_loop = stall.event_loop,
@@ -425,7 +428,7 @@ impl Rounds {
             on_cpu_ms = millis(stall.on_cpu),
             suppressed = stall.suppressed,
             "{stall}{}",
-            Frames(&stall.backtrace),
+            Frames(backtrace),
         );
         let Some(tell) = &self.shared.settings.on_stall else {
             return;
@@ -436,7 +439,7 @@ impl Rounds {
     }
 
     /// It has gone on.
-    fn end(&self, event_loop: &EventLoop, lasting: Lasting, at: Moment) {
+    fn end(&self, lasting: Lasting, at: Moment) {
         let stall = {
             let mut stalls = self.shared.stalls();
             let Some(stall) = stalls.get_mut(lasting.id) else {
@@ -446,9 +449,6 @@ impl Rounds {
             stall.elapsed = at.since(lasting.since).max(stall.elapsed);
             stall.clone()
         };
-        if stall.kind != StallKind::BlockingPool {
-            event_loop.watched.stalled_nanos.store(0, Ordering::Relaxed);
-        }
         if lasting.reported {
             tracing::info!(
                 target: "offload",

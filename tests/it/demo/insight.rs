@@ -159,6 +159,7 @@ fn metrics_are_what_prometheus_reads() {
         ),
         (r#"offload_lane_threads{lane="offload-short"}"#, 2.0),
         (r#"offload_lane_queue_depth{lane="offload-long"}"#, 0.0),
+        (r#"offload_lane_queue_bound{lane="offload-long"}"#, 1024.0),
     ] {
         assert_eq!(
             samples.get(series),
