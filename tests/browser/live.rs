@@ -1,0 +1,278 @@
+//! The live page shows what happens while it happens, also while everything is saturated.
+
+use std::{thread, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    basics::{assert_for_everybody, assert_tab_order},
+    page::{Page, keys},
+    stage::Stage,
+    traffic::Traffic,
+};
+
+const PATH: &str = "/_offload/";
+
+/// Backtraces of stuck threads exist here.
+const BACKTRACES: bool = cfg!(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+));
+
+const BRIEFLY: Duration = Duration::from_millis(20);
+
+/// Opens the page, and waits until the first state is there.
+fn open() -> Option<Stage> {
+    let stage = Stage::open(PATH)?;
+    stage.page.until(
+        "it is connected",
+        "document.body.dataset.connection === 'live'",
+    );
+    Some(stage)
+}
+
+/// A part of the row of a route, as an expression; `null` while there is none.
+fn row(route: &str, part: &str) -> String {
+    format!("document.querySelector('tr[data-route=\"{route}\"]')?.{part}")
+}
+
+/// How often a route has run, as an expression.
+fn runs(route: &str) -> String {
+    let cell = row(
+        route,
+        "querySelector('[data-label=Runs]')?.title.match(/\\d+/g)",
+    );
+    format!("({cell} ?? []).reduce((sum, runs) => sum + Number(runs), 0)")
+}
+
+/// An entry of the list of stalls, as an expression.
+fn stall_of(route: &str, kind: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#stall-list > [data-kind={kind}]')]\
+         .find((stall) => stall.querySelector('.route').textContent === '{route}')"
+    )
+}
+
+/// A heavy route, and `/` at a calm pace.
+fn everyday(stage: &Stage) -> Traffic {
+    let mut traffic = Traffic::to(stage.client());
+    traffic.add(1, "/", BRIEFLY);
+    traffic.add(1, "/burn?ms=40", BRIEFLY);
+    traffic
+}
+
+/// Keeps an event loop for 600 ms.
+fn stall(stage: &Stage) {
+    let answer = stage
+        .client()
+        .get("/inline/timer?ms=600")
+        .expect("an answer");
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn requests_routes_moves_and_a_stall_show_as_they_happen() {
+    let Some(stage) = open() else { return };
+    let page = &stage.page;
+    let traffic = everyday(&stage);
+
+    let burn = "GET /burn";
+    page.until(
+        "the heavy route runs on a lane",
+        &row(burn, "dataset.placement === 'lane'"),
+    );
+    page.until(
+        "the light route runs on the loop",
+        &row("GET /", "dataset.placement === 'loop'"),
+    );
+    let before = page.number(&runs("GET /"));
+    page.until(
+        "requests are counted",
+        &format!("{} > {before} + 20", runs("GET /")),
+    );
+    page.until(
+        "the rate is more than nothing",
+        "parseFloat(document.getElementById('fact-rate').textContent) > 1",
+    );
+    page.until(
+        "the light route's move is in the list",
+        "[...document.querySelectorAll('#move-list > li')].some((move) => \
+         move.querySelector('.route').textContent === 'GET /' && move.querySelector('.badge.loop'))",
+    );
+    page.until(
+        "each loop says how late it is",
+        "document.querySelectorAll('.loop [data-figure=lag]').length === 2 && \
+         [...document.querySelectorAll('.loop [data-figure=lag]')].every((lag) => /\\d/.test(lag.textContent))",
+    );
+
+    stall(&stage);
+    let found = stall_of("GET /inline/timer", "computing");
+    page.until("the stall is in the list", &found);
+    page.until(
+        "it is over, and said to be as long as it was",
+        &format!(
+            "{found}.querySelector('.log-head .sub').textContent !== 'still stuck' && \
+             /^(5[5-9]\\d|[6-9]\\d\\d)\\W*ms$|\\ds$/.test({found}.querySelector('.elapsed').textContent)"
+        ),
+    );
+    if BACKTRACES {
+        page.until(
+            "it says where in the code",
+            &format!("[...{found}.querySelectorAll('.trace li')].some((frame) => frame.textContent.includes('timer'))"),
+        );
+    }
+    page.until(
+        "the loop counts it",
+        "[...document.querySelectorAll('.loop [data-figure=stalls]')].some((count) => Number(count.textContent) > 0)",
+    );
+    drop(traffic);
+    page.assert_clean();
+}
+
+#[test]
+fn a_stall_shows_while_it_lasts_and_none_through_the_plugin() {
+    let Some(stage) = open() else { return };
+    let page = &stage.page;
+    // The stream may be on the loop that is stuck; then the page finds the other one, and that takes a moment.
+    let mut traffic = Traffic::to(stage.client());
+    traffic.add(1, "/inline/timer?ms=4000", BRIEFLY);
+    page.until(
+        "a loop says what it is stuck in",
+        "[...document.querySelectorAll('.loop.stalled .banner')].some((banner) => \
+         banner.textContent.includes('GET /inline/timer'))",
+    );
+    page.until(
+        "the list says that it is going on",
+        &format!(
+            "{}?.classList.contains('going-on')",
+            stall_of("GET /inline/timer", "computing")
+        ),
+    );
+    drop(traffic);
+
+    let stuck_loops = "document.querySelectorAll('#stall-list > [data-kind=computing]').length";
+    let before = page.number(stuck_loops);
+    for _ in 0..3 {
+        let answer = stage.client().get("/timer?ms=400").expect("an answer");
+        assert_eq!(answer.status(), 200);
+    }
+    page.until(
+        "the page knows of the runs",
+        &format!("{} === 3", runs("GET /timer")),
+    );
+    assert_eq!(page.number(stuck_loops), before, "the plugin stalled a loop");
+    page.assert_clean();
+}
+
+#[test]
+fn values_go_on_changing_while_every_lane_thread_computes() {
+    let Some(stage) = open() else { return };
+    let page = &stage.page;
+    let mut flood = Traffic::to(stage.client());
+    flood.add(16, "/burn?ms=300", Duration::ZERO);
+    let light = flood.add(1, "/", BRIEFLY);
+
+    let full = "['busy', 'full'].includes(document.querySelector('.lane-card').dataset.level)";
+    page.until("the lanes are full", full);
+    for _ in 0..3 {
+        let uptime = page.text("document.getElementById('fact-uptime').textContent");
+        let counted = page.number(&runs("GET /"));
+        let answered = light.load(std::sync::atomic::Ordering::Relaxed);
+        page.until(
+            "time goes on",
+            &format!("document.getElementById('fact-uptime').textContent !== '{uptime}'"),
+        );
+        page.until(
+            "requests are counted",
+            &format!("{} > {counted}", runs("GET /")),
+        );
+        page.until("the lanes are still full", full);
+        let state = page.text("document.body.dataset.connection");
+        assert_eq!(state, "live", "with {answered} answers of /");
+    }
+    drop(flood);
+    page.assert_clean();
+}
+
+#[test]
+fn the_routes_are_sorted_and_filtered_from_the_keyboard() {
+    let Some(stage) = open() else { return };
+    let page = &stage.page;
+    let traffic = everyday(&stage);
+    page.until(
+        "there are rows",
+        "document.querySelectorAll('#route-rows tr').length >= 2",
+    );
+    let shown = "[...document.querySelectorAll('#route-rows tr')].map((row) => row.dataset.route)";
+    let heading = "document.querySelector('th[data-column=route]').getAttribute('aria-sort')";
+    page.tab_to("th[data-column=route] button");
+    assert_eq!(page.ask(heading), json!(null));
+    for (order, first) in [("ascending", "GET /"), ("descending", "GET /burn")] {
+        page.press(keys::ENTER);
+        assert_eq!(page.text(heading), order);
+        page.until(
+            "the rows are in this order",
+            &format!("{shown}[0] === '{first}'"),
+        );
+    }
+    assert_eq!(
+        page.number("document.querySelectorAll('[aria-sort]').length"),
+        1.0
+    );
+
+    page.tab_to("#route-filter");
+    page.enter("burn lane");
+    page.until(
+        "only what matches is shown",
+        &format!("{shown}.join() === 'GET /burn'"),
+    );
+    page.enter("x");
+    page.until(
+        "it says that nothing matches",
+        "document.getElementById('routes-empty').checkVisibility()",
+    );
+    drop(traffic);
+    page.assert_clean();
+}
+
+#[test]
+fn the_live_page_is_for_everybody() {
+    let Some(stage) = open() else { return };
+    let page = &stage.page;
+    let mut traffic = everyday(&stage);
+    traffic.add(1, "/sort?n=20000", BRIEFLY);
+    traffic.add(1, "/json/stringify?items=500", BRIEFLY);
+    traffic.add(1, "/block/burn?ms=10", BRIEFLY);
+    stall(&stage);
+    page.until(
+        "there is a stall, a move and a route on each side",
+        "['#stall-list > li', '#move-list > li', 'tr[data-placement=loop]', 'tr[data-placement=lane]']\
+         .every((part) => document.querySelector(part))",
+    );
+    // Some of the past makes the plot one.
+    thread::sleep(Duration::from_secs(3));
+    assert_for_everybody(page, "live");
+    assert_tab_order(
+        page,
+        &[
+            ".skip",
+            "#route-filter",
+            "th[data-column=route] button",
+            "th[data-column=move] button",
+            "#stall-list",
+            "#move-list",
+            "footer a",
+        ],
+    );
+    skip_link_leads_to_main(page);
+    drop(traffic);
+    page.assert_clean();
+}
+
+fn skip_link_leads_to_main(page: &Page) {
+    page.tab_to(".skip");
+    page.press(keys::ENTER);
+    page.press(keys::TAB);
+    let inside = "document.getElementById('main').contains(document.activeElement)";
+    assert_eq!(page.ask(inside), true);
+}
