@@ -30,7 +30,9 @@ fn assert_themes(page: &Page, name: &str) {
         page.like(theme);
         assert_nothing_wrong(page, "contrast");
         // The plots are drawn in the new colours by the next frame.
-        page.ask("await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        page.ask(
+            "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
+        );
         page.screenshot(&format!("{name}-1280-{}", theme.name()));
         page.text("getComputedStyle(document.body).backgroundColor")
     });

@@ -10,11 +10,18 @@ use crate::{
 
 const PATH: &str = "/lab";
 
-/// Opens the page, and waits until it knows its server.
-fn open() -> Option<Stage> {
-    let stage = Stage::open(PATH)?;
+#[test]
+fn the_lab_shows_who_keeps_the_light_route_waiting() {
+    let Some(stage) = Stage::open(PATH) else {
+        return;
+    };
     in_state(&stage.page, "idle");
-    Some(stage)
+    stage.step("it knows its server", knows_its_server);
+    stage.step("a run is stopped by keyboard", stopped);
+    stage.step("jobs stall it inline and not through the plugin", all_three);
+    stage.step("it is for everybody", |stage| {
+        assert_for_everybody(&stage.page, "lab");
+    });
 }
 
 fn in_state(page: &Page, state: &str) {
@@ -47,15 +54,17 @@ fn longest(page: &Page, way: &str) -> f64 {
     ))
 }
 
-#[test]
-fn jobs_stall_the_page_inline_and_not_through_the_plugin() {
-    let Some(stage) = open() else { return };
+fn knows_its_server(stage: &Stage) {
     let page = &stage.page;
     let server = page.text("document.getElementById('server').textContent");
     assert!(server.contains("2 event loops"), "{server}");
     assert!(server.contains("lane threads"), "{server}");
+    let advice = page.text("document.getElementById('advice').textContent");
+    assert!(advice.contains("2 event loops"), "{advice}");
+}
 
-    plan(page);
+fn all_three(stage: &Stage) {
+    let page = &stage.page;
     page.ask(
         "(globalThis.states = [document.body.dataset.state], new MutationObserver(() => \
          states.push(document.body.dataset.state)).observe(document.body, { attributeFilter: ['data-state'] }))",
@@ -63,7 +72,10 @@ fn jobs_stall_the_page_inline_and_not_through_the_plugin() {
     page.tab_to("#run-all");
     page.press(keys::ENTER);
     in_state(page, "running");
-    assert_eq!(page.text("document.getElementById('run-all').ariaDisabled"), "true");
+    assert_eq!(
+        page.text("document.getElementById('run-all').ariaDisabled"),
+        "true"
+    );
     page.until(
         "figures come while it runs",
         "document.querySelector('[data-panel=inline]').dataset.p50Ms > 0",
@@ -73,26 +85,37 @@ fn jobs_stall_the_page_inline_and_not_through_the_plugin() {
 
     for way in ["inline", "block", "plugin"] {
         let panel = format!("document.querySelector('[data-panel={way}]')");
-        assert_eq!(page.text(&format!("{panel}.dataset.state")), "done", "{way}");
-        assert_eq!(page.text(&format!("{panel}.dataset.jobsDone")), "4", "{way}");
+        assert_eq!(
+            page.text(&format!("{panel}.dataset.state")),
+            "done",
+            "{way}"
+        );
+        assert_eq!(
+            page.text(&format!("{panel}.dataset.jobsDone")),
+            "4",
+            "{way}"
+        );
         assert_eq!(page.text(&format!("{panel}.dataset.lost")), "0", "{way}");
         let label = page.text(&format!("{panel}.querySelector('canvas').ariaLabel"));
         assert!(label.contains("the longest"), "{label}");
     }
     let (inline, plugin) = (longest(page, "inline"), longest(page, "plugin"));
     assert!(inline >= 300.0, "inline {inline} ms");
-    assert!(plugin < inline / 4.0, "inline {inline} ms, plugin {plugin} ms");
+    assert!(
+        plugin < inline / 4.0,
+        "inline {inline} ms, plugin {plugin} ms"
+    );
     let summary = page.text("document.getElementById('summary').textContent");
-    for part in ["Inline, / waited", "through web::block", "through the plugin"] {
+    for part in [
+        "Inline, / waited",
+        "through web::block",
+        "through the plugin",
+    ] {
         assert!(summary.contains(part), "{summary}");
     }
-    assert_for_everybody(page, "lab");
-    page.assert_clean();
 }
 
-#[test]
-fn a_run_can_be_stopped_from_the_keyboard() {
-    let Some(stage) = open() else { return };
+fn stopped(stage: &Stage) {
     let page = &stage.page;
     assert_tab_order(
         page,
@@ -124,5 +147,4 @@ fn a_run_can_be_stopped_from_the_keyboard() {
     in_state(page, "running");
     page.press(keys::ESCAPE);
     in_state(page, "idle");
-    page.assert_clean();
 }

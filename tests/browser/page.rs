@@ -156,7 +156,9 @@ impl Page {
         let named = elements.iter().map(|element| {
             let id = element[ELEMENT].as_str().expect("an element");
             let name = self.driver.get(&format!("/element/{id}/computedlabel"));
-            let tag = self.driver.get(&format!("/element/{id}/property/outerHTML"));
+            let tag = self
+                .driver
+                .get(&format!("/element/{id}/property/outerHTML"));
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             (text(&tag), text(&name))
         });
@@ -171,7 +173,8 @@ impl Page {
     }
 
     pub(crate) fn resize(&self, width: u32, height: u32) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.cdp("Emulation.setDeviceMetricsOverride", &size);
     }
 

@@ -50,6 +50,14 @@ impl Stage {
         })
     }
 
+    /// Does one part of a test, and says which if it fails. After it nothing has gone wrong in the page.
+    pub(crate) fn step(&self, name: &str, step: impl FnOnce(&Self)) {
+        print!("{name} ... ");
+        step(self);
+        self.page.assert_clean();
+        println!("ok");
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(self.server.addr())
     }
