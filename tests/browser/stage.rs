@@ -1,16 +1,22 @@
 //! The demo as a running server, with a browser that looks at one of its pages.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use actix_offload::Offload;
 use actix_web::App;
-use demo_app::{Demo, cli::Args, server::plugin};
+use demo_app::{Demo, cli::Args, server::settings};
 use offload_tests::{client::Client, server::TestServer};
 
 use crate::{driver::Driver, find::Programs, page::Page};
 
 /// Two loops, so that one of them can be stuck while the other is not; two threads a lane.
 const LOOPS: u16 = 2;
+
+/// What may stay on a loop: less than what the tests take for heavy, by far.
+const BUDGET: Duration = Duration::from_millis(3);
 
 /// One browser at a time: more than one would measure each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -35,7 +41,9 @@ impl Stage {
             threads: Some(LOOPS),
             ..Args::default()
         };
-        let offload = plugin(&args).expect("the plugin starts");
+        // A program that was not optimised, on a machine that is busy with it, takes longer for what is light.
+        let builder = settings(&args).budget(BUDGET);
+        let offload = builder.build().expect("the plugin starts");
         let demo = Demo::auto(offload.clone());
         let app = move || App::new().configure(|cfg| demo.routes(cfg));
         let server = TestServer::builder().workers(LOOPS.into());

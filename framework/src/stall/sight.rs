@@ -88,6 +88,10 @@ impl Sight {
             let at = poll.since.max(beat);
             (self.poll, self.beat) = (poll, beat);
             (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            // Who is always at something is asked as well, or its lag would be that of quiet times.
+            if self.event_loop.heard().asked().is_none() {
+                self.ask_now_and_then(now, false);
+            }
             return Look::WentOn(at);
         }
         self.used += used;
@@ -120,7 +124,8 @@ impl Sight {
             return Some((self.poll.since, label));
         }
         let asked = self.event_loop.heard().asked()?;
-        Some((asked, Label::NONE))
+        // It may have been asked during a poll, which is no part of what keeps it now.
+        Some((asked.max(self.poll.since), Label::NONE))
     }
 
     /// Asks an event loop to come round: at once if it computes without our knowing what, otherwise now and then.

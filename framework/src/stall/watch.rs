@@ -447,6 +447,7 @@ impl Rounds {
             stall.clone()
         };
         if stall.kind != StallKind::BlockingPool {
+            event_loop.heard().was_kept_for(stall.elapsed);
             event_loop.watched.stalled_nanos.store(0, Ordering::Relaxed);
         }
         if lasting.reported {
