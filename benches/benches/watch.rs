@@ -61,7 +61,7 @@ fn serve(offload: &Offload) -> SocketAddr {
     });
     thread::spawn(move || {
         actix_rt::System::new().block_on(async {
-            let server = HttpServer::new(app).workers(LOOPS);
+            let server = HttpServer::new(app).workers(LOOPS).tcp_nodelay(true);
             let server = server.bind(("127.0.0.1", 0)).expect("binds");
             tell.send(server.addrs()[0]).expect("somebody waits");
             server.run().await.expect("serves");
@@ -115,6 +115,7 @@ fn main() -> ExitCode {
     ));
     let address = serve(&offload);
     let mut connection = TcpStream::connect(address).expect("connects");
+    connection.set_nodelay(true).expect("a socket");
     let mut requests = 0_u64;
     let start = Instant::now();
     // The watches of the servers before are idle, so what they take is known.

@@ -65,6 +65,12 @@ impl Heard {
         }
     }
 
+    /// Whoever came when a stall began waited as long as it lasted, whether or not the watch had asked then.
+    pub(crate) fn was_kept_for(&self, stalled: Duration) {
+        let nanos = u64::try_from(stalled.as_nanos()).unwrap_or(u64::MAX);
+        self.longest_lag.fetch_max(nanos, Ordering::Relaxed);
+    }
+
     pub(crate) fn longest_lag(&self, now: Moment) -> Duration {
         Duration::from_nanos(self.longest_lag.load(Ordering::Relaxed)).max(self.lag(now))
     }

@@ -86,7 +86,7 @@ pub struct Snapshot {
     pub polls: [u64; CLASSES],
     /// The CPU time of its thread, if the system tells and the thread is still there.
     pub cpu: Option<Duration>,
-    /// How long it took to come round when it was asked last; so far, if it has not yet.
+    /// How long it took to come round when it was asked last; so far, if it has not yet or is stalled.
     pub lag: Duration,
     /// The longest that ever was.
     pub longest_lag: Duration,
@@ -167,7 +167,7 @@ impl EventLoop {
 
     /// The task by which others hear whether this loop comes round. Spawn it on the loop; `None` if it runs one already.
     ///
-    /// It is woken about ten times a second.
+    /// It is woken about ten times a second while the loop is asked anything, and twice a second otherwise.
     pub fn pulse(self: &Arc<Self>) -> Option<Pulse> {
         Pulse::start(self)
     }
@@ -218,8 +218,8 @@ impl EventLoop {
             longest_poll_label: label(&self.own.longest_label),
             polls: self.own.polls.counts(),
             cpu: os::cpu_time(&self.thread),
-            lag: self.heard.lag(now),
-            longest_lag: self.heard.longest_lag(now),
+            lag: self.heard.lag(now).max(stalled),
+            longest_lag: self.heard.longest_lag(now).max(stalled),
             stalls: self.watched.stalls.load(Relaxed),
             stalled: (!stalled.is_zero()).then(|| (stalled, label(&self.watched.stalled_label))),
         }

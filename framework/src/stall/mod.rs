@@ -13,7 +13,7 @@
 //!
 //! Polls of requests are known one by one, with their route. Whatever else a loop polls, such as a background task, is only
 //! noticed in that the loop does not come round to its [`Pulse`](crate::event_loop::Pulse); it is reported as `no route`.
-//! A loop that waits rather than computes there is asked ten times a second, so that shorter waits can escape.
+//! A loop that waits rather than computes there is asked two to ten times a second, so that shorter waits can escape.
 //!
 //! Two things look like a stalled loop from outside and are none; they are reported under names of their own:
 //! [`StallKind::LaneJob`], a request on a lane that takes far longer than its like, and [`StallKind::BlockingPool`], a

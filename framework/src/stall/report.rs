@@ -11,7 +11,7 @@ use serde::Serialize;
 /// So many of the latest stalls are kept.
 const KEPT: usize = 64;
 
-/// The name of what is no route: a background task, or a request that matches none.
+/// The name of what is no route: a background task, or a request before the routes of its app are known.
 pub(super) const NO_ROUTE: &str = "no route";
 
 /// What kind of thing does not go on.

@@ -8,8 +8,12 @@ use crate::{
     os,
 };
 
-/// A loop that nothing was heard of is asked so often.
+/// A loop is asked so often to come round,
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// and one at rest, so that it may sleep, so often.
+const ASK_AT_REST: Duration = Duration::from_millis(500);
+/// It is at rest if it has polled no request for so long.
+const REST: Duration = Duration::from_secs(1);
 
 /// One thread under watch.
 #[derive(Debug)]
@@ -82,12 +86,17 @@ impl Sight {
         self.looked = now;
         self.cpu = cpu;
         let went_on = (poll, beat) != (self.poll, self.beat);
-        self.quiet = !went_on && poll.label.is_none();
+        // That it came round because it was asked to means nothing.
+        self.quiet = poll == self.poll && poll.label.is_none() && used <= gap / 2;
         if went_on {
             // When the poll that it is in now began, or the last one ended, or when it answered.
             let at = poll.since.max(beat);
             (self.poll, self.beat) = (poll, beat);
             (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            // Who is always at something is asked as well, or its lag would be that of quiet times.
+            if self.event_loop.heard().asked().is_none() {
+                self.ask_now_and_then(now, false);
+            }
             return Look::WentOn(at);
         }
         self.used += used;
@@ -120,7 +129,8 @@ impl Sight {
             return Some((self.poll.since, label));
         }
         let asked = self.event_loop.heard().asked()?;
-        Some((asked, Label::NONE))
+        // It may have been asked during a poll, which is no part of what keeps it now.
+        Some((asked.max(self.poll.since), Label::NONE))
     }
 
     /// Asks an event loop to come round: at once if it computes without our knowing what, otherwise now and then.
@@ -128,7 +138,12 @@ impl Sight {
         if self.event_loop.role() != Role::EventLoop || !self.event_loop.heard().beats() {
             return;
         }
-        if computes || now.since(self.asked) >= ASK_EVERY {
+        let every = if now.since(self.poll.since) < REST {
+            ASK_EVERY
+        } else {
+            ASK_AT_REST
+        };
+        if computes || now.since(self.asked) >= every {
             self.asked = now;
             (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
             self.event_loop.heard().ask(now);

@@ -293,6 +293,46 @@ fn a_background_task_is_found_as_no_route() {
 }
 
 #[test]
+fn lag_is_measured_while_a_loop_is_busy() {
+    with_runtime(1, async |loops| {
+        let watch = StallWatch::builder().blocking_pool(None);
+        let _watch = watch.threshold(THRESHOLD).start(loops).expect("starts");
+        let polls = Polls::on(loops);
+        let start = Instant::now();
+        while loops.all()[0].snapshot().lag.is_zero() {
+            assert!(start.elapsed() < PATIENCE);
+            // Something else at each look of the watch.
+            polls.poll(None, || burn(Duration::from_millis(1)));
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_stall_in_a_poll_is_lag() {
+    with_runtime(1, async |loops| {
+        let watch = StallWatch::builder().blocking_pool(None);
+        let watch = watch.threshold(THRESHOLD).start(loops).expect("starts");
+        let polls = Polls::on(loops);
+        let start = Instant::now();
+        polls.poll(None, || {
+            while loops.all()[0].snapshot().stalled.is_none() {
+                assert!(start.elapsed() < PATIENCE);
+            }
+            let now = loops.all()[0].snapshot();
+            assert!(now.lag >= THRESHOLD, "{now:?}");
+        });
+        while !watch.recent()[0].over {
+            assert!(start.elapsed() < PATIENCE);
+            tokio::task::yield_now().await;
+        }
+        until("the longest lag", || {
+            loops.all()[0].snapshot().longest_lag >= THRESHOLD
+        });
+    });
+}
+
+#[test]
 fn a_full_blocking_pool_is_told_from_a_stalled_loop() {
     with_runtime(1, async |loops| {
         let (tell, told) = mpsc::channel();

@@ -259,6 +259,7 @@ impl Rounds {
             Look::WentOn(at) => {
                 if let Some(lasting) = thread.stuck.take() {
                     event_loop.watched.stalled_nanos.store(0, Ordering::Relaxed);
+                    event_loop.heard().was_kept_for(at.since(lasting.since));
                     self.end(lasting, at);
                 }
             }

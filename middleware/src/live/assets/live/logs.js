@@ -50,16 +50,18 @@ function createStall(stall) {
   const elapsed = make("strong", { class: "elapsed" });
   const age = make("span", { class: "sub" });
   const kind = make("span", { class: "sub" });
+  const place = make("p", { class: "frame", hidden: "" });
   const trace = make("ol", { class: "trace" });
-  const details = make("details", { hidden: "" }, make("summary", { text: "Where it was" }), trace);
+  const details = make("details", { hidden: "" }, make("summary", { text: "How it came there" }), trace);
   const root = make(
     "li",
     { "data-stall": String(stall.id) },
     make("div", { class: "log-head" }, elapsed, make("span", { class: "route", text: stall.route }), age),
     kind,
+    place,
     details,
   );
-  return { root, elapsed, age, kind, details, trace, frames: "" };
+  return { root, elapsed, age, kind, place, details, trace, frames: "" };
 }
 
 function updateStall(parts, stall) {
@@ -72,15 +74,37 @@ function updateStall(parts, stall) {
   const frames = (stall.backtrace ?? []).join("\n");
   if (frames === parts.frames) return;
   parts.frames = frames;
-  parts.trace.replaceChildren(...stall.backtrace.map((frame) => make("li", { text: frame })));
+  const first = stall.backtrace.find(isOwn) ?? stall.backtrace[0];
+  parts.place.replaceChildren(...(first ? ["in ", ...frameOf(first)] : []));
+  parts.place.hidden = !first;
+  parts.trace.replaceChildren(
+    ...stall.backtrace.map((frame) => make("li", { class: isOwn(frame) ? "" : "foreign" }, ...frameOf(frame))),
+  );
   parts.details.hidden = frames === "";
+}
+
+/** Paths in the standard library, and in crates as cargo unpacks them: `tokio-1.54.1/src/…`. */
+const FOREIGN = /^(?:std|core|alloc)\/|^[^/]+-\d+\.\d+\.\d+[^/]*\//;
+
+/** Whether a frame is in code that somebody here can change. */
+function isOwn(frame) {
+  const [, place] = frame.split(" at ");
+  return place !== undefined && !FOREIGN.test(place);
+}
+
+function frameOf(frame) {
+  const [name, place] = frame.split(" at ");
+  const parts = [make("span", { text: name })];
+  if (place) parts.push(" ", make("span", { class: "at", text: `at ${place}` }));
+  return parts;
 }
 
 export class Moves {
   #list = byId("move-list");
 
   draw(state) {
-    const newestFirst = [...state.moves].reverse();
+    // What the configuration says is no news, and the table says it.
+    const newestFirst = state.moves.filter((move) => !move.reason.startsWith("pinned by")).reverse();
     keep(this.#list, newestFirst, (move) => move.id, createMove, updateMove);
     showEither("move", newestFirst.length > 0);
   }
@@ -95,12 +119,18 @@ function createMove(move) {
       "div",
       { class: "log-head" },
       make("span", { class: "route", text: move.route }),
-      make("span", { class: "from-to" }, badge(move.from), make("span", { class: "arrow", text: "to" }), badge(move.to)),
+      make("span", { class: "from-to" }, ...way(move)),
       age,
     ),
     make("span", { class: "sub", text: move.reason }),
   );
   return { root, age };
+}
+
+/** A route that was found to be heavy stays where unknown ones are. */
+function way({ from, to }) {
+  const word = (text) => make("span", { class: "arrow", text });
+  return from === to ? [word("stays on"), badge(to)] : [badge(from), word("to"), badge(to)];
 }
 
 function updateMove(parts, move) {

@@ -5,9 +5,9 @@ import { duration } from "./format.js";
 import { WINDOW_MS, lagOf } from "./history.js";
 
 /** The ends of the scale, in seconds. */
-const LEAST = 1e-4;
+const LEAST = 1e-5;
 const MOST = 10;
-const TICKS = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10];
+const TICKS = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10];
 
 /** States come twice a second; what lies further apart is no line. */
 const GAP_MS = 2500;

@@ -8,6 +8,8 @@ import { routeKey } from "./history.js";
 const LEAST_US = 10;
 const MOST_US = 10e6;
 
+const NOTE = "What each costs, and where it runs because of that. This page’s own are left out.";
+
 /** What each column is sorted by, and whether its largest is looked at first. */
 const COLUMNS = {
   route: { key: (row) => `${row.route.pattern} ${row.route.method}`, first: "ascending" },
@@ -64,9 +66,11 @@ export class RouteTable {
 
   #draw() {
     if (!this.#state) return;
-    // A route that is pinned is there before anybody asks for it.
-    const met = this.#rows.filter((row) => row.runs + row.trouble > 0);
     const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    // Who looks at their app does not look for this page, unless they say so.
+    const all = words.some((word) => word.includes("_offload"));
+    // A route that is pinned is there before anybody asks for it.
+    const met = this.#rows.filter((row) => row.runs + row.trouble > 0 && (all || !isOwn(row.route)));
     const shown = met.filter((row) => words.every((word) => textOf(row.route).includes(word)));
     const { key } = COLUMNS[this.#sort.column];
     const sign = this.#sort.direction === "ascending" ? 1 : -1;
@@ -82,12 +86,17 @@ export class RouteTable {
     const omitted = this.#state.routes_omitted ?? 0;
     const filtered = shown < met ? `${shown} of ${met} shown. ` : "";
     const rest = omitted > 0 ? `The ${this.#state.routes.length} busiest; ${count(omitted)} others are left out.` : "";
-    return filtered + rest || "What each costs, and where it runs because of that.";
+    return filtered + rest || NOTE;
   }
 }
 
 function compare(a, b) {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Whether it serves this page, or what belongs to it. */
+function isOwn(route) {
+  return /(^|\/)_offload(\/|$)/.test(route.pattern);
 }
 
 function textOf(route) {
