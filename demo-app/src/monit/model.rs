@@ -6,7 +6,7 @@ use super::{
     client::FetchError,
     history::History,
     rates::{Rates, Snapshot, is_restart},
-    state::State,
+    state::{Route, State},
     units,
 };
 
@@ -40,7 +40,11 @@ impl Model {
     pub(crate) fn take(&mut self, result: Result<State, FetchError>, now: f64) {
         self.now = self.now.max(now);
         let state = match result {
-            Ok(state) => state,
+            Ok(mut state) => {
+                // Of those that were only declared there is nothing to see.
+                state.routes.retain(Route::was_asked_for);
+                state
+            }
             Err(error) => {
                 self.trouble = Some(error.to_string());
                 return;

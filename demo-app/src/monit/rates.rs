@@ -120,8 +120,17 @@ impl RouteRates {
         };
         Self {
             runs: Some(runs / seconds),
-            cores: Some(micros_spent(before, after, runs) / 1e6 / seconds),
+            cores: Some(seconds_spent(before, after, runs) / seconds),
         }
+    }
+}
+
+/// What `runs` new runs took together.
+fn seconds_spent(before: Option<&Route>, after: &Route, runs: f64) -> f64 {
+    let known = before.map_or(Some(0.0), Route::seconds);
+    match known.zip(after.seconds()) {
+        Some((before, after)) => (after - before).max(0.0),
+        None => micros_spent(before, after, runs) / 1e6,
     }
 }
 

@@ -90,6 +90,9 @@ pub(crate) struct Route {
     pub(crate) loop_runs: u64,
     #[serde(deserialize_with = "or_none")]
     pub(crate) lane_runs: u64,
+    /// What all its runs took together.
+    pub(crate) loop_seconds: Option<f64>,
+    pub(crate) lane_seconds: Option<f64>,
     #[serde(deserialize_with = "or_none")]
     pub(crate) moves: u64,
     #[serde(deserialize_with = "or_none")]
@@ -101,6 +104,17 @@ pub(crate) struct Route {
     pub(crate) last_move: Option<Move>,
     #[serde(deserialize_with = "or_none")]
     pub(crate) buckets: Vec<Bucket>,
+}
+
+impl Route {
+    pub(crate) fn was_asked_for(&self) -> bool {
+        self.loop_runs + self.lane_runs + self.refused + self.cancelled > 0
+    }
+
+    /// What all its runs took together, in seconds, if the server tells.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        Some(self.loop_seconds? + self.lane_seconds?)
+    }
 }
 
 /// Times in microseconds.

@@ -420,6 +420,11 @@ impl Route {
         }
         let now = self.shared.started.elapsed();
         self.last_move.store(moved, now);
+        if moved.reason == Reason::Pinned(PinSource::Configuration) {
+            // Those who wrote it know it, and it would be the first thing in every log.
+            tracing::debug!(target: "offload", app = self.app, route = %self, to = %moved.to, "a route is pinned");
+            return;
+        }
         self.shared.moves.push(self.id, moved, now);
         // T3: no caller holds a lock.
         tracing::info!(

@@ -5,6 +5,7 @@ use ratatui::text::Line;
 use crate::monit::{
     grid::{Cell, Column, Grid},
     model::Model,
+    state::Move,
     theme::Theme,
     units,
 };
@@ -29,16 +30,7 @@ pub(super) fn lines(
     let mut lines = vec![grid.heading(theme.heading())];
     lines.extend(state.moves.iter().rev().map(|moved| {
         grid.row(vec![
-            super::placement(&moved.from, theme)
-                .then(" → ", theme.faint())
-                .then(
-                    moved.to.clone(),
-                    if moved.to == "loop" {
-                        theme.good()
-                    } else {
-                        theme.lane()
-                    },
-                ),
+            way(moved, theme),
             Cell::new(units::age(moved.age_s)),
             Cell::new(moved.route.clone()),
             Cell::styled(moved.reason.clone(), theme.faint()),
@@ -46,4 +38,19 @@ pub(super) fn lines(
     }));
     lines.truncate(height);
     lines
+}
+
+/// Where from and where to, or where it stays.
+fn way(moved: &Move, theme: Theme) -> Cell {
+    let style = if moved.to == "loop" {
+        theme.good()
+    } else {
+        theme.lane()
+    };
+    let before = if moved.from == moved.to {
+        Cell::styled("stays on ", theme.faint())
+    } else {
+        super::placement(&moved.from, theme).then(" → ", theme.faint())
+    };
+    before.then(moved.to.clone(), style)
 }
