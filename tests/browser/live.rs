@@ -282,11 +282,12 @@ fn everybody(stage: &Stage) {
         page,
         &[
             ".skip",
+            "#stall-list",
+            "#stall-list summary",
+            "#move-list",
             "#route-filter",
             "th[data-column=route] button",
             "th[data-column=move] button",
-            "#stall-list",
-            "#move-list",
             "footer a",
         ],
     );
