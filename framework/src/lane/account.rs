@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::entry::Follow;
+use super::{entry::Follow, ledger::Ledger};
 use crate::{
     admission::{Backlog, Flow, Trial},
     queue::Receipt,
@@ -27,6 +27,8 @@ pub(crate) struct Account {
     /// What its cost is remembered under; 0 if it isn't.
     key: u64,
     books: Books,
+    /// Where its ticket is from. It stays that lane's, wherever the job goes.
+    home: Arc<Ledger>,
     /// On whose book it is. This and the cost are changed only by a thread that holds the job in the state `MOVING`.
     lane: AtomicU8,
     /// Set if it is tried in the short lane though its flow is long.
@@ -81,7 +83,13 @@ pub(crate) struct Arrival {
 }
 
 impl Account {
-    pub(crate) fn new(arrival: Arrival, now: u64, books: Books, lane: u8) -> Self {
+    pub(crate) fn new(
+        arrival: Arrival,
+        now: u64,
+        books: Books,
+        home: Arc<Ledger>,
+        lane: u8,
+    ) -> Self {
         let latest = now.saturating_add(arrival.patience.of(arrival.cost));
         Self {
             flow: arrival.flow,
@@ -90,6 +98,7 @@ impl Account {
             patience: arrival.patience,
             key: arrival.key,
             books,
+            home,
             lane: AtomicU8::new(lane),
             trial: arrival.trial,
             receipt: Mutex::new(None),
@@ -98,6 +107,10 @@ impl Account {
 
     pub(crate) fn flow(&self) -> &Flow {
         &self.flow
+    }
+
+    pub(crate) fn home(&self) -> &Ledger {
+        &self.home
     }
 
     pub(crate) fn cost(&self) -> u64 {

@@ -141,7 +141,7 @@ impl Shared {
     fn expire(&self, entry: &Entry) {
         if let Some(work) = entry.expire() {
             self.surround("a job that had waited too long", || drop(work));
-            self.ledger.canceled_was_expired();
+            entry.account().home().canceled_was_expired();
         }
     }
 
@@ -236,7 +236,7 @@ impl Engine {
             Err(_) => {
                 if let Removal::Taken(work) = entry.remove() {
                     drop(work);
-                    self.shared.ledger.canceled_was_refused();
+                    entry.account().home().canceled_was_refused();
                 }
                 false
             }

@@ -375,7 +375,8 @@ impl Lane {
     fn enqueue(&self, work: Work, arrival: Arrival) -> Result<JobHandle, Error> {
         let shared = self.shared();
         let books = Arc::clone(&shared.books);
-        let account = Account::new(arrival, shared.now(), books, shared.index);
+        let home = Arc::clone(&shared.ledger);
+        let account = Account::new(arrival, shared.now(), books, home, shared.index);
         let entry = Arc::new(Entry::new(work, account));
         if self.owner.engine.enqueue(&entry) {
             Ok(JobHandle::new(entry))

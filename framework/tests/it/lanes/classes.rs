@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use offload_core::{Lanes, Terms};
@@ -170,6 +170,35 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
     assert_eq!((stats.submitted, stats.canceled, stats.refused), (10, 3, 0));
     until("the lanes are at rest", || lanes.running() == 0);
     assert_eq!(lanes.queued(), 0);
+}
+
+#[test]
+fn jobs_that_moved_and_then_waited_too_long_are_expired_where_they_came_in() {
+    let lanes = single().build().unwrap();
+    let key = lanes.key("turns out long");
+    let patience = Duration::from_millis(500);
+    let terms = Terms::new().key(key).patience(patience);
+    let occupied = Occupied::all_of(lanes.long());
+    let first = Held::one(&lanes, &Terms::new());
+    let start = Instant::now();
+    let late = [(); 2].map(|()| lanes.run_with(&terms, || ()));
+    lanes.record(key, DEAR);
+    drop(first);
+    until("they have moved", || lanes.short().queued() == 0);
+    until("their patience is over", || start.elapsed() > patience);
+    drop(occupied);
+    for run in late {
+        assert!(pollster::block_on(run).unwrap_err().is_expired());
+    }
+    // They are counted a moment after they were told.
+    until("all are counted", || lanes.short().stats().expired == 2);
+    for lane in [lanes.short(), lanes.long()] {
+        until("it is at rest", || {
+            let stats = lane.stats();
+            stats.submitted == stats.finished + stats.expired
+        });
+        assert_eq!(lane.stats().canceled, 0);
+    }
 }
 
 #[test]
