@@ -36,7 +36,7 @@ const SLOWER: u32 = 4;
 /// So many times what its route usually costs is past a lane job's time.
 const USUAL: u32 = 8;
 
-/// Watches event loops for stalls; see the [module](self). Clones share everything, and when the last one is dropped the
+/// Watches event loops for stalls; see the [module](crate::stall). Clones share everything, and when the last one is dropped the
 /// watch ends.
 #[derive(Clone)]
 pub struct StallWatch {
