@@ -50,7 +50,7 @@ pub(crate) struct Frame {
     pub(in crate::backtrace) line: Option<u32>,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 impl Frame {
     /// The path of the function, or its place in the file that it was loaded from if that names no functions.
     pub(crate) fn function(&self) -> &str {
