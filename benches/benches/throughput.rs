@@ -19,6 +19,7 @@ use actix_web::{App, HttpResponse, HttpServer, Responder, web};
 use offload_benches::{keep, only_once};
 use serde_json::{Value, json};
 
+const NAMES: [&str; 3] = ["offload.app", "without a stall watch", ".wrap"];
 const ROUND: Duration = Duration::from_millis(400);
 const ROUNDS: usize = 15;
 /// Until each route has been learned on the event loop.
@@ -163,6 +164,9 @@ fn main() -> ExitCode {
     let offload = Offload::new().expect("starts");
     let bare = server!(|| App::new().configure(app));
     let with_app = server!(offload.app(|| App::new().configure(app)));
+    let unwatched = Offload::builder().stall_watch(None);
+    let unwatched = unwatched.build().expect("starts");
+    let without_watch = server!(unwatched.app(|| App::new().configure(app)));
     let with_wrap = server!({
         let offload = offload.clone();
         move || App::new().wrap(offload.clone()).configure(app)
@@ -173,15 +177,16 @@ fn main() -> ExitCode {
     );
     let mut report = Vec::new();
     for load in loads() {
-        let mut ratios = [Vec::new(), Vec::new()];
+        let mut ratios = [const { Vec::new() }; 3];
         let mut rates = Vec::new();
-        for address in [bare, with_app, with_wrap] {
+        for address in [bare, with_app, without_watch, with_wrap] {
             rate(address, &load, WARM_UP);
         }
         for _ in 0..rounds {
             // Before and after, so that a steady change of speed is no one's gain.
             let before = rate(bare, &load, round / 2);
-            let with = [with_app, with_wrap].map(|address| rate(address, &load, round));
+            let with =
+                [with_app, without_watch, with_wrap].map(|address| rate(address, &load, round));
             let bare = f64::midpoint(before, rate(bare, &load, round / 2));
             for (ratios, with) in ratios.iter_mut().zip(with) {
                 ratios.push(with / bare);
@@ -189,11 +194,14 @@ fn main() -> ExitCode {
             rates.push(bare);
         }
         let [_, bare, _] = quartiles(rates);
-        println!("  {}\n    bare         {bare:>9.0} requests/s", load.name);
+        println!(
+            "  {}\n    bare                   {bare:>9.0} requests/s",
+            load.name
+        );
         let mut of_bare = serde_json::Map::new();
-        for (name, ratios) in ["offload.app", ".wrap"].into_iter().zip(ratios) {
+        for (name, ratios) in NAMES.into_iter().zip(ratios) {
             let [low, median, high] = quartiles(ratios);
-            println!("    {name:<12} {median:>9.3} of bare ({low:.3} to {high:.3})");
+            println!("    {name:<22} {median:>9.3} of bare ({low:.3} to {high:.3})");
             of_bare.insert(name.to_owned(), json!([low, median, high]));
         }
         report.push(json!({
