@@ -2,6 +2,9 @@
 
 use super::Backtrace;
 
+/// Whether backtraces of other threads can be had.
+pub(crate) const AVAILABLE: bool = false;
+
 /// Nothing is known of a stack here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StackOf;

@@ -36,4 +36,4 @@ mod system;
 mod system;
 
 pub(crate) use frame::Backtrace;
-pub(crate) use system::{StackOf, of_thread, prepare};
+pub(crate) use system::{AVAILABLE, StackOf, of_thread, prepare};

@@ -22,6 +22,9 @@ use self::{exchange::Picture, reader::Reader, signal::EXCHANGE, stack::Bounds};
 use super::Backtrace;
 use crate::quiet;
 
+/// Whether backtraces of other threads can be had.
+pub(crate) const AVAILABLE: bool = true;
+
 /// How long a thread may take to begin to answer, and again to end: some turns of a busy machine's scheduler.
 const PATIENCE: Duration = Duration::from_millis(20);
 

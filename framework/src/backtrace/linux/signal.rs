@@ -104,9 +104,9 @@ fn action() -> libc::sigaction {
 fn handler(new: Option<&libc::sigaction>) -> Result<libc::sigaction, Unavailable> {
     let new = new.map_or(ptr::null(), ptr::from_ref);
     let mut old = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: `new` is null or an action that is either what the system told before or `action()`, whose function has the
-    // type that goes with its flags and does in a handler only what may be done there; `old` has room for one, and is
-    // initialised if the call succeeds.
+    // What `new` names is what the system told before, or `action()`: its function has the type that goes with its flags and
+    // does in a handler only what may be done there.
+    // SAFETY: `new` is null or such an action; `old` has room for one, and is initialised if the call succeeds.
     let old = unsafe {
         if libc::sigaction(SIGNAL, new, old.as_mut_ptr()) != 0 {
             return Err(Unavailable::System(io::Error::last_os_error()));
@@ -167,44 +167,32 @@ extern "C" fn on_signal(_signal: c_int, _info: *mut siginfo_t, context: *mut c_v
     let start = part.start;
     let mut count = 0;
     for (slot, address) in claim.slots().iter().zip(part.step_by(WORD)) {
-        // SAFETY: aligned, and from this thread's stack pointer up to below the end of its stack (`Bounds::readable`), which
-        // is mapped and readable for as long as the thread lives, which runs this.
-        slot.store(unsafe { word_at(address) }, Ordering::Relaxed);
+        let word: u64;
+        // What lies there may have been left uninitialised, or be shared with other threads that write it at this moment
+        // (threads of a scope, say). An ordinary read of it would not be defined; the machine's load, of which the compiler
+        // knows nothing, gives some bits. It writes one register and nothing else. The address is aligned and from this thread's
+        // stack pointer up to below the end of its stack (`Bounds::readable`).
+        // SAFETY: one load of what is mapped and readable for as long as the thread lives, which runs this.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            std::arch::asm!(
+                "mov {word}, qword ptr [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(nostack, preserves_flags, readonly)
+            );
+            #[cfg(target_arch = "aarch64")]
+            std::arch::asm!(
+                "ldr {word}, [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(nostack, preserves_flags, readonly)
+            );
+        }
+        slot.store(word, Ordering::Relaxed);
         count += 1;
     }
     claim.finish(registers, start, count);
-}
-
-/// Loads one word, whatever it is.
-///
-/// What lies there may have been left uninitialised, or be shared with other threads that write it at this moment (threads of
-/// a scope, say). An ordinary read of it would not be defined; the machine's load, of which the compiler knows nothing, gives
-/// some bits.
-///
-/// # Safety
-///
-/// The address is a multiple of 8, and the 8 bytes are mapped and readable.
-#[expect(unsafe_code, reason = "a load that the compiler may know nothing of")]
-unsafe fn word_at(address: usize) -> u64 {
-    let word;
-    // SAFETY: one load, of what is readable says the caller; it writes one register and nothing else.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        std::arch::asm!(
-            "mov {word}, qword ptr [{address}]",
-            address = in(reg) address,
-            word = lateout(reg) word,
-            options(nostack, preserves_flags, readonly)
-        );
-        #[cfg(target_arch = "aarch64")]
-        std::arch::asm!(
-            "ldr {word}, [{address}]",
-            address = in(reg) address,
-            word = lateout(reg) word,
-            options(nostack, preserves_flags, readonly)
-        );
-    }
-    word
 }
 
 #[cfg(target_arch = "x86_64")]
