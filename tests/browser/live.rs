@@ -2,7 +2,6 @@
 
 use std::{
     sync::atomic::Ordering,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -275,8 +274,10 @@ fn everybody(stage: &Stage) {
         "['#stall-list > li', '#move-list > li', 'tr[data-placement=loop]', 'tr[data-placement=lane]']\
          .every((part) => document.querySelector(part))",
     );
-    // Some of the past makes the plot one.
-    thread::sleep(Duration::from_secs(3));
+    page.until(
+        "the plot has some of the past to show",
+        "parseInt(document.getElementById('lag-plot').getAttribute('aria-label').match(/last (\\d+) seconds/)?.[1]) >= 3",
+    );
     assert_for_everybody(page, "live");
     assert_tab_order(
         page,

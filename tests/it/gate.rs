@@ -8,6 +8,9 @@ use std::{
 
 use offload_tests::connection::DEADLINE;
 
+/// A pause in which others get the core: lane threads get none that a test spins on.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 /// Holds the threads that wait at it until it is opened, as a computation does.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
@@ -32,6 +35,7 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "{what}: never");
-        thread::sleep(Duration::from_millis(1));
+        // Nothing tells when it comes true, so it is looked at again and again.
+        thread::park_timeout(BETWEEN_LOOKS);
     }
 }

@@ -16,7 +16,9 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
-use offload_tests::{connection::Connection, response::RawResponse, server::TestServer};
+use offload_tests::{
+    connection::Connection, response::RawResponse, server::TestServer, work::burn,
+};
 
 use crate::gate::wait_until;
 
@@ -409,7 +411,7 @@ fn guards_that_lead_past_a_pattern_are_learned() {
     }
     #[actix_web::post("/users/import")]
     async fn import() -> &'static str {
-        thread::sleep(Duration::from_millis(60));
+        burn(Duration::from_millis(60));
         "heavy"
     }
     #[actix_web::post("/users/{name}")]
@@ -458,7 +460,7 @@ fn guards_that_lead_past_a_pattern_are_learned() {
 #[test]
 fn bad_requests_do_not_bring_a_heavy_route_to_the_loop() {
     async fn heavy(n: web::Path<u64>) -> String {
-        thread::sleep(Duration::from_millis(60));
+        burn(Duration::from_millis(60));
         n.to_string()
     }
     let offload = timed()

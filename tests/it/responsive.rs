@@ -9,9 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy, clock::thread_cpu_time};
+use actix_offload::{Offload, OffloadBuilder, Placement, Policy};
 use actix_web::{App, HttpResponse, web};
-use offload_tests::{connection::Connection, loop_watch::LoopWatch, server::TestServer};
+use offload_tests::{
+    connection::Connection, loop_watch::LoopWatch, server::TestServer, work::burn,
+};
 use rayon::prelude::*;
 
 /// What the heavy handlers of these tests cost each time.
@@ -25,13 +27,6 @@ const BRIEF: Duration = Duration::from_millis(20);
 fn patient() -> OffloadBuilder {
     let patience = Duration::from_secs(300);
     Offload::builder().patience(patience, 16, patience)
-}
-
-fn burn(time: Duration) {
-    let end = thread_cpu_time() + time;
-    while thread_cpu_time() < end {
-        std::hint::spin_loop();
-    }
 }
 
 fn get(server: &TestServer, path: &str) -> Vec<u8> {
@@ -289,7 +284,8 @@ fn handlers_may_use_rayon_and_nest_it() {
                 "/nap",
                 web::get().to(|| async {
                     for _ in 0..20 {
-                        actix_web::rt::time::sleep(Duration::from_millis(1)).await;
+                        // Woken from a thread of another pool, in whatever the lane thread is at by then.
+                        web::block(|| ()).await.expect("runs");
                         actix_web::rt::spawn(async {}).await.expect("runs");
                     }
                     "rested"

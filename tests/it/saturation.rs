@@ -14,12 +14,10 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{
-    Lane, Offload, OffloadBuilder, Placement, Priority, RouteReport, clock::thread_cpu_time,
-};
+use actix_offload::{Lane, Offload, OffloadBuilder, Placement, Priority, RouteReport};
 use actix_web::{App, HttpRequest, web};
 use offload_tests::{
-    client::Client, connection::Connection, response::RawResponse, server::TestServer,
+    client::Client, connection::Connection, response::RawResponse, server::TestServer, work::burn,
 };
 
 use crate::gate::{Gate, wait_until};
@@ -47,13 +45,6 @@ fn single() -> OffloadBuilder {
         .spare_threads(0)
         .patience(LONG, 1, LONG)
         .short_limit(Duration::from_secs(1))
-}
-
-fn burn(time: Duration) {
-    let end = thread_cpu_time() + time;
-    while thread_cpu_time() < end {
-        std::hint::spin_loop();
-    }
 }
 
 /// Holds all threads of both lanes until it is dropped.

@@ -9,28 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{
-    Offload, Placement, Policy, Stall, StallKind, StallWatch, StallWatchBuilder,
-    clock::thread_cpu_time,
-};
+use actix_offload::{Offload, Placement, Policy, Stall, StallKind, StallWatch, StallWatchBuilder};
 use actix_web::{App, rt, web};
-use offload_tests::{connection::Connection, server::TestServer};
+use offload_tests::{client::Client, connection::Connection, server::TestServer, work::burn};
 
 use crate::gate::{Gate, wait_until};
 
-fn burn(time: Duration) {
-    let end = thread_cpu_time() + time;
-    while thread_cpu_time() < end {
-        std::hint::spin_loop();
-    }
-}
-
 fn get(server: &TestServer, path: &str) {
-    let mut connection = Connection::open(server.addr()).expect("connects");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
-    connection.send(request.as_bytes()).expect("sends");
-    let response = connection.read_response().expect("answers");
-    assert_eq!(response.status(), 200, "{path}");
+    let answer = Client::new(server.addr()).get(path).expect("answers");
+    assert_eq!(answer.status(), 200, "{path}");
 }
 
 type Told = Arc<Mutex<Vec<Stall>>>;
@@ -50,6 +37,16 @@ fn told() -> (StallWatchBuilder, Told) {
 
 fn all(told: &Told) -> Vec<Stall> {
     told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Keeps all requests on their event loop, under `watch`.
+fn all_on_loops(watch: StallWatchBuilder) -> Offload {
+    Offload::builder()
+        .policy(Policy::AlwaysLoop)
+        .threads(1)
+        .stall_watch(watch)
+        .build()
+        .expect("starts")
 }
 
 /// The bar that Seastar sets for its own detector: nothing but light requests, as many as the machine can do, for a minute, while
@@ -145,12 +142,7 @@ fn a_stalled_loop_is_named_with_its_route_while_it_is_stalled() {
 #[test]
 fn a_background_task_that_stalls_its_loop_has_no_route() {
     let (watch, told) = told();
-    let offload = Offload::builder()
-        .policy(Policy::AlwaysLoop)
-        .threads(1)
-        .stall_watch(watch)
-        .build()
-        .expect("starts");
+    let offload = all_on_loops(watch);
     let start = || async {
         rt::spawn(async { burn(Duration::from_millis(300)) });
         "later"
@@ -168,13 +160,7 @@ fn a_background_task_that_stalls_its_loop_has_no_route() {
 #[test]
 fn a_full_blocking_pool_is_no_stalled_loop() {
     let (watch, told) = told();
-    let watch = watch.blocking_pool(Some(Duration::from_millis(50)));
-    let offload = Offload::builder()
-        .policy(Policy::AlwaysLoop)
-        .threads(1)
-        .stall_watch(watch)
-        .build()
-        .expect("starts");
+    let offload = all_on_loops(watch.blocking_pool(Some(Duration::from_millis(50))));
     let gate = Gate::default();
     let block = {
         let gate = gate.clone();

@@ -6,3 +6,4 @@ pub mod connection;
 pub mod loop_watch;
 pub mod response;
 pub mod server;
+pub mod work;

@@ -56,8 +56,13 @@ fn gate(request: &HttpRequest) -> Arc<Notify> {
     Arc::clone(gates.entry(server).or_default())
 }
 
+/// Waits until `/connection/open` is asked for on another connection.
+pub(super) async fn opened(request: &HttpRequest) {
+    gate(request).notified().await;
+}
+
 async fn until_opened(request: HttpRequest) -> &'static str {
-    gate(&request).notified().await;
+    opened(&request).await;
     "opened"
 }
 

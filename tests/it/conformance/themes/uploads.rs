@@ -1,21 +1,21 @@
 //! Request bodies: how they come, how much of them is wanted, and what is left of them.
 
-use std::time::Duration;
-
 use actix_web::{
-    Error, HttpResponse, Result,
+    Error, HttpRequest, HttpResponse, Result,
     dev::Decompress,
     error::PayloadError,
-    rt,
     web::{self, ServiceConfig},
 };
 use futures_util::StreamExt;
 
-use super::super::{
-    app,
-    case::Case,
-    compare::compare,
-    request::{Request, chunk, noise},
+use super::{
+    super::{
+        app,
+        case::Case,
+        compare::compare,
+        request::{Request, chunk, noise},
+    },
+    connections,
 };
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
@@ -64,21 +64,21 @@ async fn sum(mut payload: web::Payload) -> String {
     format!("{length} bytes {sum} {ended}")
 }
 
-/// Waits for a while, and for certain not only in its first poll: on a thread that gets no core for so long the time would
-/// be over by then, and a handler that ends in its first poll is another case.
-async fn a_while() {
+/// Waits until the client lets it go, which it may have done already; but for certain not only in its first poll, because a
+/// handler that ends in that is another case.
+async fn until_let_go(request: &HttpRequest) {
     tokio::task::yield_now().await;
-    rt::time::sleep(Duration::from_millis(5)).await;
+    connections::opened(request).await;
 }
 
-async fn ignored_late() -> &'static str {
-    a_while().await;
+async fn ignored_late(request: HttpRequest) -> &'static str {
+    until_let_go(&request).await;
     "not read, late"
 }
 
 /// Holds the body without reading it.
-async fn held(payload: web::Payload) -> &'static str {
-    a_while().await;
+async fn held(request: HttpRequest, payload: web::Payload) -> &'static str {
+    until_let_go(&request).await;
     drop(payload);
     "held"
 }
@@ -97,8 +97,8 @@ async fn bounded(payload: web::Payload) -> Result<String, Error> {
 }
 
 /// Begins to read when all has been there for a while.
-async fn late(payload: web::Payload) -> Result<String> {
-    a_while().await;
+async fn late(request: HttpRequest, payload: web::Payload) -> Result<String> {
+    until_let_go(&request).await;
     let body = payload.to_bytes().await?;
     Ok(body.len().to_string())
 }
@@ -228,7 +228,7 @@ fn cases() -> Vec<Case> {
                 .header("Content-Type", "text/html")
                 .body("text"),
         ),
-        Case::of(post("/upload/late").body(noise(20_000))).says("| 20000"),
+        let_go_late(&post("/upload/late").body(noise(20_000))).says("| 20000"),
         Case::of(post("/upload/bounded").body(noise(1000))).says("| 1000"),
         Case::of(post("/upload/bounded").body(noise(1001))).named("over its own bound"),
         Case::of(
@@ -257,24 +257,40 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Lets the handler of what was sent go, once the server has seen that.
+fn let_go(case: Case) -> Case {
+    case.let_server_see()
+        .elsewhere(Request::get("/connection/open"))
+}
+
+/// A request whose handler is let go when all of it has been there for a while, and its response.
+fn let_go_late(request: &Request) -> Case {
+    let_go(Case::new(request.name()).send(request.bytes())).response()
+}
+
 /// Bodies that nobody reads to their end, which decides over the connection.
 fn unread() -> Vec<Case> {
     let big = noise(2_000_000);
-    let unread = |name: &str, path: &str| {
+    let sent = |name: &str, path: &str| {
         Case::new(name)
             .send(Request::post(path).body(big.clone()).head())
             .send_in_background(big.clone())
-            .response()
     };
-    let chunked = |name: &str, path: &str| {
+    let unread = |name: &str, path: &str| sent(name, path).response();
+    let unread_late = |name: &str, path: &str| let_go(sent(name, path)).response();
+    let sent_in_chunks = |name: &str, path: &str| {
         Case::new(name)
             .send(Request::post(path).chunks([]).head())
             .send_in_background(super::super::request::chunked(big.chunks(10_000)))
-            .response()
+    };
+    let answered = |case: Case| {
+        case.response()
             // Behind a large chunked body that was left unread, actix may forget to read on if the
             // handler has awaited, so that nothing more is answered here, with or without the plugin.
             .leave()
     };
+    let chunked = |name: &str, path: &str| answered(sent_in_chunks(name, path));
+    let chunked_late = |name: &str, path: &str| answered(let_go(sent_in_chunks(name, path)));
     vec![
         Case::of(Request::post("/upload/ignored"))
             .named("no body to ignore")
@@ -285,16 +301,16 @@ fn unread() -> Vec<Case> {
             .named("a small body is ignored without a word"),
         Case::of(Request::post("/upload/ignored").chunks([&b"small"[..]]))
             .named("a small chunked body is ignored"),
-        Case::of(Request::post("/upload/ignored-late").body("small"))
+        let_go_late(&Request::post("/upload/ignored-late").body("small"))
             .named("a small body is ignored late"),
-        Case::of(Request::post("/upload/held").body("small")).named("a small body is held"),
+        let_go_late(&Request::post("/upload/held").body("small")).named("a small body is held"),
         Case::of(Request::post("/upload/first").body("small")).says("begins with Some(115)"),
         unread("a big body is ignored", "/upload/ignored"),
-        unread("a big body is ignored late", "/upload/ignored-late"),
-        unread("a big body is held", "/upload/held"),
+        unread_late("a big body is ignored late", "/upload/ignored-late"),
+        unread_late("a big body is held", "/upload/held"),
         unread("a big body is begun", "/upload/first"),
         chunked("a big chunked body is ignored", "/upload/ignored"),
-        chunked("a big chunked body is ignored late", "/upload/ignored-late"),
+        chunked_late("a big chunked body is ignored late", "/upload/ignored-late"),
         chunked("a big chunked body is begun", "/upload/first"),
     ]
 }

@@ -80,7 +80,9 @@ export class LagPlot {
         ? `loop ${loop.event_loop} is not measured`
         : `loop ${loop.event_loop} now ${duration(now)}, highest ${duration(highest)}`;
     });
-    return `Lag of each event loop over the last 60 seconds: ${loops.join("; ") || "nothing measured yet"}`;
+    const oldest = Math.min(...state.event_loops.map((loop) => this.#history.lag.get(loop.event_loop)?.[0]?.at ?? state.unix_ms));
+    const seconds = Math.min(WINDOW_MS, state.unix_ms - oldest) / 1e3;
+    return `Lag of each event loop over the last ${Math.floor(seconds)} seconds: ${loops.join("; ") || "nothing measured yet"}`;
   }
 
   #draw() {
