@@ -64,10 +64,29 @@ struct Own {
 #[repr(align(64))]
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
-    pub(crate) stalls: AtomicU64,
+    stalls: AtomicU64,
     /// For how long it is stalled now; zero if it is not.
-    pub(crate) stalled_nanos: AtomicU64,
-    pub(crate) stalled_label: AtomicU32,
+    stalled_nanos: AtomicU64,
+    stalled_label: AtomicU32,
+}
+
+impl Watched {
+    /// One more stall has begun.
+    pub(crate) fn count(&self) {
+        self.stalls.fetch_add(1, Relaxed);
+    }
+
+    /// The loop has been stalled for so long.
+    pub(crate) fn is_stalled(&self, elapsed: Duration, label: Label) {
+        self.stalled_label.store(label.word(), Relaxed);
+        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.stalled_nanos.store(nanos, Relaxed);
+    }
+
+    /// It is not stalled any more.
+    pub(crate) fn goes_on(&self) {
+        self.stalled_nanos.store(0, Relaxed);
+    }
 }
 
 /// What an event loop has done so far.

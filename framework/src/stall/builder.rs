@@ -38,7 +38,8 @@ impl Default for StallWatchBuilder {
 impl StallWatchBuilder {
     /// How long one poll may keep an event loop before it is a stall. Default: 25 ms; at least 1 ms.
     ///
-    /// The watch looks five times in this time, at most every millisecond.
+    /// The watch looks a little more often than once in this time, at least every 50 ms, and five times in it while a loop has been at
+    /// one thing for a fifth of it.
     pub fn threshold(mut self, threshold: Duration) -> Self {
         self.threshold = threshold.max(Duration::from_millis(1));
         self

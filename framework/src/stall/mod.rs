@@ -62,8 +62,10 @@ mod builder;
 mod limit;
 mod pool;
 mod report;
+mod rounds;
 mod sight;
 mod watch;
+mod whereabouts;
 
 pub use builder::{OnStall, StallWatchBuilder};
 pub use report::{Stall, StallCount, StallKind};

@@ -29,8 +29,8 @@ pub(super) struct Sight {
     /// What it did since it has been at what it is at.
     used: Duration,
     waited: Duration,
-    /// Whether anything happened since the look before.
-    pub(super) quiet: bool,
+    /// Since when the event loop owes a sign of life, if it does.
+    owes: Option<Moment>,
 }
 
 /// A thread that has not gone on.
@@ -65,7 +65,7 @@ impl Sight {
             asked: now,
             used: Duration::ZERO,
             waited: Duration::ZERO,
-            quiet: true,
+            owes: None,
             event_loop,
         }
     }
@@ -86,13 +86,12 @@ impl Sight {
         self.looked = now;
         self.cpu = cpu;
         let went_on = (poll, beat) != (self.poll, self.beat);
-        // That it came round because it was asked to means nothing.
-        self.quiet = poll == self.poll && poll.label.is_none() && used <= gap / 2;
         if went_on {
             // When the poll that it is in now began, or the last one ended, or when it answered.
             let at = poll.since.max(beat);
             (self.poll, self.beat) = (poll, beat);
             (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            self.owes = poll.label.map(|_| poll.since);
             // Who is always at something is asked as well, or its lag would be that of quiet times.
             if self.event_loop.heard().asked().is_none() {
                 self.ask_now_and_then(now, false);
@@ -100,7 +99,9 @@ impl Sight {
             return Look::WentOn(at);
         }
         self.used += used;
-        let Some((since, label)) = self.open() else {
+        let open = self.open();
+        self.owes = open.map(|(since, _)| since);
+        let Some((since, label)) = open else {
             self.ask_now_and_then(now, used > gap / 2);
             return Look::Same(None);
         };
@@ -121,6 +122,12 @@ impl Sight {
             used: self.used.min(elapsed),
             waits: self.waited > self.used,
         }))
+    }
+
+    /// Whether an event loop has been at the same thing for so long that it may be about to stall.
+    pub(super) fn is_suspect(&self, now: Moment, least: Duration) -> bool {
+        self.event_loop.role() == Role::EventLoop
+            && self.owes.is_some_and(|since| now.since(since) >= least)
     }
 
     /// Since when it owes a sign of life, and for whom it is busy.

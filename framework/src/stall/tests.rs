@@ -70,6 +70,26 @@ fn routes(count: usize) -> (RouteTable, Vec<Arc<Route>>) {
     (table, routes)
 }
 
+/// Starts a watch that makes all reports, and what hears them.
+fn heard(watch: StallWatchBuilder, loops: &EventLoops) -> (StallWatch, mpsc::Receiver<Stall>) {
+    let (tell, told) = mpsc::channel();
+    let watch = watch
+        .reports_per_minute(u32::MAX)
+        .on_stall(move |stall| drop(tell.send(stall.clone())));
+    (watch.start(loops).expect("starts"), told)
+}
+
+/// Computes until there is a report.
+fn compute_until_told(told: &mpsc::Receiver<Stall>) -> Stall {
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < PATIENCE, "a report does not come");
+        if let Ok(stall) = told.try_recv() {
+            return stall;
+        }
+    }
+}
+
 fn total(watch: &StallWatch) -> u64 {
     watch.counts().iter().map(|count| count.count).sum()
 }
@@ -131,13 +151,7 @@ fn ten_stalls_give_the_reports_that_the_cap_allows_each_with_its_route_while_it_
 #[test]
 fn the_first_report_comes_soon_after_the_threshold() {
     let loops = EventLoops::default();
-    let (tell, told) = mpsc::channel();
-    let _watch = StallWatch::builder()
-        .threshold(THRESHOLD)
-        .reports_per_minute(1000)
-        .on_stall(move |stall| drop(tell.send(stall.clone())))
-        .start(&loops)
-        .expect("starts");
+    let (_watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
     let polls = Polls::on(&loops);
     for _ in 0..10 {
         polls.poll(None, || burn(4 * THRESHOLD));
@@ -157,23 +171,13 @@ fn the_first_report_comes_soon_after_the_threshold() {
 #[test]
 fn reports_of_one_stall_double_their_interval() {
     let loops = EventLoops::default();
-    let (tell, told) = mpsc::channel();
-    let _watch = StallWatch::builder()
-        .threshold(Duration::from_millis(10))
-        .on_stall(move |stall| drop(tell.send(stall.clone())))
-        .start(&loops)
-        .expect("starts");
+    let watch = StallWatch::builder().threshold(Duration::from_millis(10));
+    let (_watch, told) = heard(watch, &loops);
     let polls = Polls::on(&loops);
     polls.poll(None, || {
         let mut last = Duration::ZERO;
         for _ in 0..4 {
-            let start = Instant::now();
-            let used = loop {
-                assert!(start.elapsed() < PATIENCE);
-                if let Ok(stall) = told.try_recv() {
-                    break stall.on_cpu;
-                }
-            };
+            let used = compute_until_told(&told).on_cpu;
             assert!(used >= 2 * last, "{used:?} after {last:?}");
             last = used;
         }
@@ -232,12 +236,7 @@ fn a_thread_that_the_kernel_has_set_aside_is_not_blamed() {
 #[cfg(target_os = "linux")]
 fn a_poll_that_waits_is_told_from_one_that_computes() {
     let loops = EventLoops::default();
-    let (tell, told) = mpsc::channel();
-    let _watch = StallWatch::builder()
-        .threshold(THRESHOLD)
-        .on_stall(move |stall| drop(tell.send(stall.clone())))
-        .start(&loops)
-        .expect("starts");
+    let (_watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
     let polls = Polls::on(&loops);
     // Blocked until it is reported.
     polls.poll(None, || {
@@ -263,22 +262,12 @@ fn with_runtime(blocking_threads: usize, test: impl AsyncFnOnce(&EventLoops)) {
 #[test]
 fn a_background_task_is_found_as_no_route() {
     with_runtime(1, async |loops| {
-        let (tell, told) = mpsc::channel();
-        let watch = StallWatch::builder()
-            .threshold(THRESHOLD)
-            .blocking_pool(None)
-            .on_stall(move |stall| drop(tell.send(stall.clone())))
-            .start(loops)
-            .expect("starts");
+        let watch = StallWatch::builder().threshold(THRESHOLD);
+        let (watch, told) = heard(watch.blocking_pool(None), loops);
         // The first poll of the pulse.
         tokio::task::yield_now().await;
         let start = Instant::now();
-        let stall = loop {
-            assert!(start.elapsed() < PATIENCE);
-            if let Ok(stall) = told.try_recv() {
-                break stall;
-            }
-        };
+        let stall = compute_until_told(&told);
         assert_eq!(stall.route, "no route");
         assert_eq!(stall.kind, StallKind::Computing);
         let now = loops.all()[0].snapshot();
@@ -335,15 +324,11 @@ fn a_stall_in_a_poll_is_lag() {
 #[test]
 fn a_full_blocking_pool_is_told_from_a_stalled_loop() {
     with_runtime(1, async |loops| {
-        let (tell, told) = mpsc::channel();
         let (release, hold) = mpsc::channel::<()>();
         let held = tokio::task::spawn_blocking(move || hold.recv());
-        let watch = StallWatch::builder()
-            .threshold(PATIENCE)
-            .blocking_pool(Some(Duration::from_millis(20)))
-            .on_stall(move |stall| drop(tell.send(stall.clone())))
-            .start(loops)
-            .expect("starts");
+        let limit = Some(Duration::from_millis(20));
+        let watch = StallWatch::builder().threshold(PATIENCE);
+        let (watch, told) = heard(watch.blocking_pool(limit), loops);
         let start = Instant::now();
         let stall = loop {
             assert!(start.elapsed() < PATIENCE);
@@ -407,24 +392,13 @@ fn a_lane_job_is_late_by_the_measure_of_its_route() {
 fn a_report_says_where_the_thread_is() {
     #[inline(never)]
     fn a_function_that_is_to_be_named(told: &mpsc::Receiver<Stall>) -> bool {
-        let start = Instant::now();
-        loop {
-            assert!(start.elapsed() < PATIENCE);
-            if let Ok(stall) = told.try_recv() {
-                let frames = stall.backtrace.iter();
-                let named = |frame: &&String| frame.contains("a_function_that_is_to_be_named");
-                return frames.filter(named).count() > 0;
-            }
-        }
+        let frames = compute_until_told(told).backtrace;
+        frames
+            .iter()
+            .any(|frame| frame.contains("a_function_that_is_to_be_named"))
     }
     let loops = EventLoops::default();
-    let (tell, told) = mpsc::channel();
-    let _watch = StallWatch::builder()
-        .threshold(THRESHOLD)
-        .reports_per_minute(1000)
-        .on_stall(move |stall| drop(tell.send(stall.clone())))
-        .start(&loops)
-        .expect("starts");
+    let (_watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
     let polls = Polls::on(&loops);
     let start = Instant::now();
     // The first ones may come before the program's file is read.

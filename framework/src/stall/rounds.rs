@@ -1,0 +1,372 @@
+//! The watch at work: looks at all event loops every few milliseconds, and reports those that are stuck.
+
+use std::{
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    limit::Limit,
+    pool::PoolProbe,
+    report::{NO_ROUTE, Stall, StallKind},
+    sight::{Look, Sight, Stuck},
+    watch::Shared,
+    whereabouts::Whereabouts,
+};
+use crate::{
+    clock::Moment,
+    event_loop::{EventLoop, EventLoops, Label, Role},
+    quiet,
+    routes::Route,
+};
+
+/// So many looks a threshold while a loop may be about to stall, which is when it has been at one thing for one of them.
+const LOOKS: u32 = 5;
+/// So much less often otherwise. Each look takes a core from somebody for a moment: with five looks each 25 ms a server of light
+/// requests served 4 % less.
+const SELDOM: u32 = 4;
+/// And never less often than this, whatever the threshold.
+const MOST_SELDOM: Duration = Duration::from_millis(50);
+/// So many times what its route usually costs is past a lane job's time.
+const USUAL: u32 = 8;
+
+/// The watch's own state, on its thread.
+pub(super) struct Rounds {
+    shared: Arc<Shared>,
+    loops: EventLoops,
+    under_watch: Vec<UnderWatch>,
+    /// How many event loops and lane threads were met.
+    met: (usize, usize),
+    limit: Limit,
+    /// Whether an event loop may be about to stall.
+    suspects: bool,
+    whereabouts: Whereabouts,
+}
+
+/// One thread and its stalls that last.
+struct UnderWatch {
+    sight: Sight,
+    stuck: Option<Lasting>,
+    pool: PoolProbe,
+    pool_stuck: Option<Lasting>,
+}
+
+/// A stall that was begun and is not over.
+struct Lasting {
+    id: u64,
+    since: Moment,
+    /// It is reported again once it is to blame for so much.
+    again_at: Duration,
+    /// Whether any report of it was made, so that its end is of interest.
+    reported: bool,
+}
+
+/// What is found out about a stall at one look.
+struct Found {
+    kind: StallKind,
+    label: Label,
+    since: Moment,
+    elapsed: Duration,
+    blamed: Duration,
+    on_cpu: Duration,
+}
+
+impl Rounds {
+    pub(super) fn new(shared: Arc<Shared>, loops: EventLoops) -> io::Result<Self> {
+        Ok(Self {
+            limit: Limit::new(shared.settings.reports_per_minute),
+            whereabouts: Whereabouts::new(shared.settings.backtraces)?,
+            shared,
+            loops,
+            under_watch: Vec::new(),
+            met: (0, 0),
+            suspects: false,
+        })
+    }
+
+    /// Looks until the watch is over.
+    pub(super) fn go(&mut self) {
+        while !self.shared.is_over() {
+            thread::park_timeout(self.pace());
+            self.meet_new();
+            let now = Moment::now();
+            let pause = self.quick();
+            let mut threads = std::mem::take(&mut self.under_watch);
+            self.suspects = false;
+            for thread in &mut threads {
+                self.look(thread, now);
+                self.suspects |= thread.sight.is_suspect(now, pause);
+            }
+            self.under_watch = threads;
+        }
+    }
+
+    fn pace(&self) -> Duration {
+        if self.suspects {
+            self.quick()
+        } else {
+            self.seldom()
+        }
+    }
+
+    /// The time between two looks while a loop may be about to stall.
+    fn quick(&self) -> Duration {
+        let quick = self.shared.settings.threshold / LOOKS;
+        quick.max(Duration::from_millis(1)).min(self.seldom())
+    }
+
+    /// The time between two looks otherwise.
+    fn seldom(&self) -> Duration {
+        let settings = &self.shared.settings;
+        let seldom = settings.threshold * SELDOM / LOOKS;
+        let of_pool = settings
+            .blocking_pool
+            .map_or(MOST_SELDOM, |limit| limit / LOOKS);
+        seldom.min(of_pool).min(MOST_SELDOM)
+    }
+
+    fn meet_new(&mut self) {
+        let now = Moment::now();
+        for new in self.loops.met_since(self.met.0, self.met.1) {
+            match new.role() {
+                Role::EventLoop => self.met.0 += 1,
+                Role::LaneThread => self.met.1 += 1,
+            }
+            self.under_watch.push(UnderWatch {
+                sight: Sight::new(new, now),
+                stuck: None,
+                pool: PoolProbe::default(),
+                pool_stuck: None,
+            });
+        }
+    }
+
+    fn look(&mut self, thread: &mut UnderWatch, now: Moment) {
+        let event_loop = Arc::clone(&thread.sight.event_loop);
+        let role = event_loop.role();
+        let least = match role {
+            Role::EventLoop => self.shared.settings.threshold,
+            Role::LaneThread => self.shared.settings.lane_jobs,
+        };
+        match thread.sight.look(now, least) {
+            Look::WentOn(at) => {
+                if let Some(lasting) = thread.stuck.take() {
+                    event_loop.watched.goes_on();
+                    event_loop.heard().was_kept_for(at.since(lasting.since));
+                    self.end(lasting, at);
+                }
+            }
+            Look::Same(None) => {}
+            Look::Same(Some(stuck)) => {
+                if let Some(found) = self.judge(role, stuck) {
+                    self.found(&event_loop, &mut thread.stuck, &found, now);
+                    // Only now, so that whoever sees it stalled finds the stall.
+                    event_loop.watched.is_stalled(stuck.elapsed, stuck.label);
+                }
+            }
+        }
+        if role == Role::EventLoop
+            && let Some(limit) = self.shared.settings.blocking_pool
+        {
+            self.look_at_pool(&event_loop, thread, now, limit);
+        }
+    }
+
+    fn judge(&self, role: Role, stuck: Stuck) -> Option<Found> {
+        let kind = match role {
+            Role::LaneThread => {
+                let usual = self
+                    .route(stuck.label)
+                    .and_then(|route| route.usual_lane_cost());
+                if usual.is_some_and(|usual| stuck.blamed < usual * USUAL) {
+                    return None;
+                }
+                StallKind::LaneJob
+            }
+            Role::EventLoop if stuck.waits => StallKind::Waiting,
+            Role::EventLoop => StallKind::Computing,
+        };
+        Some(Found {
+            kind,
+            label: stuck.label,
+            since: stuck.since,
+            elapsed: stuck.elapsed,
+            blamed: stuck.blamed,
+            on_cpu: stuck.used,
+        })
+    }
+
+    fn look_at_pool(
+        &mut self,
+        event_loop: &EventLoop,
+        thread: &mut UnderWatch,
+        now: Moment,
+        limit: Duration,
+    ) {
+        let waits = thread.pool.look(event_loop, now, limit);
+        match waits {
+            Some((since, elapsed)) if elapsed >= limit => {
+                let found = Found {
+                    kind: StallKind::BlockingPool,
+                    label: Label::NONE,
+                    since,
+                    elapsed,
+                    blamed: elapsed,
+                    on_cpu: Duration::ZERO,
+                };
+                self.found(event_loop, &mut thread.pool_stuck, &found, now);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(lasting) = thread.pool_stuck.take() {
+                    self.end(lasting, now);
+                }
+            }
+        }
+    }
+
+    /// A stall has begun, or it lasts.
+    fn found(
+        &mut self,
+        event_loop: &EventLoop,
+        lasting: &mut Option<Lasting>,
+        found: &Found,
+        now: Moment,
+    ) {
+        let due = match lasting {
+            None => true,
+            Some(lasting) => found.blamed >= lasting.again_at,
+        };
+        let lasting = lasting.get_or_insert_with(|| {
+            if found.kind.is_of_loop() {
+                event_loop.watched.count();
+            }
+            // Whoever reads the stalls does not wait until the thread has said where it is.
+            let stall = self.describe(event_loop, found);
+            Lasting {
+                id: self.shared.stalls().begin(stall),
+                since: found.since,
+                again_at: Duration::ZERO,
+                reported: false,
+            }
+        });
+        let mut stall = {
+            let mut stalls = self.shared.stalls();
+            let Some(stall) = stalls.get_mut(lasting.id) else {
+                return;
+            };
+            stall.elapsed = found.elapsed;
+            stall.on_cpu = found.on_cpu;
+            stall.kind = found.kind;
+            if !due {
+                return;
+            }
+            stall.clone()
+        };
+        lasting.again_at = found.blamed * 2;
+        match self.limit.ask(now) {
+            Some(suppressed) => {
+                let first = !std::mem::replace(&mut lasting.reported, true);
+                stall.suppressed = suppressed;
+                self.report(&stall, first);
+            }
+            None => self.shared.stalls().suppressed += 1,
+        }
+    }
+
+    fn describe(&self, event_loop: &EventLoop, found: &Found) -> Stall {
+        let now = Instant::now();
+        Stall {
+            id: 0,
+            event_loop: (event_loop.role() == Role::EventLoop).then(|| event_loop.number()),
+            thread: event_loop.name().to_owned(),
+            route: self.name(found.label),
+            kind: found.kind,
+            elapsed: found.elapsed,
+            on_cpu: found.on_cpu,
+            over: false,
+            began: now.checked_sub(found.elapsed).unwrap_or(now),
+            suppressed: 0,
+            // The thread of a full pool's event loop has no part in that.
+            backtrace: match found.kind {
+                StallKind::BlockingPool => Vec::new(),
+                _ => self.whereabouts.of(event_loop),
+            },
+        }
+    }
+
+    fn route(&self, label: Label) -> Option<Arc<Route>> {
+        self.shared.settings.routes.as_ref()?.labelled(label)
+    }
+
+    fn name(&self, label: Label) -> String {
+        self.route(label)
+            .map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string())
+    }
+
+    /// The log gets the backtrace once a stall: it is that of the first look, and the later lines would only bury it.
+    fn report(&self, stall: &Stall, first: bool) {
+        let backtrace: &[String] = if first { &stall.backtrace } else { &[] };
+        tracing::warn!(
+            target: "offload",
+            event_loop = stall.event_loop,
+            thread = %stall.thread,
+            route = %stall.route,
+            kind = %stall.kind,
+            elapsed_ms = millis(stall.elapsed),
+            on_cpu_ms = millis(stall.on_cpu),
+            suppressed = stall.suppressed,
+            "{stall}{}",
+            Frames(backtrace),
+        );
+        let Some(tell) = &self.shared.settings.on_stall else {
+            return;
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(stall))) {
+            quiet::report("what is done with a stall", panic);
+        }
+    }
+
+    /// It has gone on.
+    fn end(&self, lasting: Lasting, at: Moment) {
+        let stall = {
+            let mut stalls = self.shared.stalls();
+            let Some(stall) = stalls.get_mut(lasting.id) else {
+                return;
+            };
+            stall.over = true;
+            stall.elapsed = at.since(lasting.since).max(stall.elapsed);
+            stall.clone()
+        };
+        if lasting.reported {
+            tracing::info!(
+                target: "offload",
+                event_loop = stall.event_loop,
+                thread = %stall.thread,
+                route = %stall.route,
+                kind = %stall.kind,
+                elapsed_ms = millis(stall.elapsed),
+                "{stall}",
+            );
+        }
+    }
+}
+
+/// A backtrace below a line of the log.
+struct Frames<'a>(&'a [String]);
+
+impl fmt::Display for Frames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, frame) in self.0.iter().enumerate() {
+            write!(f, "\n  {number:>2}: {frame}")?;
+        }
+        Ok(())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
