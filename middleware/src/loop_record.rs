@@ -33,8 +33,8 @@ pub struct LoopReport {
     pub busy_seconds: f64,
     /// The CPU time of its thread, in seconds, if the system tells and the thread is still there.
     pub cpu_seconds: Option<f64>,
-    /// How long it took to come round when it was asked last, in seconds; so far, if it has not. It is asked two
-    /// to ten times a second, unless the stall watch is off.
+    /// How long it took to come round when it was asked last, in seconds; so far, if it has not. It is asked twice a second
+    /// at rest, ten times while it serves, and more often while it computes outside of any request; not if the stall watch is off.
     pub lag_seconds: f64,
     /// The longest that ever was.
     pub longest_lag_seconds: f64,

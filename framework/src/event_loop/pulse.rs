@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, TryLockError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -47,13 +47,25 @@ impl Heard {
         }
     }
 
-    /// Asks the loop to come round.
+    /// Asks the loop to come round, unless its pulse is gone.
     pub(crate) fn ask(&self, now: Moment) {
-        self.asked.store(now.nanos().max(1), Ordering::Release);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waker) = &*waker {
-            waker.wake_by_ref();
+        let waker = {
+            let waker = self.waker();
+            // Under the lock, under which the pulse goes: nobody would ever answer.
+            if !self.beats() {
+                return;
+            }
+            self.asked.store(now.nanos().max(1), Ordering::Release);
+            waker.clone()
+        };
+        // The loop may run at once, and would find the lock taken.
+        if let Some(waker) = waker {
+            waker.wake();
         }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long it took to come round when asked last: so far, if it has not.
@@ -127,12 +139,15 @@ impl Future for Pulse {
 impl Drop for Pulse {
     fn drop(&mut self) {
         let heard = &self.0.heard;
-        heard.asked.store(0, Ordering::Release);
-        heard.beats.store(false, Ordering::Release);
-        let mut waker = heard.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        let waker = waker.take();
-        // Outside of the lock: it may be the last hold on whatever a runtime has behind it.
+        let waker = {
+            let mut waker = heard.waker();
+            heard.beats.store(false, Ordering::Release);
+            heard.asked.store(0, Ordering::Release);
+            waker.take()
+        };
+        // Outside of the lock: they may be the last hold on whatever a runtime has behind them.
         drop(waker);
+        drop(self.0.take_pool());
     }
 }
 
@@ -172,10 +187,18 @@ mod tests {
         assert!(here.heard.asked().is_some());
         assert!(pin!(&mut pulse).poll(&mut cx).is_pending());
         assert!(here.heard.asked().is_none());
-        assert!(here.heard.last() >= first);
+        assert!(here.heard.last() >= first && first.nanos() > 0);
 
+        let held = Arc::new(());
+        let by_pool = Arc::clone(&held);
+        here.pool(move |job| {
+            let _held = &by_pool;
+            job();
+        });
         drop(pulse);
-        assert!(!here.heard.beats());
+        assert_eq!(Arc::strong_count(&held), 1, "the runtime is let go");
+        here.heard.ask(Moment::now());
+        assert!(!here.heard.beats() && here.heard.asked().is_none());
         assert!(here.pulse().is_some(), "a next server on this thread");
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     thread,
@@ -42,11 +42,11 @@ pub struct EventLoop {
     name: String,
     thread: ThreadRef,
     stack: Option<StackOf>,
-    pool: OnceLock<Box<Pool>>,
+    pool: Mutex<Option<Arc<Pool>>>,
 }
 
 /// Takes a closure and has the pool for blocking work of one event loop run it, or drops it.
-type Pool = dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync;
+pub(crate) type Pool = dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync;
 
 /// What the loop's thread writes for each poll, on cache lines that nobody else writes to.
 #[repr(align(64))]
@@ -128,7 +128,7 @@ impl EventLoop {
             name: thread.name().unwrap_or_default().to_owned(),
             thread: ThreadRef::current(),
             stack: StackOf::current(),
-            pool: OnceLock::new(),
+            pool: Mutex::default(),
         }
     }
 
@@ -186,20 +186,29 @@ impl EventLoop {
 
     /// The task by which others hear whether this loop comes round. Spawn it on the loop; `None` if it runs one already.
     ///
-    /// It is woken about ten times a second while the loop is asked anything, and twice a second otherwise.
+    /// It is woken twice a second while the loop is at rest, ten times while it serves, and up to 25 times (with a threshold
+    /// of 25 ms) while it computes and nobody knows for whom.
     pub fn pulse(self: &Arc<Self>) -> Option<Pulse> {
         Pulse::start(self)
     }
 
     /// Says how to get a closure to the loop's own pool of threads for blocking work, so that the watch can find out whether
-    /// that still takes any. Only the first call counts.
+    /// that still takes any. The latest call counts, until the loop's [`Pulse`] is dropped.
     pub fn pool(&self, pool: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
-        // A second server on this thread uses the same pool.
-        let _ = self.pool.set(Box::new(pool));
+        let before = self.own_pool().replace(Arc::new(pool));
+        drop(before); // Outside of the lock.
     }
 
-    pub(crate) fn to_pool(&self) -> Option<&Pool> {
-        self.pool.get().map(|pool| &**pool)
+    pub(crate) fn to_pool(&self) -> Option<Arc<Pool>> {
+        self.own_pool().clone()
+    }
+
+    pub(super) fn take_pool(&self) -> Option<Arc<Pool>> {
+        self.own_pool().take()
+    }
+
+    fn own_pool(&self) -> MutexGuard<'_, Option<Arc<Pool>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn role(&self) -> Role {

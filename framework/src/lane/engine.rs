@@ -186,6 +186,12 @@ impl Shared {
         }
     }
 
+    /// Whether the last lane and the last task are gone, and only the threads are still to end.
+    fn has_ended(&self) -> bool {
+        let engine = self.engine.get();
+        engine.is_some_and(|engine| engine.strong_count() == 0)
+    }
+
     fn send_visit(&self) {
         // No engine: before the lane is built, when the first visit is promised already, or after its end, when only
         // the residents' destructors are left to run.
@@ -358,7 +364,10 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
     }
 
     fn poll_resident(&self) {
-        self.place.poll_resident();
+        // One that always wakes itself would keep the thread of a lane that has ended.
+        if !self.shared.has_ended() {
+            self.place.poll_resident();
+        }
     }
 
     fn breathe(&self, after: Breath) {

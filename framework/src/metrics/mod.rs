@@ -91,8 +91,10 @@ impl Publisher {
     /// Hands over all that was measured.
     ///
     /// It takes locks and allocates for each route, so it belongs on a thread of its own, not on an event loop. Call it every
-    /// few seconds, or whenever metrics are asked for. Without a recorder it does nothing, and nothing is lost: what is
-    /// counted is handed over later.
+    /// few seconds, or whenever metrics are asked for.
+    ///
+    /// Install the recorder first: what the descriptions say, and what was new in histograms, went to whichever recorder there was
+    /// then, and if there was none it is lost. Counters and gauges are complete at any time.
     pub fn publish(&self) {
         let mut published = self
             .published

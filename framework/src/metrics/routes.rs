@@ -17,7 +17,14 @@ pub(super) fn publish(routes: &RouteTable, published: &mut Published) {
 
 fn publish_route(route: &Route, published: &mut Published) {
     let report = route.report();
-    if report.loop_runs + report.lane_runs + report.refused == 0 {
+    let known = [
+        report.loop_runs,
+        report.lane_runs,
+        report.refused,
+        report.cancelled,
+        report.panics,
+    ];
+    if known.iter().all(|count| *count == 0) {
         // It was only declared so far.
         return;
     }

@@ -58,6 +58,11 @@ impl Remembering {
             .load(Relaxed)
     }
 
+    fn knows(&self, part: &str) -> bool {
+        let numbers = self.numbers.lock().unwrap();
+        numbers.keys().any(|key| key.contains(part))
+    }
+
     fn gauge(&self, key: &str) -> f64 {
         f64::from_bits(self.counter(key))
     }
@@ -118,6 +123,9 @@ fn counts_are_absolute_and_times_are_handed_over_once() {
     table
         .route(0, "GET", "/{id}")
         .count_refused(Refusal::TooLong);
+    // All of whose clients gave up.
+    table.route(0, "GET", "/left").count_cancelled();
+    table.route(0, "GET", "/declared");
     let here = loops.here();
     here.count_poll(Duration::from_micros(10), crate::event_loop::Label::NONE);
     here.count_request();
@@ -136,6 +144,9 @@ fn counts_are_absolute_and_times_are_handed_over_once() {
     }
     let refused = format!("offload_requests_refused_total {route} reason=would_wait_too_long");
     assert_eq!(recorder.counter(&refused), 1);
+    let cancelled = "offload_requests_cancelled_total app=0 method=GET route=/left";
+    assert_eq!(recorder.counter(cancelled), 1);
+    assert!(!recorder.knows("route=/declared"), "nobody asked for it");
     assert_eq!(
         recorder.counter("offload_loop_requests_total event_loop=0"),
         1

@@ -113,6 +113,11 @@ pub(crate) fn cpu_time(thread: &ThreadRef) -> Option<Duration> {
     system::cpu_time(state.id?)
 }
 
+/// Whether a thread has ended, or is about to.
+pub(crate) fn has_ended(thread: &ThreadRef) -> bool {
+    thread.lock().id.is_none()
+}
+
 /// Whether a thread waits at this moment, for a lock, a file, a timer, if the system tells. One that merely waits for a core does
 /// not.
 pub(crate) fn is_waiting(thread: &ThreadRef) -> Option<bool> {

@@ -39,7 +39,9 @@ impl StallWatchBuilder {
     /// How long one poll may keep an event loop before it is a stall. Default: 25 ms; at least 1 ms.
     ///
     /// The watch looks a little more often than once in this time, at least every 50 ms, and five times in it while a loop has been at
-    /// one thing for a fifth of it.
+    /// one thing for a fifth of it. So a poll that has taken nine fifths of this time (45 ms, if nothing is set), or 50 ms more than
+    /// it, is found for certain; a shorter one that is above it may escape. A short limit of
+    /// [`blocking_pool`](Self::blocking_pool) makes it look more often.
     pub fn threshold(mut self, threshold: Duration) -> Self {
         self.threshold = threshold.max(Duration::from_millis(1));
         self
@@ -53,7 +55,7 @@ impl StallWatchBuilder {
     }
 
     /// A request on a lane is past its time if it has kept its thread for so long, and for eight times what its route
-    /// usually costs. Default: 1 s.
+    /// usually costs, if that is known yet. Default: 1 s.
     pub fn lane_jobs(mut self, least: Duration) -> Self {
         self.lane_jobs = least;
         self
@@ -74,8 +76,8 @@ impl StallWatchBuilder {
         self
     }
 
-    /// What to do with each report, beside the log. It runs on the watch's thread, so it should be quick; a panic in it is
-    /// logged.
+    /// What to do with each report, beside the log. It runs on the watch's thread, which looks at nothing meanwhile, so it should be
+    /// quick; a panic in it is logged.
     pub fn on_stall(mut self, tell: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
         self.on_stall = Some(Arc::new(tell));
         self

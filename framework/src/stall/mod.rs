@@ -6,14 +6,16 @@
 //!
 //! # What is a stall
 //!
-//! A poll that has kept its loop for longer than [`threshold`](StallWatchBuilder::threshold), by what the thread itself did
+//! A poll that has kept its loop for longer than [`threshold`](StallWatchBuilder::threshold) (which also says how long one has to
+//! last to be found for certain), by what the thread itself did
 //! in that time: its CPU time, and the time in which it waited inside of the poll, for a lock, a file or a `sleep`
 //! ([`StallKind::Waiting`]). Time in which the kernel had set the thread aside in favour of another does not count, because
 //! no change to the handler would mend that. (Only Linux tells these apart; elsewhere the wall clock decides.)
 //!
 //! Polls of requests are known one by one, with their route. Whatever else a loop polls, such as a background task, is only
 //! noticed in that the loop does not come round to its [`Pulse`](crate::event_loop::Pulse); it is reported as `no route`.
-//! A loop that waits rather than computes there is asked two to ten times a second, so that shorter waits can escape.
+//! A loop that waits rather than computes there is asked two to ten times a second, so that shorter waits can escape; one that
+//! computes is asked at each second look.
 //!
 //! Two things look like a stalled loop from outside and are none; they are reported under names of their own:
 //! [`StallKind::LaneJob`], a request on a lane that takes far longer than its like, and [`StallKind::BlockingPool`], a

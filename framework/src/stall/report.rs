@@ -23,7 +23,7 @@ pub enum StallKind {
     Computing,
     /// An event loop is inside a poll that waits: for a lock, a file, a `sleep`.
     Waiting,
-    /// A request on a lane takes far longer than its like. No event loop is stalled.
+    /// A request on a lane takes far longer than its like, or long while nothing is known of its like. No event loop is stalled.
     LaneJob,
     /// An event loop's pool for blocking work takes nothing more. The loop itself is not stalled.
     BlockingPool,
@@ -112,14 +112,16 @@ impl Stalls {
         let of_its_like = self.counts.entry((stall.route.clone(), stall.kind));
         *of_its_like.or_default() += 1;
         if self.latest.len() == KEPT {
-            self.latest.pop_front();
+            // One that lasts is still reported on, as long as there is another to forget.
+            let forgotten = self.latest.iter().position(|stall| stall.over);
+            self.latest.remove(forgotten.unwrap_or(0));
         }
         let id = stall.id;
         self.latest.push_back(stall);
         id
     }
 
-    /// The stall of that number, unless there were too many since.
+    /// The stall of that number, unless it is forgotten.
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Stall> {
         self.latest.iter_mut().rev().find(|stall| stall.id == id)
     }
@@ -159,7 +161,7 @@ impl fmt::Display for Stall {
             ),
             (StallKind::LaneJob, false) => write!(
                 f,
-                "{route} has run on {thread} for {elapsed:.1?}, far longer than it uses to; no event loop is stalled"
+                "{route} has run on {thread} for {elapsed:.1?}, longer than expected; no event loop is stalled"
             ),
             (StallKind::BlockingPool, false) => write!(
                 f,
@@ -167,5 +169,44 @@ impl fmt::Display for Stall {
             ),
             (kind, true) => write!(f, "{thread}: {route} ({kind}) is over after {elapsed:.1?}"),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn stall(over: bool) -> Stall {
+        Stall {
+            id: 0,
+            event_loop: Some(0),
+            thread: String::new(),
+            route: NO_ROUTE.to_owned(),
+            kind: StallKind::Waiting,
+            elapsed: Duration::ZERO,
+            on_cpu: Duration::ZERO,
+            over,
+            began: Instant::now(),
+            suppressed: 0,
+            backtrace: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_before_what_lasts() {
+        let mut stalls = Stalls::default();
+        let lasting = stalls.begin(stall(false));
+        for _ in 0..2 * KEPT {
+            stalls.begin(stall(true));
+        }
+        assert!(stalls.get_mut(lasting).is_some());
+        assert_eq!(stalls.latest().len(), KEPT);
+        let ids: Vec<_> = stalls.latest().iter().map(|stall| stall.id).collect();
+        assert!(ids.is_sorted(), "oldest first: {ids:?}");
+
+        let mut stalls = Stalls::default();
+        let ids: Vec<_> = (0..=KEPT).map(|_| stalls.begin(stall(false))).collect();
+        assert!(stalls.get_mut(ids[0]).is_none(), "there is a bound");
+        assert!(stalls.get_mut(ids[1]).is_some());
     }
 }

@@ -1,8 +1,7 @@
-//! The watch at work: looks at all event loops every few milliseconds, and reports those that are stuck.
+//! The watch at work: looks at all event loops in turn, more often while one may be stuck, and reports those that are.
 
 use std::{
-    fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    fmt, io, mem,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -18,8 +17,8 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    event_loop::{EventLoop, EventLoops, Label, Role},
-    quiet,
+    event_loop::{EventLoops, Label, Role},
+    os, quiet,
     routes::Route,
 };
 
@@ -44,6 +43,16 @@ pub(super) struct Rounds {
     /// Whether an event loop may be about to stall.
     suspects: bool,
     whereabouts: Whereabouts,
+    /// What is to be said once all threads were looked at: that may take as long as it likes.
+    to_say: Vec<(Stall, Saying)>,
+}
+
+/// What is said of a stall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saying {
+    First,
+    Again,
+    Over,
 }
 
 /// One thread and its stalls that last.
@@ -84,6 +93,7 @@ impl Rounds {
             under_watch: Vec::new(),
             met: (0, 0),
             suspects: false,
+            to_say: Vec::new(),
         })
     }
 
@@ -92,15 +102,13 @@ impl Rounds {
         while !self.shared.is_over() {
             thread::park_timeout(self.pace());
             self.meet_new();
-            let now = Moment::now();
-            let pause = self.quick();
-            let mut threads = std::mem::take(&mut self.under_watch);
             self.suspects = false;
-            for thread in &mut threads {
-                self.look(thread, now);
-                self.suspects |= thread.sight.is_suspect(now, pause);
-            }
+            let mut threads = mem::take(&mut self.under_watch);
+            threads.retain_mut(|thread| self.look(thread));
             self.under_watch = threads;
+            for (stall, saying) in mem::take(&mut self.to_say) {
+                self.say(&stall, saying);
+            }
         }
     }
 
@@ -121,7 +129,7 @@ impl Rounds {
     /// The time between two looks otherwise.
     fn seldom(&self) -> Duration {
         let settings = &self.shared.settings;
-        let seldom = settings.threshold * SELDOM / LOOKS;
+        let seldom = settings.threshold / LOOKS * SELDOM;
         let of_pool = settings
             .blocking_pool
             .map_or(MOST_SELDOM, |limit| limit / LOOKS);
@@ -144,25 +152,26 @@ impl Rounds {
         }
     }
 
-    fn look(&mut self, thread: &mut UnderWatch, now: Moment) {
+    /// Looks at one thread. False if it has ended.
+    fn look(&mut self, thread: &mut UnderWatch) -> bool {
+        let now = Moment::now();
         let event_loop = Arc::clone(&thread.sight.event_loop);
-        let role = event_loop.role();
-        let least = match role {
-            Role::EventLoop => self.shared.settings.threshold,
-            Role::LaneThread => self.shared.settings.lane_jobs,
+        if os::has_ended(event_loop.thread()) {
+            self.goes_on(thread, now);
+            self.pool_goes_on(thread, now);
+            return false;
+        }
+        let (quick, role) = (self.quick(), event_loop.role());
+        let (least, moment) = match role {
+            Role::EventLoop => (self.shared.settings.threshold, quick),
+            Role::LaneThread => (self.shared.settings.lane_jobs, self.seldom()),
         };
-        match thread.sight.look(now, least) {
-            Look::WentOn(at) => {
-                if let Some(lasting) = thread.stuck.take() {
-                    event_loop.watched.goes_on();
-                    event_loop.heard().was_kept_for(at.since(lasting.since));
-                    self.end(lasting, at);
-                }
-            }
+        match thread.sight.look(now, least, moment) {
+            Look::WentOn(at) => self.goes_on(thread, at),
             Look::Same(None) => {}
             Look::Same(Some(stuck)) => {
                 if let Some(found) = self.judge(role, stuck) {
-                    self.found(&event_loop, &mut thread.stuck, &found, now);
+                    self.found(&thread.sight, &mut thread.stuck, &found, now);
                     // Only now, so that whoever sees it stalled finds the stall.
                     event_loop.watched.is_stalled(stuck.elapsed, stuck.label);
                 }
@@ -171,7 +180,24 @@ impl Rounds {
         if role == Role::EventLoop
             && let Some(limit) = self.shared.settings.blocking_pool
         {
-            self.look_at_pool(&event_loop, thread, now, limit);
+            self.look_at_pool(thread, now, limit);
+        }
+        self.suspects |= thread.sight.is_suspect(now, quick);
+        true
+    }
+
+    fn goes_on(&mut self, thread: &mut UnderWatch, at: Moment) {
+        if let Some(lasting) = thread.stuck.take() {
+            let event_loop = &thread.sight.event_loop;
+            event_loop.watched.goes_on();
+            event_loop.heard().was_kept_for(at.since(lasting.since));
+            self.end(lasting, at);
+        }
+    }
+
+    fn pool_goes_on(&mut self, thread: &mut UnderWatch, at: Moment) {
+        if let Some(lasting) = thread.pool_stuck.take() {
+            self.end(lasting, at);
         }
     }
 
@@ -181,7 +207,7 @@ impl Rounds {
                 let usual = self
                     .route(stuck.label)
                     .and_then(|route| route.usual_lane_cost());
-                if usual.is_some_and(|usual| stuck.blamed < usual * USUAL) {
+                if usual.is_some_and(|usual| stuck.blamed < usual.saturating_mul(USUAL)) {
                     return None;
                 }
                 StallKind::LaneJob
@@ -199,15 +225,8 @@ impl Rounds {
         })
     }
 
-    fn look_at_pool(
-        &mut self,
-        event_loop: &EventLoop,
-        thread: &mut UnderWatch,
-        now: Moment,
-        limit: Duration,
-    ) {
-        let waits = thread.pool.look(event_loop, now, limit);
-        match waits {
+    fn look_at_pool(&mut self, thread: &mut UnderWatch, now: Moment, limit: Duration) {
+        match thread.pool.look(&thread.sight.event_loop, now, limit) {
             Some((since, elapsed)) if elapsed >= limit => {
                 let found = Found {
                     kind: StallKind::BlockingPool,
@@ -217,35 +236,25 @@ impl Rounds {
                     blamed: elapsed,
                     on_cpu: Duration::ZERO,
                 };
-                self.found(event_loop, &mut thread.pool_stuck, &found, now);
+                self.found(&thread.sight, &mut thread.pool_stuck, &found, now);
             }
             Some(_) => {}
-            None => {
-                if let Some(lasting) = thread.pool_stuck.take() {
-                    self.end(lasting, now);
-                }
-            }
+            None => self.pool_goes_on(thread, now),
         }
     }
 
     /// A stall has begun, or it lasts.
-    fn found(
-        &mut self,
-        event_loop: &EventLoop,
-        lasting: &mut Option<Lasting>,
-        found: &Found,
-        now: Moment,
-    ) {
+    fn found(&mut self, sight: &Sight, lasting: &mut Option<Lasting>, found: &Found, now: Moment) {
         let due = match lasting {
             None => true,
             Some(lasting) => found.blamed >= lasting.again_at,
         };
         let lasting = lasting.get_or_insert_with(|| {
             if found.kind.is_of_loop() {
-                event_loop.watched.count();
+                sight.event_loop.watched.count();
             }
             // Whoever reads the stalls does not wait until the thread has said where it is.
-            let stall = self.describe(event_loop, found);
+            let stall = self.describe(sight, found);
             Lasting {
                 id: self.shared.stalls().begin(stall),
                 since: found.since,
@@ -266,19 +275,22 @@ impl Rounds {
             }
             stall.clone()
         };
-        lasting.again_at = found.blamed * 2;
+        lasting.again_at = found.blamed.saturating_mul(2);
         match self.limit.ask(now) {
             Some(suppressed) => {
-                let first = !std::mem::replace(&mut lasting.reported, true);
                 stall.suppressed = suppressed;
-                self.report(&stall, first);
+                let saying = match mem::replace(&mut lasting.reported, true) {
+                    false => Saying::First,
+                    true => Saying::Again,
+                };
+                self.to_say.push((stall, saying));
             }
             None => self.shared.stalls().suppressed += 1,
         }
     }
 
-    fn describe(&self, event_loop: &EventLoop, found: &Found) -> Stall {
-        let now = Instant::now();
+    fn describe(&self, sight: &Sight, found: &Found) -> Stall {
+        let (now, event_loop) = (Instant::now(), &sight.event_loop);
         Stall {
             id: 0,
             event_loop: (event_loop.role() == Role::EventLoop).then(|| event_loop.number()),
@@ -290,11 +302,20 @@ impl Rounds {
             over: false,
             began: now.checked_sub(found.elapsed).unwrap_or(now),
             suppressed: 0,
-            // The thread of a full pool's event loop has no part in that.
-            backtrace: match found.kind {
-                StallKind::BlockingPool => Vec::new(),
-                _ => self.whereabouts.of(event_loop),
-            },
+            backtrace: self.backtrace(sight, found.kind),
+        }
+    }
+
+    fn backtrace(&self, sight: &Sight, kind: StallKind) -> Vec<String> {
+        if kind == StallKind::BlockingPool {
+            return Vec::new(); // The thread of its event loop has no part in that.
+        }
+        let backtrace = self.whereabouts.of(&sight.event_loop);
+        // It may have gone on meanwhile, and be in what another is to blame for.
+        if sight.is_at_the_same() {
+            backtrace
+        } else {
+            Vec::new()
         }
     }
 
@@ -307,9 +328,24 @@ impl Rounds {
             .map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string())
     }
 
-    /// The log gets the backtrace once a stall: it is that of the first look, and the later lines would only bury it.
-    fn report(&self, stall: &Stall, first: bool) {
-        let backtrace: &[String] = if first { &stall.backtrace } else { &[] };
+    fn say(&self, stall: &Stall, saying: Saying) {
+        if saying == Saying::Over {
+            tracing::info!(
+                target: "offload",
+                event_loop = stall.event_loop,
+                thread = %stall.thread,
+                route = %stall.route,
+                kind = %stall.kind,
+                elapsed_ms = millis(stall.elapsed),
+                "{stall}",
+            );
+            return;
+        }
+        // The log gets the backtrace once a stall: it is that of the first look, and the later lines would only bury it.
+        let backtrace: &[String] = match saying {
+            Saying::First => &stall.backtrace,
+            _ => &[],
+        };
         tracing::warn!(
             target: "offload",
             event_loop = stall.event_loop,
@@ -325,32 +361,21 @@ impl Rounds {
         let Some(tell) = &self.shared.settings.on_stall else {
             return;
         };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(stall))) {
+        if let Err(panic) = quiet::catch(|| tell(stall)) {
             quiet::report("what is done with a stall", panic);
         }
     }
 
     /// It has gone on.
-    fn end(&self, lasting: Lasting, at: Moment) {
-        let stall = {
-            let mut stalls = self.shared.stalls();
-            let Some(stall) = stalls.get_mut(lasting.id) else {
-                return;
-            };
-            stall.over = true;
-            stall.elapsed = at.since(lasting.since).max(stall.elapsed);
-            stall.clone()
+    fn end(&mut self, lasting: Lasting, at: Moment) {
+        let mut stalls = self.shared.stalls();
+        let Some(stall) = stalls.get_mut(lasting.id) else {
+            return;
         };
+        stall.over = true;
+        stall.elapsed = at.since(lasting.since).max(stall.elapsed);
         if lasting.reported {
-            tracing::info!(
-                target: "offload",
-                event_loop = stall.event_loop,
-                thread = %stall.thread,
-                route = %stall.route,
-                kind = %stall.kind,
-                elapsed_ms = millis(stall.elapsed),
-                "{stall}",
-            );
+            self.to_say.push((stall.clone(), Saying::Over));
         }
     }
 }

@@ -70,8 +70,9 @@ impl Sight {
         }
     }
 
-    /// Looks once. `least` is how much it must be to blame for to be called stuck.
-    pub(super) fn look(&mut self, now: Moment, least: Duration) -> Look {
+    /// Looks once. `least` is how much it must be to blame for to be called stuck. That it waits at this moment counts for `moment`
+    /// at most, however long the look before is ago: it may have been set aside for most of that time.
+    pub(super) fn look(&mut self, now: Moment, least: Duration, moment: Duration) -> Look {
         let poll = self.event_loop.turn().now();
         let beat = self.event_loop.heard().last();
         let cpu = os::cpu_time(self.event_loop.thread());
@@ -90,12 +91,15 @@ impl Sight {
             // When the poll that it is in now began, or the last one ended, or when it answered.
             let at = poll.since.max(beat);
             (self.poll, self.beat) = (poll, beat);
-            (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
-            self.owes = poll.label.map(|_| poll.since);
+            // Of a poll that it is in, it has used at least what cannot have been used before that.
+            let before = gap.saturating_sub(now.since(poll.since));
+            self.used = used.saturating_sub(before);
+            self.waited = Duration::ZERO;
             // Who is always at something is asked as well, or its lag would be that of quiet times.
             if self.event_loop.heard().asked().is_none() {
                 self.ask_now_and_then(now, false);
             }
+            self.owes = self.open().map(|(since, _)| since);
             return Look::WentOn(at);
         }
         self.used += used;
@@ -103,6 +107,7 @@ impl Sight {
         self.owes = open.map(|(since, _)| since);
         let Some((since, label)) = open else {
             self.ask_now_and_then(now, used > gap / 2);
+            self.owes = self.open().map(|(since, _)| since);
             return Look::Same(None);
         };
         let elapsed = now.since(since);
@@ -111,7 +116,7 @@ impl Sight {
             && elapsed > least / 2
             && os::is_waiting(self.event_loop.thread()) == Some(true)
         {
-            self.waited += gap - used;
+            self.waited += (gap - used).min(moment);
         }
         let blamed = (self.used + self.waited).min(elapsed);
         Look::Same((blamed >= least).then_some(Stuck {
@@ -128,6 +133,12 @@ impl Sight {
     pub(super) fn is_suspect(&self, now: Moment, least: Duration) -> bool {
         self.event_loop.role() == Role::EventLoop
             && self.owes.is_some_and(|since| now.since(since) >= least)
+    }
+
+    /// Whether it is still at what it was at when it was looked at.
+    pub(super) fn is_at_the_same(&self) -> bool {
+        let now = (self.event_loop.turn().now(), self.event_loop.heard().last());
+        now == (self.poll, self.beat)
     }
 
     /// Since when it owes a sign of life, and for whom it is busy.
@@ -152,7 +163,10 @@ impl Sight {
         };
         if computes || now.since(self.asked) >= every {
             self.asked = now;
-            (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            if self.poll.label.is_none() {
+                // What it did before it was asked does not count.
+                (self.used, self.waited) = (Duration::ZERO, Duration::ZERO);
+            }
             self.event_loop.heard().ask(now);
         }
     }

@@ -79,6 +79,14 @@ fn heard(watch: StallWatchBuilder, loops: &EventLoops) -> (StallWatch, mpsc::Rec
     (watch.start(loops).expect("starts"), told)
 }
 
+/// Computes until a condition comes.
+fn compute_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what} does not come");
+    }
+}
+
 /// Computes until there is a report.
 fn compute_until_told(told: &mpsc::Receiver<Stall>) -> Stall {
     let start = Instant::now();
@@ -121,6 +129,12 @@ fn ten_stalls_give_the_reports_that_the_cap_allows_each_with_its_route_while_it_
         polls.poll(Some(route), || {
             now_at.store(n, Ordering::SeqCst);
             burn(4 * THRESHOLD);
+            // A machine that is busy with other things may let the watch look later.
+            compute_until("the stall, and its report or the cap", || {
+                let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let reported = told.len() == CAP || told.iter().any(|(at, _)| *at == n);
+                watch.recent().len() > n && reported
+            });
             now_at.store(usize::MAX, Ordering::SeqCst);
         });
     }
@@ -153,16 +167,23 @@ fn the_first_report_comes_soon_after_the_threshold() {
     let loops = EventLoops::default();
     let (_watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
     let polls = Polls::on(&loops);
-    for _ in 0..10 {
-        polls.poll(None, || burn(4 * THRESHOLD));
+    let mut used = Vec::new();
+    for id in 0..10 {
+        polls.poll(None, || {
+            // By what the thread did itself, so that a machine that is busy with other things counts less.
+            let start = thread_cpu_time();
+            let stall = loop {
+                let stall = compute_until_told(&told);
+                // Not a further report of the one before.
+                if stall.id == id {
+                    break stall;
+                }
+            };
+            let computed = thread_cpu_time() - start;
+            assert!(THRESHOLD <= stall.on_cpu && stall.on_cpu <= computed + THRESHOLD / 5);
+            used.push(computed);
+        });
     }
-    let mut first = std::collections::BTreeMap::new();
-    while let Ok(stall) = told.try_recv() {
-        first.entry(stall.id).or_insert(stall);
-    }
-    assert_eq!(first.len(), 10);
-    // By what the thread did itself, so that a machine that is busy with other things does not count.
-    let mut used: Vec<_> = first.values().map(|stall| stall.on_cpu).collect();
     used.sort();
     let limit = THRESHOLD + Duration::from_millis(50);
     assert!(used[5] <= limit, "{used:?}");
@@ -222,12 +243,15 @@ fn a_thread_that_the_kernel_has_set_aside_is_not_blamed() {
             let polls = Polls::on(&loops);
             let walls = (0..20).map(|_| polls.poll(None, || burn(THRESHOLD / 2)));
             let set_aside = walls.filter(|wall| *wall > THRESHOLD).count();
-            let innocent = total(&watch);
-            polls.poll(None, || burn(4 * THRESHOLD));
+            let innocent = watch.recent();
+            polls.poll(None, || {
+                compute_until("the one that it is to blame for", || {
+                    watch.recent().len() > innocent.len()
+                });
+            });
             over.store(true, Ordering::Relaxed);
             assert!(set_aside > 10, "it had the core for itself: {set_aside}");
-            assert_eq!(innocent, 0, "{:?}", watch.recent());
-            until("the one that it is to blame for", || total(&watch) == 1);
+            assert!(innocent.is_empty(), "{innocent:?}");
         });
     });
 }
@@ -368,14 +392,12 @@ fn a_lane_job_is_late_by_the_measure_of_its_route() {
         .start(&loops)
         .expect("starts");
     let here = loops.lane_thread_here();
-    let run = |route: &Route| {
-        here.begin_now(Label::of(Some(route)));
-        burn(4 * THRESHOLD);
-        here.end_now();
-    };
-    run(known_as_long);
-    run(unknown);
-    until("the report", || total(&watch) > 0);
+    here.begin_now(Label::of(Some(known_as_long)));
+    burn(4 * THRESHOLD);
+    here.end_now();
+    here.begin_now(Label::of(Some(unknown)));
+    compute_until("the report", || total(&watch) > 0);
+    here.end_now();
     let recent = watch.recent();
     assert_eq!(recent.len(), 1);
     assert_eq!(recent[0].route, unknown.to_string());
@@ -434,6 +456,32 @@ fn a_panic_in_what_is_told_ends_nothing() {
         });
     }
     assert!(watch.recent().len() >= 2);
+}
+
+#[test]
+fn without_a_threshold_lane_jobs_are_watched_all_the_same() {
+    let loops = EventLoops::default();
+    let watch = StallWatch::builder().threshold(Duration::MAX);
+    let (_watch, told) = heard(watch.lane_jobs(THRESHOLD), &loops);
+    let here = loops.lane_thread_here();
+    here.begin_now(Label::NONE);
+    assert_eq!(compute_until_told(&told).kind, StallKind::LaneJob);
+    here.end_now();
+}
+
+#[test]
+fn a_stall_is_over_when_its_thread_ends() {
+    let loops = EventLoops::default();
+    let (watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
+    let its_loops = loops.clone();
+    let ends_in_a_poll = thread::spawn(move || {
+        its_loops.here().begin_now(Label::NONE);
+        compute_until_told(&told);
+    });
+    ends_in_a_poll.join().expect("no panic");
+    until("its end", || watch.recent()[0].over);
+    assert_eq!(loops.all()[0].snapshot().stalled, None);
+    assert_eq!(total(&watch), 1);
 }
 
 #[test]

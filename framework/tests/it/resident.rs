@@ -145,6 +145,8 @@ fn a_resident_that_always_wakes_itself_takes_turns_with_the_jobs() {
         seen.windows(2).all(|pair| pair[0] < pair[1]),
         "one poll at least between two jobs: {seen:?}"
     );
+    drop(lane);
+    until("its thread has ended", || Arc::strong_count(&polls) == 1);
 }
 
 #[test]
