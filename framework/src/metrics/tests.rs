@@ -125,7 +125,7 @@ fn counts_are_absolute_and_times_are_handed_over_once() {
         .count_refused(Refusal::TooLong);
     // All of whose clients gave up.
     table.route(0, "GET", "/left").count_cancelled();
-    table.route(0, "GET", "/declared");
+    let _declared = table.route(0, "GET", "/declared");
     let here = loops.here();
     here.count_poll(Duration::from_micros(10), crate::event_loop::Label::NONE);
     here.count_request();
