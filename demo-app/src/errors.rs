@@ -11,6 +11,8 @@ use actix_web::{
 use argon2::password_hash;
 use serde_json::json;
 
+use crate::metrics::NoMetrics;
+
 /// A request that can't be answered as asked.
 ///
 /// The answer is `{"error": {"field": "ms", "message": "must be a whole number from 0 to 60000, not `abc`"}}`.
@@ -56,6 +58,8 @@ pub(crate) enum AppError {
     Hashing(#[source] password_hash::Error),
     #[error("the work could not be done off the event loop")]
     Blocking(#[from] BlockingError),
+    #[error("there are no metrics any more")]
+    Metrics(#[from] NoMetrics),
     #[error("the answer could not be written as JSON")]
     Serialize(#[from] serde_json::Error),
 }
@@ -93,7 +97,7 @@ impl AppError {
             Self::NotJson => Some("content-type"),
             Self::MethodNotAllowed { .. } => Some("method"),
             Self::NotFound => Some("path"),
-            Self::Hashing(_) | Self::Blocking(_) | Self::Serialize(_) => None,
+            Self::Hashing(_) | Self::Blocking(_) | Self::Metrics(_) | Self::Serialize(_) => None,
         }
     }
 }
@@ -105,7 +109,7 @@ impl ResponseError for AppError {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Hashing(_) | Self::Blocking(_) | Self::Serialize(_) => {
+            Self::Hashing(_) | Self::Blocking(_) | Self::Metrics(_) | Self::Serialize(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             _ => StatusCode::BAD_REQUEST,

@@ -2,15 +2,15 @@
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
+mod deadline;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
-    sync::mpsc,
     thread,
-    time::Duration,
 };
 
 use nix::{
@@ -18,8 +18,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// What takes longer than this hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+use self::deadline::{DEADLINE, in_time, output_of, wait_until};
 
 fn program(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo-app"));
@@ -43,23 +42,21 @@ impl Running {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut banner = String::new();
-        while !banner.contains("stops it\n") {
-            let read = stdout.read_line(&mut banner).expect("text");
-            assert_ne!(read, 0, "it ended after {banner:?}");
-        }
-        let url = banner.split("http://").nth(1).expect("a URL");
-        let addr = url
-            .split_whitespace()
-            .next()
-            .and_then(|addr| addr.parse().ok());
-        Self {
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut demo = Self {
             child,
-            stdout: Some(stdout),
-            addr: addr.unwrap_or_else(|| panic!("no address in {banner}")),
-            banner,
-        }
+            stdout: None,
+            banner: String::new(),
+            addr: ([0, 0, 0, 0], 0).into(),
+        };
+        let (stdout, banner) = in_time("it says where it is", || banner(stdout));
+        let url = banner.split("http://").nth(1).expect("a URL");
+        let addr = url.split_whitespace().next();
+        let addr = addr.and_then(|addr| addr.parse().ok());
+        demo.addr = addr.unwrap_or_else(|| panic!("no address in {banner}"));
+        demo.banner = banner;
+        demo.stdout = Some(stdout);
+        demo
     }
 
     fn get(&self, target: &str) -> String {
@@ -77,22 +74,30 @@ impl Running {
     fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         kill(pid, signal).expect("it lives");
-        // Its output ends when it does; a thread reads it, so that a hang fails with a message.
+        // Its output ends when it does.
         let mut stdout = self.stdout.take().expect("read once");
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
+        let words = in_time("it stops", move || {
             let mut words = String::new();
-            let read = stdout.read_to_string(&mut words);
-            // Nobody listens any more if the deadline has passed.
-            let _ = tell.send(read.map(|_| words));
+            stdout.read_to_string(&mut words).expect("text");
+            words
         });
-        let words = told
-            .recv_timeout(DEADLINE)
-            .expect("it stops")
-            .expect("text");
-        let status = self.child.wait().expect("a status");
-        (status, words)
+        let mut status = None;
+        wait_until("it ends", || {
+            status = self.child.try_wait().expect("a status");
+            status.is_some()
+        });
+        (status.expect("it has ended"), words)
     }
+}
+
+/// Reads all that it says when it starts.
+fn banner(mut stdout: BufReader<ChildStdout>) -> (BufReader<ChildStdout>, String) {
+    let mut banner = String::new();
+    while !banner.contains("stops it\n") {
+        let read = stdout.read_line(&mut banner).expect("text");
+        assert_ne!(read, 0, "it ended after {banner:?}");
+    }
+    (stdout, banner)
 }
 
 impl Drop for Running {
@@ -170,18 +175,16 @@ fn a_second_signal_ends_it_at_once() {
     stream
         .write_all(b"GET /timer?ms=60000 HTTP/1.1\r\nHost: test\r\n\r\n")
         .expect("it reads");
-    while !demo
-        .get("/metrics")
-        .contains("_running{lane=\"offload-short\"} 1")
-    {
-        thread::yield_now();
-    }
+    wait_until("its job runs", || {
+        let metrics = demo.get("/metrics");
+        metrics.contains("_running{lane=\"offload-short\"} 1")
+    });
     let pid = Pid::from_raw(demo.child.id().cast_signed());
     kill(pid, Signal::SIGTERM).expect("it lives");
     // It has taken the first one when it accepts no more connections.
-    while TcpStream::connect(demo.addr).is_ok() {
-        thread::yield_now();
-    }
+    wait_until("it accepts no more", || {
+        TcpStream::connect(demo.addr).is_err()
+    });
     let (status, words) = demo.stop(Signal::SIGTERM);
     assert_eq!(status.code(), Some(3), "{words}");
 }
@@ -212,7 +215,7 @@ fn wrong_flags_are_refused_by_name() {
         (["--addr", "here"], "--addr"),
         (["--colour", "red"], "--colour"),
     ] {
-        let Output { status, stderr, .. } = program(&flags).output().expect("it runs");
+        let Output { status, stderr, .. } = output_of(&mut program(&flags));
         assert_eq!(status.code(), Some(2), "{flags:?}");
         let said = String::from_utf8_lossy(&stderr);
         assert!(said.contains(named), "{flags:?}: {said}");
@@ -225,7 +228,7 @@ fn an_address_that_is_taken_is_named() {
     let addr = taken.local_addr().expect("an address").to_string();
     for mode in ["auto", "off"] {
         let flags = ["--addr", &addr, "--offload", mode];
-        let Output { status, stderr, .. } = program(&flags).output().expect("it runs");
+        let Output { status, stderr, .. } = output_of(&mut program(&flags));
         assert_eq!(status.code(), Some(1), "{mode}");
         let said = String::from_utf8_lossy(&stderr);
         assert!(said.contains(&addr), "{mode}: {said}");

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
+mod deadline;
+
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +12,7 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use nix::{
@@ -22,8 +24,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// What takes longer than this hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+use self::deadline::{DEADLINE, in_time, output_of, rest_of, wait_until};
 
 const STATE: &str = include_str!("../src/monit/tests/state.json");
 
@@ -141,12 +142,16 @@ impl OnTerminal {
     /// Waits for the end, and looks at what it left behind.
     fn assert_ends_cleanly(mut self) -> ExitStatus {
         self.wait_for(LEAVE);
-        let status = self.child.wait().expect("a status");
+        let mut status = None;
+        wait_until("it ends", || {
+            status = self.child.try_wait().expect("a status");
+            status.is_some()
+        });
         let after = tcgetattr(&self.terminal).expect("its settings");
         assert_eq!(after.local_flags, self.before.local_flags);
         assert_eq!(after.input_flags, self.before.input_flags);
         assert_eq!(after.output_flags, self.before.output_flags);
-        status
+        status.expect("it has ended")
     }
 }
 
@@ -203,7 +208,7 @@ fn keys_work_while_the_server_does_not_answer() {
 #[test]
 fn in_a_pipe_it_writes_blocks_of_text() {
     let url = serve("200 OK", STATE);
-    let Output { status, stdout, .. } = monit(&url, &["--count", "2"]).output().expect("it runs");
+    let Output { status, stdout, .. } = output_of(&mut monit(&url, &["--count", "2"]));
     assert_eq!(status.code(), Some(0));
     let text = String::from_utf8(stdout).expect("text");
     assert_eq!(
@@ -223,10 +228,10 @@ fn a_reader_that_leaves_ends_it_without_an_error() {
         .spawn()
         .expect("it starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    stdout.read_line(&mut line).expect("text");
-    drop(stdout);
-    let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+    in_time("its first line", move || {
+        stdout.read_line(&mut String::new()).expect("text")
+    });
+    let Output { status, stderr, .. } = rest_of(child);
     assert_eq!(status.code(), Some(0));
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
 }
@@ -238,7 +243,7 @@ fn a_server_without_the_page_is_named_and_fails_at_the_end() {
         status,
         stdout,
         stderr,
-    } = monit(&url, &["--count", "1"]).output().expect("it runs");
+    } = output_of(&mut monit(&url, &["--count", "1"]));
     assert_eq!(status.code(), Some(1));
     for (text, goes_on) in [(stdout, true), (stderr, false)] {
         let text = String::from_utf8(text).expect("text");
@@ -259,8 +264,7 @@ fn wrong_flags_are_refused_by_name() {
         (["--workers", "2"], "--workers"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demo-app"));
-        let Output { status, stderr, .. } =
-            command.arg("monit").args(flags).output().expect("it runs");
+        let Output { status, stderr, .. } = output_of(command.arg("monit").args(flags));
         assert_eq!(status.code(), Some(2), "{flags:?}");
         let said = String::from_utf8_lossy(&stderr);
         assert!(said.contains(named), "{flags:?}: {said}");

@@ -231,8 +231,9 @@ impl Offload {
     /// the process may end.
     ///
     /// The server must leave the signals to this, `HttpServer::disable_signals`, and must not cut connections earlier:
-    /// give `HttpServer::shutdown_timeout` at least as many seconds as `grace`. Idle connections keep actix's graceful stop
-    /// from ending until their keep-alive is over; this waits for them no longer than `grace`.
+    /// give `HttpServer::shutdown_timeout` at least as many seconds as `grace`. actix closes idle HTTP/1 connections when its
+    /// graceful stop begins, but it does not tell HTTP/2 connections of it: they keep the stop from ending until their clients
+    /// close them or no longer answer pings. This waits for them no longer than `grace`.
     ///
     /// Where there are no such signals, it is ctrl-c.
     ///
@@ -278,7 +279,7 @@ impl Offload {
         let stopped = handle.stop(true);
         let drain = async {
             let drained = self.shutdown(grace).await;
-            // Light requests, and connections that are idle.
+            // Light requests, and connections of HTTP/2, also when they are idle.
             let _ = timeout_at(until, stopped).await;
             drained
         };

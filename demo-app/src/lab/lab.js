@@ -6,6 +6,9 @@ import { Plot, feeling } from "./plot.js";
 /** How long `/` is watched before jobs are fired, and after the last has ended, in milliseconds. */
 const QUIET = 2000;
 
+/** A worker that has no last word within this after a stop, in milliseconds, is given up: its script may be on its way yet. */
+const LAST_WORD = 1000;
+
 /** The page's clock, which the worker that asks for `/` shares. */
 const now = () => performance.timeOrigin + performance.now();
 
@@ -23,23 +26,65 @@ let server = null;
 
 // ---- Asking for `/` ----
 
-/** The worker, and whom to tell what it says. */
+/** The worker, and the run that it asks for. A worker that has failed is replaced when the next run begins. */
 const pings = {
-  worker: new Worker("/lab/pings.js"),
-  run: 0,
-  start(run, ended) {
-    this.run += 1;
-    this.worker.onmessage = ({ data }) => {
-      if (data.run !== this.run) return;
-      if (data.kind === "ended") ended();
-      else run.hear(data);
-    };
-    this.worker.postMessage({ kind: "start", run: this.run });
+  worker: null,
+  number: 0,
+  loaded: 0,
+
+  load() {
+    // One address each, or the browser might let it wait for the script of one that was given up.
+    const worker = new Worker(this.loaded === 0 ? "/lab/pings.js" : `/lab/pings.js?again=${this.loaded}`);
+    this.loaded += 1;
+    worker.onerror = () => this.discard(worker);
+    this.worker = worker;
   },
-  end(cut) {
-    this.worker.postMessage({ kind: cut ? "cut" : "end" });
+
+  discard(worker) {
+    worker.terminate();
+    if (this.worker === worker) this.worker = null;
+  },
+
+  /** Asks for `/` from now on. Resolves with the last word of the worker, also if that is `failed`, which is told why. */
+  start(run, failed) {
+    if (!this.worker) this.load();
+    const { worker } = this;
+    this.number += 1;
+    const { number } = this;
+    return new Promise((resolve) => {
+      worker.onmessage = ({ data }) => {
+        if (data.run !== number) return;
+        if (data.kind === "ended") resolve();
+        else run.hear(data);
+      };
+      worker.onerror = ({ message }) => {
+        this.discard(worker);
+        failed(new Error(`the worker that asks for / ended: ${message || "its script cannot be loaded"}`));
+        resolve();
+      };
+      worker.postMessage({ kind: "start", run: number });
+    });
+  },
+
+  /** Asks no more, and waits for the last word: that comes with the last answer, or at once when told to stop. */
+  async end(ended, stop) {
+    const { worker } = this;
+    if (!worker) return;
+    worker.postMessage({ kind: "end" });
+    const silent = new Promise((resolve) => {
+      const cut = () => {
+        worker.postMessage({ kind: "cut" });
+        setTimeout(resolve, LAST_WORD, true);
+      };
+      if (stop.aborted) cut();
+      else stop.addEventListener("abort", cut, { once: true });
+    });
+    if (await Promise.race([ended, silent])) this.discard(worker);
   },
 };
+
+// Before the first run, so that its first question is in time.
+pings.load();
 
 /** What one run has found. Times are of the page's clock, in milliseconds. */
 class Run {
@@ -111,9 +156,11 @@ class Panel {
   /** Watches `/`, fires the jobs, and watches on until they and `/` have calmed down. */
   async measure(plan, stop) {
     const run = new Run(plan.count);
+    const ending = follow(stop);
+    const over = ending.signal;
+    const ended = pings.start(run, (why) => ending.abort(why));
     this.plot.show(run);
     this.state = "running";
-    const ended = new Promise((resolve) => pings.start(run, resolve));
     let watching = true;
     const watch = () => {
       if (!watching) return;
@@ -123,24 +170,25 @@ class Panel {
     };
     watch();
     try {
-      await pause(QUIET, stop);
+      await pause(QUIET, over);
       run.fired = now();
       await Promise.all(Array.from({ length: plan.count }, async () => {
-        const outcome = await runJob(JOBS[plan.job], plan.size, this.way, stop);
+        const outcome = await runJob(JOBS[plan.job], plan.size, this.way, over);
         run.outcomes[outcome] += 1;
       }));
       run.allDone = now();
-      await pause(QUIET, stop);
+      await pause(QUIET, over);
     } finally {
-      pings.end(stop.aborted);
-      await ended;
+      await pings.end(ended, stop);
       watching = false;
       run.end = now();
       run.allDone ??= run.fired && run.end;
-      this.state = stop.aborted ? "stopped" : "done";
+      this.state = stop.aborted ? "stopped" : over.aborted ? "failed" : "done";
       this.told = 0;
       this.tell(run, null);
     }
+    // A run that was cut while the last answer was waited for is none, either.
+    over.throwIfAborted();
     return run;
   }
 
@@ -205,6 +253,15 @@ function time(ms) {
 }
 
 const round = (ms) => (ms === null ? "" : ms.toFixed(1));
+
+/** What is over when `signal` is, or earlier. */
+function follow(signal) {
+  const own = new AbortController();
+  const abort = () => own.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return own;
+}
 
 /** Lets time pass; rejects at once when told to stop. */
 function pause(ms, stop) {
@@ -316,6 +373,7 @@ async function experiment(which) {
     setState("done");
   } catch (error) {
     if (!stop.aborted) {
+      summary.textContent = `This run has failed: ${error.message}. Another one may be started.`;
       setState("failed");
       throw error;
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     thread,
     time::Duration,
 };
@@ -26,6 +26,15 @@ pub(crate) struct Collector {
     questions: SyncSender<oneshot::Sender<String>>,
 }
 
+/// Why there are no metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoMetrics {
+    #[error("metrics are being asked for too often")]
+    TooManyAsk,
+    #[error("the thread that writes them has ended")]
+    Ended,
+}
+
 impl Collector {
     /// Starts the thread, which ends when the collector is dropped.
     pub(crate) fn start(plugin: &Plugin) -> io::Result<Self> {
@@ -40,11 +49,18 @@ impl Collector {
         Ok(Self { questions })
     }
 
-    /// All metrics in the text format of Prometheus; `None` if too many ask.
-    pub(crate) async fn text(&self) -> Option<String> {
+    /// All metrics in the text format of Prometheus.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none: what passes is told from what does not.
+    pub(crate) async fn text(&self) -> Result<String, NoMetrics> {
         let (answer, text) = oneshot::channel();
-        self.questions.try_send(answer).ok()?;
-        text.await.ok()
+        self.questions.try_send(answer).map_err(|why| match why {
+            TrySendError::Full(_) => NoMetrics::TooManyAsk,
+            TrySendError::Disconnected(_) => NoMetrics::Ended,
+        })?;
+        text.await.map_err(|_| NoMetrics::Ended)
     }
 }
 
@@ -81,4 +97,35 @@ fn recorder() -> PrometheusRecorder {
         .set_buckets(&BOUNDS)
         .expect("there are some")
         .build_recorder()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::StatusCode, web::Data};
+
+    use super::*;
+
+    async fn status(questions: SyncSender<oneshot::Sender<String>>) -> StatusCode {
+        let collector = Data::new(Collector { questions });
+        crate::metrics::metrics(collector).await.status()
+    }
+
+    #[actix_web::test]
+    async fn too_many_questions_are_told_from_nobody_to_answer_them() {
+        let (questions, asked) = sync_channel(0);
+        assert_eq!(status(questions).await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(asked);
+
+        let (questions, asked) = sync_channel(1);
+        drop(asked);
+        assert_eq!(status(questions).await, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[actix_web::test]
+    async fn a_thread_that_ends_with_a_question_open_has_ended() {
+        let (questions, asked) = sync_channel::<oneshot::Sender<String>>(1);
+        let ends = thread::spawn(move || drop(asked.recv()));
+        assert_eq!(status(questions).await, StatusCode::INTERNAL_SERVER_ERROR);
+        ends.join().expect("no panic");
+    }
 }

@@ -1,9 +1,7 @@
 //! Reads the state of a server, and says in a sentence why it could not be read.
 
 use std::{
-    io,
-    sync::mpsc::Sender,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -134,19 +132,21 @@ impl Client {
     }
 }
 
-/// Fetches until nobody listens any more, on a thread of its own: the keyboard does not wait for the network.
+/// Fetches for as long as `tell` says that somebody listens, on a thread of its own: the keyboard does not wait for the
+/// network. `tell` is dropped when the thread ends, whatever has ended it.
 ///
 /// # Errors
 ///
 /// An error if the thread can't be started.
-pub(crate) fn watch<T>(client: Client, every: Duration, listener: Sender<T>) -> io::Result<()>
-where
-    T: From<Fetched> + Send + 'static,
-{
+pub(crate) fn watch(
+    client: Client,
+    every: Duration,
+    tell: impl Fn(Fetched) -> bool + Send + 'static,
+) -> io::Result<()> {
     let fetch = move || {
         loop {
             let began = Instant::now();
-            if listener.send(client.fetch().into()).is_err() {
+            if !tell(client.fetch()) {
                 return;
             }
             thread::sleep(every.saturating_sub(began.elapsed()));

@@ -44,6 +44,9 @@ pub enum MonitError {
     /// The terminal can't be drawn on, or gives no keys; `--plain` needs neither.
     #[error("the terminal cannot be used; --plain writes text")]
     Terminal(#[source] io::Error),
+    /// One of its threads has ended, by a panic that is a mistake in this program.
+    #[error("the monitor's thread {0} has ended")]
+    ThreadEnded(&'static str),
     /// A thread could not be started, or no signals received.
     #[error("the monitor could not be started")]
     Start(#[source] io::Error),

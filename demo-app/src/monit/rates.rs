@@ -36,7 +36,7 @@ pub(crate) struct LoopRates {
 pub(crate) struct RouteRates {
     /// Runs a second, wherever they ran.
     pub(crate) runs: Option<f64>,
-    /// About how much of one core its runs took: runs times their median, by size of body.
+    /// The part of a core that its runs kept: more than one if they kept several.
     pub(crate) cores: Option<f64>,
 }
 
@@ -57,6 +57,7 @@ impl Rates {
             _ => return Self::unknown(state),
         };
         let before = &before.state;
+        let was_cut = before.routes_omitted > 0;
         let loops: HashMap<u64, &EventLoop> = before
             .event_loops
             .iter()
@@ -84,7 +85,11 @@ impl Rates {
             routes: state
                 .routes
                 .iter()
-                .map(|after| RouteRates::between(routes.get(&key(after)).copied(), after, seconds))
+                .map(|after| match routes.get(&key(after)) {
+                    // It may have been among those that were not told of, with any number of runs.
+                    None if was_cut => RouteRates::default(),
+                    before => RouteRates::between(before.copied(), after, seconds),
+                })
                 .collect(),
             lanes: state
                 .lanes
@@ -134,7 +139,8 @@ fn seconds_spent(before: Option<&Route>, after: &Route, runs: f64) -> f64 {
     }
 }
 
-/// About what `runs` new runs cost together, in microseconds.
+/// About what `runs` new runs cost together, in microseconds, for servers that do not tell: each took the median of its size
+/// of body.
 fn micros_spent(before: Option<&Route>, after: &Route, runs: f64) -> f64 {
     let median = after.cost.map_or(0.0, |cost| cost.p50_us.max(0.0));
     if after.buckets.is_empty() {
@@ -286,6 +292,27 @@ mod tests {
         assert_eq!(rates.loops, [LoopRates::default()]);
         assert_eq!(rates.routes[0].runs, Some(10.0));
         assert_eq!(rates.lanes, [None]);
+    }
+
+    #[test]
+    fn a_route_that_had_been_left_out_is_not_known_at_first() {
+        let (mut before, mut after) = (snapshot(10.0, 100, 5), snapshot(12.0, 300, 10));
+        let other = Route {
+            pattern: "/other".into(),
+            ..before.state.routes[0].clone()
+        };
+        before.state.routes = vec![other.clone()];
+        before.state.routes_omitted = 1;
+        after.state.routes.push(other);
+        after.state.routes_omitted = 0;
+        let rates = Rates::between(&before, &after);
+        assert_eq!(rates.routes[0], RouteRates::default());
+        assert_eq!(rates.routes[1].runs, Some(0.0));
+        // From then on it is known like any other.
+        assert_eq!(
+            Rates::between(&after, &snapshot(14.0, 500, 11)).routes[0].runs,
+            Some(1.0)
+        );
     }
 
     #[test]

@@ -108,7 +108,8 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn was_asked_for(&self) -> bool {
-        self.loop_runs + self.lane_runs + self.refused + self.cancelled > 0
+        let counts = [self.loop_runs, self.lane_runs, self.refused, self.cancelled];
+        counts.iter().any(|count| *count > 0)
     }
 
     /// What all its runs took together, in seconds, if the server tells.

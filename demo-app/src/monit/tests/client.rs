@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
-        mpsc,
+        mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -189,6 +189,11 @@ fn watching_goes_on_through_failures_and_ends_with_its_listener() {
         }
     });
     let (tell, fetched) = mpsc::channel::<Fetched>();
+    let (alive, ended) = mpsc::channel::<()>();
+    let tell = move |fetched| {
+        let _dropped_with_it = &alive;
+        tell.send(fetched).is_ok()
+    };
     watch(Client::new(url, PATIENT), Duration::ZERO, tell).expect("a thread");
     let mut states = 0;
     let mut failures = 0;
@@ -198,6 +203,11 @@ fn watching_goes_on_through_failures_and_ends_with_its_listener() {
             Err(_) => failures += 1,
         }
     }
+    drop(fetched);
+    assert_eq!(
+        ended.recv_timeout(PATIENT),
+        Err(RecvTimeoutError::Disconnected)
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("STALLED", "stuck in one poll right now"),
     ("LAST MINUTE", "lag: ▁ under 0.5 ms, ▅ 25 ms, █ 1 s"),
     ("DELAY", "how long a new job would wait"),
-    ("CORE%", "about: runs/s × median cost"),
+    ("CORE%", "the part of a core its runs kept"),
     ("━ ─ ┊", "median to p95, peak, the budget"),
     ("WAIT95", "wait for a lane, 95 % are below"),
     ("GONE", "clients that left"),
