@@ -24,6 +24,37 @@ fn the_lab_shows_who_keeps_the_light_route_waiting() {
     });
 }
 
+#[test]
+fn a_run_whose_worker_does_not_load_fails_and_the_next_one_runs() {
+    let Some(stage) = Stage::open(PATH) else {
+        return;
+    };
+    let page = &stage.page;
+    // Its script is where none is, until it is let through.
+    let lost = "{ const Own = Worker; globalThis.lost = true;
+        globalThis.Worker = class extends Own { constructor(url) { super(lost ? '/nowhere.js' : url); } }; }";
+    page.cdp(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({ "source": lost }),
+    );
+    page.reload();
+    in_state(page, "idle");
+    page.tab_to("[data-panel=plugin] [data-fire]");
+    page.press(keys::ENTER);
+    in_state(page, "failed");
+    let summary = page.text("document.getElementById('summary').textContent");
+    assert!(summary.starts_with("This run has failed"), "{summary}");
+
+    page.ask("(globalThis.lost = false, true)");
+    page.tab_to("[data-panel=plugin] [data-fire]");
+    page.press(keys::ENTER);
+    in_state(page, "running");
+    let asked = "document.querySelector('[data-panel=plugin]').dataset.p50Ms > 0";
+    page.until("it asks for /", asked);
+    page.press(keys::ESCAPE);
+    in_state(page, "idle");
+}
+
 fn in_state(page: &Page, state: &str) {
     let expression = format!("document.body.dataset.state === '{state}'");
     page.until(&format!("the page is {state}"), &expression);

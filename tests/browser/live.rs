@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     basics::{assert_for_everybody, assert_tab_order},
@@ -39,6 +39,12 @@ fn the_live_page_shows_what_happens() {
     stage.step("values change while all lane threads compute", saturated);
     stage.step("it is for everybody", everybody);
     stage.step("routes are sorted and filtered by keyboard", sorted);
+    stage.step("states that name other routes change no rate", other_routes);
+    stage.step(
+        "numbers of another process are other things",
+        another_process,
+    );
+    stage.step("it says so where no loop is measured", no_loops);
 }
 
 /// A part of the row of a route, as an expression; `null` while there is none.
@@ -302,4 +308,74 @@ fn skip_link_leads_to_main(page: &Page) {
     page.press(keys::TAB);
     let inside = "document.getElementById('main').contains(document.activeElement)";
     assert_eq!(page.ask(inside), true);
+}
+
+/// What `then` makes of what the page's modules export, given a state with nothing in it.
+fn with_modules(page: &Page, modules: &[&str], then: &str) -> Value {
+    let imports = modules
+        .iter()
+        .map(|name| format!("import('{PATH}live/{name}')"));
+    let imports: Vec<String> = imports.collect();
+    page.ask(&format!(
+        "Promise.all([{}]).then((modules) => {{
+           const {{ History, LagPlot, LoopCards, Moves }} = Object.assign({{}}, ...modules);
+           const nothing = {{ pid: 1, uptime_seconds: 1, unix_ms: 1e6, stall_threshold_ms: 25,
+                              event_loops: [], lanes: [], routes: [], moves: [], stalls: [] }};
+           {then}
+         }})",
+        imports.join(",")
+    ))
+}
+
+fn other_routes(stage: &Stage) {
+    let rate = with_modules(
+        &stage.page,
+        &["history.js"],
+        "const history = new History();
+         const take = (uptime_seconds, pattern, lane_runs, lane_runs_total) => {
+           const route = { app: 0, method: 'GET', pattern, loop_runs: 0, lane_runs };
+           history.take({ ...nothing, uptime_seconds, routes: [route], routes_omitted: 1, lane_runs_total });
+         };
+         take(1, '/a', 100, 197);
+         take(2, '/b', 900, 1000);
+         take(3, '/a', 101, 1003);
+         return [history.laneRate(), history.requestRate()];",
+    );
+    assert_eq!(rate, json!([403, 403]));
+}
+
+fn another_process(stage: &Stage) {
+    let shown = with_modules(
+        &stage.page,
+        &["history.js", "logs.js"],
+        "const history = new History();
+         const moves = new Moves();
+         // The page's own are taken out, until its next state.
+         moves.draw(nothing, history);
+         return ['/old', '/new'].map((route, pid) => {
+           const move = { id: 1, route, from: 'lane', to: 'loop', reason: 'some', age_s: 1 };
+           const state = { ...nothing, pid, moves: [move] };
+           history.take(state);
+           moves.draw(state, history);
+           return document.querySelector('#move-list .route').textContent;
+         });",
+    );
+    assert_eq!(shown, json!(["/old", "/new"]));
+}
+
+fn no_loops(stage: &Stage) {
+    let said = with_modules(
+        &stage.page,
+        &["history.js", "loops.js", "plot.js"],
+        "const [canvas, list] = ['canvas', 'ul'].map((tag) => document.createElement(tag));
+         new LagPlot(canvas, list, new History()).update(nothing);
+         new LoopCards(list).draw(nothing, new History());
+         return [canvas.getAttribute('aria-label'), document.getElementById('loops-empty').hidden];",
+    );
+    assert_eq!(
+        said,
+        json!(["Lag of each event loop: nothing measured yet", false])
+    );
+    let hidden = "document.getElementById('loops-empty').hidden";
+    stage.page.until("it has loops", hidden);
 }

@@ -64,6 +64,11 @@ impl Page {
         page
     }
 
+    /// Loads the page again.
+    pub(crate) fn reload(&self) {
+        self.driver.post("/refresh", &json!({}));
+    }
+
     /// The value of a JavaScript expression.
     #[track_caller]
     pub(crate) fn ask(&self, expression: &str) -> Value {

@@ -249,7 +249,14 @@ fn a_state_says_what_is_known() {
     let shown = Shown::start();
     shown.get("/light");
     let state: Value = serde_json::from_slice(&shown.get("/_offload/state").body).expect("JSON");
-    for field in ["seq", "unix_ms", "pid", "workers", "routes_omitted"] {
+    for field in [
+        "seq",
+        "unix_ms",
+        "pid",
+        "workers",
+        "routes_omitted",
+        "lane_runs_total",
+    ] {
         assert!(state[field].is_u64(), "{field} in {state}");
     }
     assert_eq!(state["pid"], std::process::id());

@@ -161,11 +161,11 @@ impl Route {
         }
     }
 
-    /// How often it ran, on event loops and lanes together. Takes a lock: not for each request.
+    /// How often it ran on event loops, and on lanes. Takes a lock: not for each request.
     #[must_use]
-    pub fn total_runs(&self) -> u64 {
+    pub fn runs_by_place(&self) -> (u64, u64) {
         let runs = self.runs();
-        runs.on_loop.iter().chain(&runs.on_lane).sum()
+        (runs.on_loop.iter().sum(), runs.on_lane.iter().sum())
     }
 
     fn bucket_report(

@@ -11,6 +11,7 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::stream;
+use tokio::time::timeout;
 
 use super::{Shared, assets, events, hub::Crowded};
 use crate::offload::Core;
@@ -81,9 +82,10 @@ async fn state(core: &Arc<Core>) -> HttpResponse {
     let Ok(viewer) = core.live.join(core) else {
         return later();
     };
-    match viewer.fresh().await {
-        Some(frame) => text(JSON, frame.json()),
-        None => later(),
+    // Longer than that nobody counts as one who looks on, and then nobody might make a state any more.
+    match timeout(events::LONGEST, viewer.fresh()).await {
+        Ok(Some(frame)) => text(JSON, frame.json()),
+        Ok(None) | Err(_) => later(),
     }
 }
 

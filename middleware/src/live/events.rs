@@ -25,9 +25,12 @@ const KEEP_ALIVE: &[u8] = b": still here\n\n";
 /// After so long without a state a comment is sent.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// No stream lasts longer. A server that is stopped by its own handle tells no response of it and waits for all of them,
-/// by default for 30 seconds.
-const LONGEST: Duration = Duration::from_secs(20);
+/// No stream lasts longer, if its client reads. A server that is stopped by its own handle tells no response of it and
+/// waits for all of them, by default for 30 seconds.
+///
+/// Like the end of the server it is seen when the stream is asked for more, and while a client takes nothing, actix asks
+/// for nothing: such a stream ends with its connection. It does not keep its place so long, see [`Desk`](super::desk::Desk).
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
 
 /// What one stream needs.
 struct Feed {

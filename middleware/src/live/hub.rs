@@ -1,9 +1,11 @@
 //! Makes the states and hands them to all who look on: once for all, and only while anybody does.
 //!
-//! H1. Whoever looks on has a [`Viewer`]. There are never more than [`MOST_VIEWERS`].
+//! H1. Whoever looks on has a [`Viewer`], which counts for [`LEASE`] at most. There are never more than [`MOST_VIEWERS`]
+//!     that count.
 //!
-//! H2. While there is a viewer, there is exactly one task that collects. Both are decided under one lock: a viewer starts
-//!     the task if there is none, and the task ends only if it sees no viewer there.
+//! H2. While a viewer counts, there is exactly one task that collects. Both are decided under one lock: a viewer starts
+//!     the task if there is none, and the task ends only if it sees no viewer there. So it ends also if all that are left
+//!     are streams whose clients do not read.
 //!
 //! H3. The lock is held for a few instructions and never while anything is collected, so an event loop may take it.
 //!
@@ -29,7 +31,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::state::State;
+use super::{
+    desk::{Desk, Terms, Ticket},
+    events,
+    state::State,
+};
 use crate::{app_routes::AppRoutes, offload::Core};
 
 pub(super) const MOST_VIEWERS: usize = 64;
@@ -42,6 +48,15 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 /// For so long states are made when nobody looks on any more, because a page that is loaded anew comes back at once.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// So long a viewer counts: as long as a stream lasts, and a while for its event loop to find the time to end it.
+const LEASE: Duration = events::LONGEST.saturating_add(Duration::from_secs(5));
+
+const TERMS: Terms = Terms {
+    places: MOST_VIEWERS,
+    lease: LEASE,
+    linger: LINGER,
+};
 
 /// One state, written for both of its readers.
 #[derive(Clone)]
@@ -91,37 +106,35 @@ pub(crate) struct Hub {
     asked: Notify,
 }
 
-#[derive(Debug)]
-struct Desk {
-    viewers: usize,
-    collecting: bool,
-    /// Since when nobody looks on, if nobody does.
-    empty_since: Instant,
-}
-
 /// There are as many viewers as there may be.
 #[derive(Debug)]
 pub(super) struct Crowded;
 
 impl Default for Hub {
     fn default() -> Self {
+        Self::on(TERMS)
+    }
+}
+
+impl Hub {
+    fn on(terms: Terms) -> Self {
         let started = Instant::now();
         Self {
             used: AtomicBool::new(false),
             started,
             seq: AtomicU64::new(0),
-            desk: Mutex::new(Desk {
-                viewers: 0,
-                collecting: false,
-                empty_since: started,
-            }),
+            desk: Mutex::new(Desk::new(terms, started)),
             frames: watch::Sender::new(None),
             asked: Notify::new(),
         }
     }
-}
 
-impl Hub {
+    /// One that is lent out for so long.
+    #[cfg(test)]
+    pub(super) fn with_lease(lease: Duration) -> Self {
+        Self::on(Terms { lease, ..TERMS })
+    }
+
     /// An app has the page.
     pub(super) fn note_use(&self) {
         self.used.store(true, Ordering::Relaxed);
@@ -136,21 +149,20 @@ impl Hub {
 
     /// Lets one more look on, and sees to it that there is something to see.
     pub(super) fn join(self: &Arc<Self>, core: &Arc<Core>) -> Result<Viewer, Crowded> {
-        let mut desk = self.desk();
-        if desk.viewers >= MOST_VIEWERS {
-            return Err(Crowded);
-        }
         let Some(handle) = &core.handle else {
             return Err(Crowded);
         };
-        desk.viewers += 1;
-        if !desk.collecting {
-            desk.collecting = true;
+        let mut desk = self.desk();
+        let Some(ticket) = desk.enter(Instant::now()) else {
+            return Err(Crowded);
+        };
+        if desk.begin() {
             handle.spawn(collect(Arc::clone(self), Arc::downgrade(core)));
         }
         drop(desk);
         Ok(Viewer {
             hub: Arc::clone(self),
+            ticket,
             frames: self.frames.subscribe(),
         })
     }
@@ -158,7 +170,7 @@ impl Hub {
     /// Whether states are being made.
     #[cfg(test)]
     pub(super) fn is_collecting(&self) -> bool {
-        self.desk().collecting
+        self.desk().is_collecting()
     }
 
     /// How many states were made.
@@ -173,12 +185,7 @@ impl Hub {
 
     /// Whether nobody has looked on for a while; then nobody collects from here on (H2).
     fn is_deserted(&self) -> bool {
-        let mut desk = self.desk();
-        let deserted = desk.viewers == 0 && desk.empty_since.elapsed() >= LINGER;
-        if deserted {
-            desk.collecting = false;
-        }
-        deserted
+        self.desk().end(Instant::now())
     }
 
     /// Waits until it is time for the next state after one that was begun then.
@@ -217,6 +224,7 @@ async fn collect(hub: Arc<Hub>, core: Weak<Core>) {
 /// One who looks on, for as long as this lives.
 pub(super) struct Viewer {
     hub: Arc<Hub>,
+    ticket: Ticket,
     frames: watch::Receiver<Option<Frame>>,
 }
 
@@ -258,9 +266,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        let mut desk = self.hub.desk();
-        desk.viewers -= 1;
-        desk.empty_since = Instant::now();
+        self.hub.desk().leave(self.ticket, Instant::now());
     }
 }
 

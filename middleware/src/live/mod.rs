@@ -5,12 +5,14 @@
 //! 1. **Nothing of it waits for a lane.** Its routes are pinned to the event loops of every app that has it.
 //! 2. **No event loop collects or serialises anything.** A task of the plugin's own runtime makes one state for all
 //!    viewers, and an event loop hands on its bytes. See [`hub`].
-//! 3. **Nobody looks, nothing runs.** The task starts with the first viewer and ends soon after the last.
+//! 3. **Nobody looks, nothing runs.** The task starts with the first viewer and ends soon after the last. A stream counts
+//!    for a limited time, because nobody hears of a client that keeps its connection and does not read. See [`desk`].
 //! 4. **Memory is bounded**: so many viewers, one state, so many routes in it. A slow viewer misses states instead of
 //!    having them queued.
 
 mod answer;
 mod assets;
+mod desk;
 mod events;
 pub(crate) mod hub;
 mod state;
@@ -61,18 +63,29 @@ pub(crate) fn patterns() -> impl Iterator<Item = &'static str> {
 /// | `/_offload/state` | the state as JSON, collected for this request |
 /// | `/_offload/events` | server-sent events: the state about twice a second, each as an event `state` |
 ///
-/// A state is the [`Report`](crate::Report), with at most 200 routes, the busiest first, and `routes_omitted`, the number of
-/// those left out; beside it `seq`, `unix_ms`, `uptime_seconds`, `pid`, `workers` and `budget_us`.
+/// A state is the [`Report`](crate::Report), with at most 200 routes, the busiest first; `routes_omitted`, the number of
+/// those left out, and `lane_runs_total`, how often all of them together ran on lanes; beside it `seq`, `unix_ms`,
+/// `uptime_seconds`, `pid`, `workers` and `budget_us`.
+///
+/// The plugin has to be around the app, by [`Offload::app`] or by `.wrap(offload.clone())`. Without it nothing is measured:
+/// the page has no event loops to show and none of the app's routes.
 ///
 /// At most [`Live::MOST_VIEWERS`] look on at a time, further ones get a 503. A stream of events ends when
 /// [`Offload::shutdown`] begins, so that no viewer holds up the end of a server. A server that is stopped in another way
 /// waits for a stream for at most 20 seconds, because each one ends then and browsers ask for the next by themselves.
+///
+/// The exception is a client that does not read. The server asks its stream for nothing until it does, not even whether it
+/// is over, and has no limit of its own for that: such a connection is only cut when a server that was asked to stop, in
+/// whichever way, has waited for its `shutdown_timeout`. After 25 seconds the stream no longer counts as one that looks
+/// on: its place is free for others, and nothing is collected for it.
 ///
 /// Its routes are pinned to the event loops, unless you pinned them yourself. Inside of a scope their patterns are
 /// others, which have to be pinned by hand with [`OffloadBuilder::pin`](crate::OffloadBuilder::pin). In an app with
 /// `NormalizePath::trim`, open the page as `/_offload`.
 ///
 /// # Examples
+///
+/// Behind a proxy each peer is the proxy, and a check like this one is none.
 ///
 /// ```no_run
 /// use actix_offload::Offload;
@@ -110,13 +123,15 @@ struct Shared {
 impl Offload {
     /// The live page `/_offload/`, to be registered with an app. Behind the feature `live`.
     ///
-    /// See [`Live`] for what it shows and to whom.
+    /// See [`Live`] for what it shows and to whom. It shows an app that the plugin is around.
     ///
     /// # Examples
     ///
     /// ```
     /// # let offload = actix_offload::Offload::builder().threads(1).build()?;
-    /// let app = actix_web::App::new().service(offload.live());
+    /// let shown = offload.clone();
+    /// let app = offload.app(move || actix_web::App::new().service(shown.live()));
+    /// # let _ = actix_web::HttpServer::new(app);
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn live(&self) -> Live {

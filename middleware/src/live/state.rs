@@ -23,6 +23,8 @@ pub(super) struct State {
     workers: usize,
     budget_us: f64,
     routes_omitted: usize,
+    /// How often all routes together ran on lanes, also those that are left out: which ones these are changes.
+    lane_runs_total: u64,
     #[serde(flatten)]
     report: Report,
 }
@@ -30,11 +32,19 @@ pub(super) struct State {
 impl State {
     /// Collects it. Takes locks, and may take milliseconds where there are thousands of routes: not for an event loop.
     pub(super) fn collect(core: &Core, seq: u64, uptime: Duration) -> Self {
-        let mut routes = core.table.routes();
-        // The busiest first; a route's count is read once, so that the order is one.
-        routes.sort_by_cached_key(|route| Reverse(route.total_runs()));
-        let routes_omitted = routes.len().saturating_sub(MOST_ROUTES);
-        routes.truncate(MOST_ROUTES);
+        let routes = core.table.routes();
+        // A route's counts are read once, so that the order is one.
+        let mut routes: Vec<_> = routes
+            .into_iter()
+            .map(|route| (route.runs_by_place(), route))
+            .collect();
+        // The busiest first.
+        routes.sort_by_key(|((on_loop, on_lane), _)| Reverse(on_loop + on_lane));
+        let omitted = routes.split_off(routes.len().min(MOST_ROUTES));
+        let routes: Vec<_> = routes.into_iter().map(|(_, route)| route).collect();
+        let report = core.report(&routes);
+        let shown: u64 = report.routes.iter().map(|route| route.lane_runs).sum();
+        let left_out: u64 = omitted.iter().map(|((_, on_lane), _)| on_lane).sum();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             seq,
@@ -43,8 +53,9 @@ impl State {
             pid: process::id(),
             workers: core.workers,
             budget_us: core.table.rules().budget.as_secs_f64() * 1e6,
-            routes_omitted,
-            report: core.report(&routes),
+            routes_omitted: omitted.len(),
+            lane_runs_total: shown + left_out,
+            report,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! States are made only while somebody looks on, once for all, and nobody is made to wait for the slow.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +12,11 @@ use offload_core::{
     routes::Observation,
 };
 
-use super::state::MOST_ROUTES;
+use super::{
+    events,
+    hub::{Hub, MOST_VIEWERS},
+    state::MOST_ROUTES,
+};
 use crate::Offload;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -62,6 +67,26 @@ fn nothing_is_collected_unless_somebody_looks_on() {
 }
 
 #[test]
+fn who_does_not_read_keeps_neither_a_place_nor_the_collector() {
+    let offload = offload();
+    let hub = Arc::new(Hub::with_lease(Duration::from_millis(500)));
+    let mut unread = Vec::new();
+    while let Ok(viewer) = hub.join(&offload.core) {
+        // While a client takes nothing, nobody polls its stream.
+        unread.push(events::stream(viewer, &offload.core));
+    }
+    assert!(unread.len() >= MOST_VIEWERS, "{}", unread.len());
+    wait_until("there is room", || hub.join(&offload.core).is_ok());
+    let viewer = hub.join(&offload.core).expect("there is room");
+    assert!(block_on(viewer.fresh()).is_some());
+    wait_until("it ends", || !hub.is_collecting());
+
+    let viewer = hub.join(&offload.core).expect("there is room");
+    drop(unread);
+    assert!(block_on(viewer.fresh()).is_some(), "it begins again");
+}
+
+#[test]
 fn who_is_slow_gets_the_last_state_and_none_before() {
     let offload = offload();
     let hub = &offload.core.live;
@@ -99,20 +124,33 @@ fn a_state_names_the_busiest_routes_only() {
     for number in 0..MOST_ROUTES + 7 {
         let _route = offload.core.table.route(0, "GET", &format!("/{number}"));
     }
-    let busy = format!("/{}", MOST_ROUTES + 3);
-    let busy = offload.core.table.route(0, "GET", &busy);
-    let observation = Observation {
-        cost: Duration::from_millis(1),
-        ran: Placement::Lane,
-        queued: None,
+    let run = |number: usize, ran| {
+        let pattern = format!("/{number}");
+        let route = offload.core.table.route(0, "GET", &pattern);
+        let observation = Observation {
+            cost: Duration::from_millis(1),
+            ran,
+            queued: None,
+        };
+        route.observe(SizeBucket::of(BodySize::Known(0)), observation);
+        route
     };
-    busy.observe(SizeBucket::of(BodySize::Known(0)), observation);
+    for number in 0..MOST_ROUTES + 5 {
+        run(number, Placement::Lane);
+    }
+    run(MOST_ROUTES + 5, Placement::Loop);
+    let busy = run(MOST_ROUTES + 3, Placement::Lane);
     let viewer = hub.join(&offload.core).expect("there is room");
     let state = parse(&block_on(viewer.fresh()).expect("a state").json());
     let routes = state["routes"].as_array().expect("routes");
     assert_eq!(routes.len(), MOST_ROUTES);
     assert_eq!(state["routes_omitted"], 7);
     assert_eq!(routes[0]["pattern"], busy.pattern());
+    let all = MOST_ROUTES + 5 + 1;
+    assert_eq!(
+        state["lane_runs_total"], all,
+        "those left out count as well"
+    );
 }
 
 #[test]

@@ -31,8 +31,8 @@ function show(state) {
   plot.update(state);
   drawLanes(state, history);
   routes.update(state, history);
-  stalls.draw(state);
-  moves.draw(state);
+  stalls.draw(state, history);
+  moves.draw(state, history);
 }
 
 function drawFacts(state) {

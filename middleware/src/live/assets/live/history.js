@@ -18,9 +18,11 @@ export class History {
   #lag = new Map();
   #stallsSeen = new Map();
   #process = null;
+  #life = 0;
 
   take(state) {
     if (this.#isAnother(state)) {
+      this.#life += 1;
       this.#counts = [];
       this.#stallsSeen.clear();
     }
@@ -28,6 +30,11 @@ export class History {
     this.#takeCounts(state);
     this.#takeLag(state);
     this.#takeStalls(state);
+  }
+
+  /** Of which process the states are: 0, 1, 2, … What has a number in one may have another in the next. */
+  get life() {
+    return this.#life;
   }
 
   /** Counters of another process begin anew. */
@@ -42,7 +49,8 @@ export class History {
       loops: state.event_loops.map((loop) => ({ requests: loop.requests, cpu: loop.cpu_seconds })),
       refused: new Map(state.lanes.map((lane) => [lane.name, lane.refused])),
       runs: new Map(state.routes.map((route) => [routeKey(route), route.loop_runs + route.lane_runs])),
-      onLane: state.routes.reduce((sum, route) => sum + route.lane_runs, 0),
+      // A state names some of the routes only, and not always the same.
+      onLane: state.lane_runs_total ?? state.routes.reduce((sum, route) => sum + route.lane_runs, 0),
       onLoop: state.event_loops.reduce((sum, loop) => sum + loop.requests, 0),
     });
     while (this.#counts.length > 2 && state.uptime_seconds - this.#counts[1].at > RATE_MS / 1e3) {
@@ -101,6 +109,8 @@ export class History {
       const lag = lagOf(loop);
       if (lag !== null) insert(points, { at: state.unix_ms, lag });
       while (points.length > 0 && points[0].at < oldest) points.shift();
+      // The server's clock was set back, or another server's is behind: there they would stay until it has caught up.
+      while (points.length > 0 && points.at(-1).at > state.unix_ms) points.pop();
     }
   }
 

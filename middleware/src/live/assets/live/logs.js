@@ -19,17 +19,18 @@ export class Stalls {
   #announced = new Set();
   #lastAnnounced = -Infinity;
 
-  draw(state) {
+  draw(state, history) {
     const newestFirst = [...state.stalls].reverse();
-    keep(this.#list, newestFirst, (stall) => stall.id, createStall, updateStall);
+    const keyOf = keyIn(history);
+    keep(this.#list, newestFirst, keyOf, createStall, updateStall);
     showEither("stall", newestFirst.length > 0);
-    this.#announce(state.stalls);
+    this.#announce(state.stalls, keyOf);
   }
 
-  #announce(stalls) {
+  #announce(stalls, keyOf) {
     const known = this.#announced;
-    const fresh = stalls.filter((stall) => !known.has(stall.id));
-    this.#announced = new Set(stalls.map((stall) => stall.id));
+    const fresh = stalls.filter((stall) => !known.has(keyOf(stall)));
+    this.#announced = new Set(stalls.map(keyOf));
     // What was there when the page was opened is no news.
     const recent = fresh.filter((stall) => stall.age_s < 10);
     if (recent.length === 0 || performance.now() - this.#lastAnnounced < QUIET_MS) return;
@@ -38,6 +39,11 @@ export class Stalls {
     const others = recent.length > 1 ? ` and ${recent.length - 1} more` : "";
     this.#announcer.textContent = `${where(last)} stalled by ${last.route}${others}`;
   }
+}
+
+/** What tells stalls or moves apart: a server that was started anew numbers its own from the beginning. */
+function keyIn(history) {
+  return ({ id }) => `${history.life} ${id}`;
 }
 
 function where(stall) {
@@ -102,10 +108,10 @@ function frameOf(frame) {
 export class Moves {
   #list = byId("move-list");
 
-  draw(state) {
+  draw(state, history) {
     // What the configuration says is no news, and the table says it.
     const newestFirst = state.moves.filter((move) => !move.reason.startsWith("pinned by")).reverse();
-    keep(this.#list, newestFirst, (move) => move.id, createMove, updateMove);
+    keep(this.#list, newestFirst, keyIn(history), createMove, updateMove);
     showEither("move", newestFirst.length > 0);
   }
 }

@@ -1,6 +1,6 @@
 // A card for each event loop: how long it lets people wait, and what kept it.
 
-import { keep, make, setClass, setData, setText } from "./dom.js";
+import { byId, keep, make, setClass, setData, setText } from "./dom.js";
 import { count, duration, percent, rate } from "./format.js";
 import { lagOf } from "./history.js";
 
@@ -19,6 +19,7 @@ export class LoopCards {
     keep(this.#list, state.event_loops, (loop) => loop.event_loop, create, (card, loop) => {
       update(card, loop, history, threshold);
     });
+    byId("loops-empty").hidden = state.event_loops.length > 0;
   }
 }
 

@@ -72,6 +72,7 @@ export class LagPlot {
   }
 
   #describe(state) {
+    if (state.event_loops.length === 0) return "Lag of each event loop: nothing measured yet";
     const loops = state.event_loops.map((loop) => {
       const points = this.#history.lag.get(loop.event_loop) ?? [];
       const highest = points.reduce((most, point) => Math.max(most, point.lag), 0);
@@ -82,7 +83,7 @@ export class LagPlot {
     });
     const oldest = Math.min(...state.event_loops.map((loop) => this.#history.lag.get(loop.event_loop)?.[0]?.at ?? state.unix_ms));
     const seconds = Math.min(WINDOW_MS, state.unix_ms - oldest) / 1e3;
-    return `Lag of each event loop over the last ${Math.floor(seconds)} seconds: ${loops.join("; ") || "nothing measured yet"}`;
+    return `Lag of each event loop over the last ${Math.floor(seconds)} seconds: ${loops.join("; ")}`;
   }
 
   #draw() {
