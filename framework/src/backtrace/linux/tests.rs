@@ -198,7 +198,8 @@ fn a_deep_stack_is_told_from_its_top() {
         // At least 512 bytes each: four times what is copied.
         move || a_handler_that_recurses(512, &stop)
     });
-    let found = until(&stack, |found| has(found, "a_handler_that_recurses"));
+    // Once it has come to the bottom, not on its way there.
+    let found = until(&stack, |found| has(found, "a_handler_that_spins"));
     stop.store(true, Ordering::Relaxed);
     let calls = functions(&found)
         .iter()
