@@ -105,6 +105,8 @@ fn asks() -> Vec<Ask> {
         ask("POST", "/upload/collect").body([request::noise(300_000)]),
         ask("POST", "/upload/limited").body([request::noise(101)]),
         ask("POST", "/upload/ignored").body([b"small".to_vec()]),
+        // Lets the next one go.
+        get("/connection/open"),
         ask("POST", "/upload/late").body([b"small".to_vec()]),
         ask("POST", "/stream/echo").body(noise.chunks(50_000).map(<[u8]>::to_vec)),
     ]
