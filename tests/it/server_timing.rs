@@ -149,7 +149,11 @@ fn browsers_understand_it() {
         let timed = [&metrics[0], &metrics[2], &metrics[3]].map(Metric::shown);
         assert_eq!(timed.each_ref().map(|(line, _)| line.as_str()), lines);
         let [place, queue, run] = timed.map(|(_, duration)| duration);
-        assert!(place == 0.0 && queue >= 0.0 && run > 0.0, "{metrics:?}");
+        // In a virtual machine the clock of a thread may stand still for a moment, so it may have taken no time.
+        assert!(place == 0.0 && queue >= 0.0 && run >= 0.0, "{metrics:?}");
+        for timed in &metrics[2..] {
+            assert!(timed.param("dur").is_some(), "{timed:?}");
+        }
         // A duration that stood there without saying anything would be shown as one.
         for untimed in &metrics[..2] {
             assert_eq!(untimed.param("dur"), None, "{untimed:?}");

@@ -14,7 +14,7 @@ use std::{
 };
 
 use actix_http::Request;
-use actix_offload::clock::Stopwatch;
+use actix_offload::clock::thread_cpu_time;
 use actix_service::IntoServiceFactory;
 use actix_web::dev::{AppConfig, Service, ServiceFactory};
 
@@ -26,7 +26,7 @@ pub struct LoopWatch {
 }
 
 impl LoopWatch {
-    /// The longest poll so far.
+    /// The longest that any poll computed, on a machine however busy.
     pub fn longest(&self) -> Duration {
         Duration::from_nanos(self.longest_nanos.load(Ordering::Relaxed))
     }
@@ -54,10 +54,15 @@ impl LoopWatch {
         }
     }
 
-    fn record(&self, cost: Duration) {
-        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+    /// Does `work` and measures it.
+    fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = thread_cpu_time();
+        let outcome = work();
+        let nanos = (thread_cpu_time() - start).as_nanos();
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.longest_nanos.fetch_max(nanos, Ordering::Relaxed);
         self.polls.fetch_add(1, Ordering::Relaxed);
+        outcome
     }
 }
 
@@ -118,14 +123,9 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let watch = self.watch.clone();
-        let called = Stopwatch::start();
-        let mut inner = Box::pin(self.inner.call(request));
-        watch.record(called.cost());
+        let mut inner = watch.measure(|| Box::pin(self.inner.call(request)));
         Box::pin(std::future::poll_fn(move |cx| {
-            let polled = Stopwatch::start();
-            let outcome = inner.as_mut().poll(cx);
-            watch.record(polled.cost());
-            outcome
+            watch.measure(|| inner.as_mut().poll(cx))
         }))
     }
 }

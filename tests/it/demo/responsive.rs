@@ -76,7 +76,9 @@ fn no_heavy_route_blocks_an_event_loop_not_even_by_its_first_request() {
     let server = TestServer::builder().workers(2).start(watch.around(app));
     storm(&server);
     assert!(watch.polls() > 0, "the watch saw nothing");
-    assert!(watch.longest() < BRIEF, "a poll took {:?}", watch.longest());
+    // All that is heavy here computes.
+    let longest = watch.longest();
+    assert!(longest < BRIEF, "a poll computed for {longest:?}");
     let record = offload.report().event_loops;
     let brief = |seconds: f64| seconds < BRIEF.as_secs_f64();
     assert!(
