@@ -178,6 +178,30 @@ pub(crate) struct Stall {
     pub(crate) backtrace: Vec<String>,
 }
 
+impl Stall {
+    /// Where it is, as far as somebody here can change it: not where the standard library or another crate is on its behalf,
+    /// unless there is nothing else.
+    pub(crate) fn place(&self) -> Option<&str> {
+        let own = self.backtrace.iter().find(|frame| is_own(frame));
+        own.or(self.backtrace.first()).map(String::as_str)
+    }
+}
+
+/// Paths of other crates begin as cargo unpacks them: `tokio-1.54.1/src/…`.
+fn is_own(frame: &str) -> bool {
+    let Some((first, _)) = frame
+        .split_once(" at ")
+        .and_then(|(_, place)| place.split_once('/'))
+    else {
+        return false;
+    };
+    let version = first.rsplit_once('-').map(|(_, version)| version);
+    let unpacked = version.is_some_and(|version| {
+        version.starts_with(|c: char| c.is_ascii_digit()) && version.matches('.').count() >= 2
+    });
+    !matches!(first, "std" | "core" | "alloc") && !unpacked
+}
+
 /// Why a text is not the state of a server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
@@ -324,6 +348,26 @@ mod tests {
         let state = State::parse(json).expect("a state");
         assert_eq!(state.routes[0].name(), "GET /\u{fffd}[2Jx\u{fffd}\u{fffd}");
         assert_eq!(state.stalls[0].backtrace, ["a\u{fffd}b"]);
+    }
+
+    #[test]
+    fn a_stall_is_where_somebody_here_can_change_it() {
+        let foreign = "core::cmp::PartialOrd::lt at core/src/cmp.rs:1412";
+        let unpacked = "actix_web::serve at actix-web-4.18.0/src/service.rs:7";
+        let own = "shop::totals at shop-2d/src/totals.rs:12";
+        let place = |frames: &[&str]| {
+            let stall = Stall {
+                backtrace: frames.iter().map(|frame| (*frame).to_owned()).collect(),
+                ..Stall::default()
+            };
+            stall.place().map(str::to_owned)
+        };
+        assert_eq!(
+            place(&[foreign, unpacked, "main", own]).as_deref(),
+            Some("shop::totals at shop-2d/src/totals.rs:12")
+        );
+        assert_eq!(place(&[foreign, unpacked]).as_deref(), Some(foreign));
+        assert_eq!(place(&[]), None);
     }
 
     #[test]

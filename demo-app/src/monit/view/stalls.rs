@@ -59,7 +59,7 @@ fn row(stall: &Stall, theme: Theme) -> Vec<Cell> {
         "" => "no route",
         route => route,
     };
-    let frame = stall.backtrace.first().cloned().unwrap_or_default();
+    let frame = stall.place().unwrap_or_default().to_owned();
     let (state, style) = match stall.over {
         true => (Cell::styled("over", theme.faint()), Style::new()),
         false => (Cell::styled("NOW", theme.alarm()), theme.bad()),
