@@ -39,6 +39,8 @@ pub(crate) enum Alternative {
     AutoIdle,
     /// As `auto`, but with one lane for short and long requests, as it was before there were two.
     AutoOneLane,
+    /// As `auto`, but without a stall watch.
+    AutoUnwatched,
 }
 
 impl Alternative {
@@ -58,6 +60,7 @@ impl Alternative {
             Self::AutoNormal => "auto-normal",
             Self::AutoIdle => "auto-idle",
             Self::AutoOneLane => "auto-one-lane",
+            Self::AutoUnwatched => "auto-unwatched",
         }
     }
 
@@ -82,6 +85,7 @@ impl Alternative {
             Self::AutoNormal => Some(plain.priorities(Priority::Normal, Priority::Normal)),
             Self::AutoIdle => Some(plain.priorities(Priority::Idle, Priority::Idle)),
             Self::AutoOneLane => Some(plain.short_limit(Duration::from_secs(1)).spare_threads(0)),
+            Self::AutoUnwatched => Some(plain.stall_watch(None)),
             _ => None,
         }
     }
@@ -102,6 +106,7 @@ impl Alternative {
             Self::AutoNormal => "auto-normal",
             Self::AutoIdle => "auto-idle",
             Self::AutoOneLane => "auto-one-lane",
+            Self::AutoUnwatched => "auto-unwatched",
         }
     }
 
