@@ -145,12 +145,18 @@ impl Shared {
         }
     }
 
-    /// Sets thread `index` behind all others for the rest of the work that it began then, and remembers what that has cost so
-    /// far. False if that work has ended.
-    pub(crate) fn set_back(&self, index: usize, began: u64, cost: Duration) -> bool {
+    /// Remembers that the work that thread `index` began then costs at least so much, unless it has ended.
+    pub(crate) fn remember(&self, index: usize, began: u64, cost: Duration) {
+        let key = self.threads[index].key.load(Ordering::Relaxed);
+        if key != 0 && self.gate.is_overdue_since(index, began) {
+            self.memo.at_least(key, cost);
+        }
+    }
+
+    /// Sets thread `index` behind all others for the rest of the work that it began then. False if that work has ended.
+    pub(crate) fn set_back(&self, index: usize, began: u64) -> bool {
         let thread = &self.threads[index];
-        let key = thread.key.load(Ordering::Relaxed);
-        // Held across both steps, so that a thread whose work ends in between finds itself set back, and not later.
+        // Held until it is done, so that a thread whose work ends in between finds itself set back, and not later.
         let mut set_back = thread
             .set_back
             .lock()
@@ -162,10 +168,6 @@ impl Shared {
             && os::can_restore()
         {
             *set_back = os::demote(os).is_ok();
-        }
-        drop(set_back);
-        if key != 0 {
-            self.memo.at_least(key, cost);
         }
         true
     }

@@ -162,6 +162,7 @@ fn look_at_running(
                 began,
                 used,
                 set_back: false,
+                remembered: Duration::ZERO,
             };
         }
         if began > latest {
@@ -177,8 +178,16 @@ fn look_at_running(
             (Some(now), Some(then)) => now.saturating_sub(then),
             _ => Duration::from_nanos(now - began),
         };
-        if !sight.set_back && computed > quantum / 2 {
-            sight.set_back = shared.set_back(index, began, computed);
+        if computed <= quantum / 2 {
+            continue;
+        }
+        if !sight.set_back {
+            sight.set_back = shared.set_back(index, began);
+        }
+        // On a busy machine it has computed little when it is first found overdue, and may still pass for a short one.
+        if computed >= sight.remembered.saturating_mul(2) {
+            shared.remember(index, began, computed);
+            sight.remembered = computed;
         }
     }
 }
@@ -192,6 +201,8 @@ struct Sight {
     used: Option<Duration>,
     /// Whether the thread was set back for it.
     set_back: bool,
+    /// What was remembered last of what it costs.
+    remembered: Duration,
 }
 
 fn nanos(duration: Duration) -> u64 {
