@@ -208,8 +208,8 @@ fn jobs_that_moved_and_then_waited_too_long_are_expired_where_they_came_in() {
     let terms = Terms::new().key(key).patience(patience);
     let occupied = Occupied::all_of(lanes.long());
     let first = Held::one(&lanes, &Terms::new());
-    let start = Instant::now();
     let late = [(); 2].map(|()| lanes.run_with(&terms, || ()));
+    let start = Instant::now(); // Not before: their patience begins with them.
     lanes.record(key, DEAR);
     drop(first);
     until("they have moved", || lanes.short().queued() == 0);
