@@ -31,7 +31,6 @@ fn what_has_waited_too_long_is_dropped_instead_of_begun() {
     assert_eq!(lanes.queued(), 3);
     let over = Instant::now() + 2 * MILLISECOND;
     until("their patience is over", || Instant::now() > over);
-    assert!(!handle.has_expired(), "it is told when its turn comes");
 
     drop(held);
     assert_eq!(pollster::block_on(last).unwrap(), 7);
