@@ -29,8 +29,6 @@ pub(super) struct Sight {
     /// What it did since it has been at what it is at.
     used: Duration,
     waited: Duration,
-    /// Since when the event loop owes a sign of life, if it does.
-    owes: Option<Moment>,
 }
 
 /// A thread that has not gone on.
@@ -65,7 +63,6 @@ impl Sight {
             asked: now,
             used: Duration::ZERO,
             waited: Duration::ZERO,
-            owes: None,
             event_loop,
         }
     }
@@ -99,15 +96,11 @@ impl Sight {
             if self.event_loop.heard().asked().is_none() {
                 self.ask_now_and_then(now, false);
             }
-            self.owes = self.open().map(|(since, _)| since);
             return Look::WentOn(at);
         }
         self.used += used;
-        let open = self.open();
-        self.owes = open.map(|(since, _)| since);
-        let Some((since, label)) = open else {
+        let Some((since, label)) = self.open() else {
             self.ask_now_and_then(now, used > gap / 2);
-            self.owes = self.open().map(|(since, _)| since);
             return Look::Same(None);
         };
         let elapsed = now.since(since);
@@ -132,7 +125,7 @@ impl Sight {
     /// Whether an event loop has been at the same thing for so long that it may be about to stall.
     pub(super) fn is_suspect(&self, now: Moment, least: Duration) -> bool {
         self.event_loop.role() == Role::EventLoop
-            && self.owes.is_some_and(|since| now.since(since) >= least)
+            && (self.open()).is_some_and(|(since, _)| now.since(since) >= least)
     }
 
     /// Whether it is still at what it was at when it was looked at.
