@@ -9,15 +9,28 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use offload_benches::{Way, lane, on_event_loop};
+use offload_core::Lane;
 
 /// Long enough for the threads of every pool to go to sleep.
 const NAP: Duration = Duration::from_millis(2);
 
-fn hot(c: &mut Criterion) {
+/// What is compared: each way, and a lane without the two things that make it slower to wake than tokio's blocking pool. A
+/// single thread has no second one that rayon wakes whenever one finds work. At the event loop's own priority it may take the
+/// loop's core at once, and give it back before the loop has gone to sleep.
+fn contenders() -> Vec<(String, Way, Lane)> {
+    let equal = Lane::builder().name("equal").threads(1).build();
+    let equal = equal.expect("a lane");
     let lane = lane();
+    let ways = Way::ALL.map(|way| (way.name().to_owned(), way, lane.clone()));
+    let mut contenders = Vec::from(ways);
+    contenders.push(("offload, one thread, an equal".into(), Way::Lane, equal));
+    contenders
+}
+
+fn hot(c: &mut Criterion) {
     let mut group = c.benchmark_group("hop/hot");
-    for way in Way::ALL {
-        group.bench_function(way.name(), |b| {
+    for (name, way, lane) in contenders() {
+        group.bench_function(name, |b| {
             b.iter_custom(|rounds| {
                 on_event_loop(async {
                     let start = Instant::now();
@@ -32,12 +45,11 @@ fn hot(c: &mut Criterion) {
 }
 
 fn asleep(c: &mut Criterion) {
-    let lane = lane();
     let mut group = c.benchmark_group("hop/asleep");
     group.sample_size(20);
     group.measurement_time(Duration::from_secs(3));
-    for way in Way::ALL {
-        group.bench_function(way.name(), |b| {
+    for (name, way, lane) in contenders() {
+        group.bench_function(name, |b| {
             b.iter_custom(|rounds| {
                 on_event_loop(async {
                     let mut total = Duration::ZERO;

@@ -1,10 +1,8 @@
 //! The response body on its way back from a lane, complete or as a stream with back-pressure.
 
 use std::{
-    fmt,
-    future::Future,
-    mem,
-    pin::{Pin, pin},
+    fmt, mem,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -15,7 +13,7 @@ use actix_web::{
 use offload_core::JobHandle;
 use tokio::sync::mpsc;
 
-use super::payload::Pump;
+use super::{payload::Pump, turn::Turn};
 use crate::shutdown::Pass;
 
 /// Chunks that may wait in the channel. actix writes about 32 KiB before it waits for the socket, so
@@ -25,9 +23,6 @@ const CHUNKS: usize = 4;
 /// A complete body larger than this is handed over in pieces of this size, as much as actix takes before it writes. In one
 /// piece it would be copied whole into the connection's buffer first.
 const PIECE: usize = 32 << 10;
-
-/// What one connection may write before the event loop looks after the others: 50 to 100 µs of copying.
-const TURN: usize = 8 * PIECE;
 
 /// Why a streaming body that was made on a lane broke off.
 ///
@@ -75,19 +70,15 @@ pub(crate) struct CompleteBody {
     size: BodySize,
     /// What is left of it.
     bytes: Bytes,
-    /// What was handed over since the event loop last looked after others.
-    in_turn: usize,
+    turn: Turn,
 }
 
 impl CompleteBody {
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         // Only where the pieces don't show: without a length each would be a chunk of its own.
         if self.bytes.len() > PIECE && matches!(self.size, BodySize::Sized(_)) {
-            if self.in_turn >= TURN {
-                self.in_turn = 0;
-                return others_first(cx);
-            }
-            self.in_turn += PIECE;
+            ready!(self.turn.poll(cx));
+            self.turn.moved(PIECE);
             return Poll::Ready(Some(self.bytes.split_to(PIECE)));
         }
         let bytes = mem::take(&mut self.bytes);
@@ -100,7 +91,7 @@ impl LaneBody {
         Self::Complete(CompleteBody {
             size,
             bytes,
-            in_turn: 0,
+            turn: Turn::default(),
         })
     }
 
@@ -122,6 +113,7 @@ enum Kind {
 struct StreamBody {
     size: BodySize,
     chunks: mpsc::Receiver<Chunk>,
+    turn: Turn,
     // The handler may still read its request while it answers, as an echo does.
     pump: Option<Pump>,
     // Dropped with the body, which tells the handler's stream that nobody waits for it any more.
@@ -139,6 +131,7 @@ impl StreamBody {
         if let Some(pump) = &mut self.pump {
             pump.poll(cx);
         }
+        ready!(self.turn.poll(cx));
         let chunk = ready!(self.chunks.poll_recv(cx));
         self.ended = !matches!(chunk, Some(Chunk::Data(_)));
         if self.ended && self.pump.take().is_some() {
@@ -146,7 +139,10 @@ impl StreamBody {
             cx.waker().wake_by_ref();
         }
         Poll::Ready(match chunk {
-            Some(Chunk::Data(data)) => Some(Ok(data)),
+            Some(Chunk::Data(data)) => {
+                self.turn.moved(data.len());
+                Some(Ok(data))
+            }
             Some(Chunk::End) => None,
             Some(Chunk::Failed {
                 error,
@@ -173,6 +169,7 @@ impl OffloadBody {
             LaneBody::Stream { size, chunks } => Kind::Stream(Box::new(StreamBody {
                 size,
                 chunks,
+                turn: Turn::default(),
                 pump: None,
                 job: None,
                 ended: false,
@@ -199,14 +196,6 @@ impl OffloadBody {
             stream.pump = Some(unfinished);
         }
     }
-}
-
-/// Has the task polled again after the event loop has looked at its sockets and timers. Waking it would not do: the loop
-/// runs dozens of tasks that are ready before it looks.
-fn others_first<T>(cx: &mut Context<'_>) -> Poll<T> {
-    // Its first poll is pending and sees to the second.
-    let _yielded = pin!(tokio::task::yield_now()).poll(cx);
-    Poll::Pending
 }
 
 impl fmt::Debug for OffloadBody {
@@ -248,6 +237,7 @@ mod tests {
     use std::{future::poll_fn, task::Waker};
 
     use super::*;
+    use crate::hop::turn::TURN;
 
     fn next(body: &mut OffloadBody, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         Pin::new(body)

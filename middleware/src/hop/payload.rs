@@ -18,6 +18,8 @@ use futures_core::Stream;
 use futures_util::task::AtomicWaker;
 use offload_core::cost::BodySize;
 
+use super::turn::Turn;
+
 /// Pieces that may wait in the channel: together with HTTP/1's own buffer of 32 KiB a request holds a
 /// small, fixed number of socket reads.
 const PIECES: usize = 4;
@@ -67,6 +69,7 @@ pub(crate) struct Pump {
     ahead: Ahead,
     sender: mpsc::Sender<Piece>,
     demand: Arc<Demand>,
+    turn: Turn,
     /// Nothing is left to move: all was, or nobody wants the rest.
     done: bool,
 }
@@ -146,6 +149,7 @@ impl Ahead {
             ahead: self,
             sender,
             demand,
+            turn: Turn::default(),
         };
         (pump, lane)
     }
@@ -191,8 +195,15 @@ impl Pump {
             if ready!(self.sender.poll_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
+            ready!(self.turn.poll(cx));
             let piece = ready!(self.ahead.poll_next(cx));
-            let last = !matches!(piece, Piece::Data(_));
+            let last = match &piece {
+                Piece::Data(data) => {
+                    self.turn.moved(data.len());
+                    false
+                }
+                Piece::End | Piece::Failed(_) => true,
+            };
             if self.sender.start_send(piece).is_err() || last {
                 return Poll::Ready(());
             }

@@ -23,11 +23,20 @@ pub(crate) fn hash() -> Request {
 
 /// A JSON body of about `size` bytes to parse and serialise.
 pub(crate) fn json(size: usize) -> Request {
+    post("/json", records(size).as_bytes())
+}
+
+/// The same body, to be given back as it is.
+pub(crate) fn carry(size: usize) -> Request {
+    post("/carry", records(size).as_bytes())
+}
+
+fn records(size: usize) -> String {
     let record =
         r#"{"id":12345,"name":"a record","tags":["one","two"],"price":12.5,"active":true}"#;
     let count = size / (record.len() + 1);
     let records: Vec<&str> = iter::repeat_n(record, count).collect();
-    post("/json", format!("[{}]", records.join(",")).as_bytes())
+    format!("[{}]", records.join(","))
 }
 
 fn post(path: &str, body: &[u8]) -> Request {

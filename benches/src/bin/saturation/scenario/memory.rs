@@ -9,6 +9,7 @@ use crate::{
     client::{
         closed::Clients,
         flood::{Connections, Flood},
+        record::Record,
         records::Records,
         request,
     },
@@ -95,7 +96,8 @@ fn bodies(
 ) -> io::Result<()> {
     let server = Server::start(alternative)?;
     let (address, time) = (server.address, settings.load(15, 4));
-    let request = request::json(settings.pick(BODY, BODY, BODY / 10));
+    let size = settings.pick(BODY, BODY, BODY / 10);
+    let request = request::json(size);
     let idle = flows::idle_light(address, settings.span(4, 2));
     let capacity = flows::capacity(address, &request, settings.cores, settings.span(4, 2));
     let before = server.usage()?;
@@ -108,25 +110,18 @@ fn bodies(
         outstanding: OUTSTANDING,
         connections: Connections::KeptAlive,
     };
-    let light = flows::light(address, time);
     let start = Instant::now();
-    let (flooded, lit) = thread::scope(|scope| {
-        let flooded = scope.spawn(|| flood.run(start));
-        let lit = light.run(start);
-        (flooded.join().expect("a client does not panic"), lit)
-    });
-    let flooded = flooded?;
+    let (flooded, lit) = beside_light(&flood, start)?;
+    let goodput = Records(&flooded).goodput(start, time);
     readings.put_quantiles(&Records(&idle).latencies(), &[("idle p99", 0.99)]);
     readings.put_quantiles(
         &Records(&lit).latencies(),
         &[("light p99", 0.99), ("max", 1.0)],
     );
+    let carried = only_carried(settings, &flood, size, goodput)?;
+    readings.put_quantiles(&Records(&carried).latencies(), &[("only carried", 0.99)]);
     readings.put("capacity", Unit::PerSecond, capacity);
-    readings.put(
-        "goodput",
-        Unit::PerSecond,
-        Records(&flooded).goodput(start, time),
-    );
+    readings.put("goodput", Unit::PerSecond, goodput);
     readings.put("refused", Unit::Count, Records(&flooded).status(503));
     readings.put_quantiles(&Records(&flooded).refusals(), &[("refusal p99", 0.99)]);
     readings.put("lost", Unit::Count, Records(&flooded).lost());
@@ -135,8 +130,46 @@ fn bodies(
     readings.put("rss before", Unit::Mib, before.resident);
     readings.put("peak", Unit::Mib, server.usage()?.peak);
     readings.account(alternative, "bodies", &flooded, flood.due.len());
-    readings.account(alternative, "light", &lit, light.due.len());
+    readings.account(
+        alternative,
+        "light",
+        &lit,
+        flows::light(address, time).due.len(),
+    );
     server.stop(readings)
+}
+
+/// The flood's records, and those of the light route beside it.
+fn beside_light(flood: &Flood, start: Instant) -> io::Result<(Vec<Record>, Vec<Record>)> {
+    let light = flows::light(flood.address, flood.time);
+    let (flooded, lit) = thread::scope(|scope| {
+        let flooded = scope.spawn(|| flood.run(start));
+        let lit = light.run(start);
+        (flooded.join().expect("a client does not panic"), lit)
+    });
+    Ok((flooded?, lit))
+}
+
+/// The light route of bare actix, in which a handler gives as many such bodies back as were answered and nobody computes: what
+/// is left of a core beside the copying alone, which clients on the same machine do as much of as the server.
+fn only_carried(
+    settings: &Settings,
+    flood: &Flood,
+    size: usize,
+    rate: f64,
+) -> io::Result<Vec<Record>> {
+    let server = Server::start(Alternative::Inline)?;
+    let mut ignored = Readings::default();
+    flows::idle_light(server.address, settings.span(4, 2));
+    let carried = Flood {
+        address: server.address,
+        request: request::carry(size),
+        due: arrivals::poisson(rate, flood.time, SEED),
+        ..flood.clone()
+    };
+    let (_, lit) = beside_light(&carried, Instant::now())?;
+    server.stop(&mut ignored)?;
+    Ok(lit)
 }
 
 fn judge(results: &Results) -> Vec<Check> {

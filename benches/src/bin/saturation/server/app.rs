@@ -95,6 +95,11 @@ async fn round_trip(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, E
         .body(json))
 }
 
+/// Gives a body back and computes nothing.
+async fn carry(body: Bytes) -> Bytes {
+    body
+}
+
 async fn panic(shared: Data<Shared>) -> Result<HttpResponse, Error> {
     heavy(shared, |begun| &begun.panic, work::panic).await?;
     Ok(HttpResponse::Ok().finish())
@@ -129,6 +134,7 @@ pub(crate) fn routes(shared: Data<Shared>, config: &mut ServiceConfig) {
         .route("/b/burn", burning(|begun| &begun.b))
         .route("/hash", web::post().to(hash))
         .route("/json", web::post().to(round_trip))
+        .route("/carry", web::post().to(carry))
         .route("/panic", web::get().to(panic))
         .route("/stats", web::get().to(stats));
 }
