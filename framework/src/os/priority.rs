@@ -33,8 +33,8 @@ pub enum Priority {
     Normal,
     /// Below the event loops, with a share of its own.
     ///
-    /// Linux: `SCHED_BATCH`, nicer than the process by so many steps, and with the shortest slice of 0.1 ms, which Linux 6.12
-    /// and later honour: a waking event loop waits for the end of a slice at most.
+    /// Linux: `SCHED_BATCH`, nicer than the process by so many steps, and with a slice of 1 ms, which Linux 6.12 and later
+    /// honour: ten times an event loop's, which comes first when both are owed time.
     Batch {
         /// How far below.
         nice: Nice,

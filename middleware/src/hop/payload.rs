@@ -278,6 +278,7 @@ mod tests {
     use futures_util::{FutureExt, StreamExt, future::poll_fn, stream};
 
     use super::*;
+    use crate::hop::turn::TURN;
 
     fn pump_once(pump: &mut Pump) {
         poll_fn(|cx| {
@@ -318,6 +319,35 @@ mod tests {
         drop(lane);
         assert!(pump.reader_gone());
         pump_once(&mut pump);
+    }
+
+    #[test]
+    fn a_long_upload_lets_the_event_loop_look_after_others() {
+        const PIECE: usize = 16 << 10;
+        const BODY: usize = 3 * TURN + PIECE;
+        let body = pieces(vec![&[b'x'; PIECE]; BODY / PIECE]);
+        let (mut pump, mut lane) = Ahead::new(payload_of(body)).split();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("starts");
+        let (mut got, mut pauses) = (0, 0);
+        runtime.block_on(poll_fn(|cx| {
+            loop {
+                match lane.poll_next_unpin(cx) {
+                    Poll::Ready(Some(data)) => got += data.expect("data").len(),
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => {
+                        pump.poll(cx);
+                        if pump.turn.poll(cx).is_pending() {
+                            pauses += 1;
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        }));
+        assert_eq!(got, BODY);
+        assert_eq!(pauses, 3);
     }
 
     /// Polls once.

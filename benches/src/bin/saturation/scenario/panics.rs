@@ -1,6 +1,9 @@
 //! Handlers that panic, thousands of times.
 
-use std::{io, time::Instant};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use super::Scenario;
 use crate::{
@@ -13,9 +16,12 @@ use crate::{
         results::Results,
     },
     settings::Settings,
+    usage::Usage,
 };
 
 const CONNECTIONS: usize = 16;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 20;
 const PHASE: &str = "panics";
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -36,7 +42,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     };
     // Threads that are started by the first heavy requests are no consequence of panics.
     asking("/burn?ms=1").run_times(4);
-    let before = server.usage()?;
+    let before = steady(&server)?;
     let start = Instant::now();
     let each = settings.pick(625, 625, 20);
     let records = asking("/panic").run_times(each);
@@ -65,6 +71,21 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     readings.account(alternative, "afterwards", &served, served.len());
     server.stop(&mut readings)?;
     Ok(readings)
+}
+
+/// What the server uses once as many threads are there as a moment ago: the one that looks up the names of functions for
+/// backtraces ends soon after the start.
+fn steady(server: &Server) -> io::Result<Usage> {
+    let mut before = server.usage()?;
+    for _ in 0..LOOKS {
+        thread::sleep(LOOK_EVERY);
+        let now = server.usage()?;
+        if now.threads == before.threads {
+            return Ok(now);
+        }
+        before = now;
+    }
+    Ok(before)
 }
 
 fn judge(results: &Results) -> Vec<Check> {
