@@ -275,6 +275,39 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_never_runs_dry_leaves_room_for_others() {
+        const CHUNKS_SENT: usize = (3 * TURN + PIECE) / PIECE;
+        let (sender, body) = LaneBody::stream(BodySize::Stream);
+        let mut body = OffloadBody::new(body);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("starts");
+        let chunk = Bytes::from(vec![1; PIECE]);
+        let (mut sent, mut got, mut pauses) = (0, 0, 0);
+        runtime.block_on(poll_fn(|cx| {
+            loop {
+                while sent < CHUNKS_SENT && sender.try_send(Chunk::Data(chunk.clone())).is_ok() {
+                    sent += 1;
+                }
+                if sent == CHUNKS_SENT {
+                    // Once is enough; the rest finds the channel full or goes unread.
+                    let _more = sender.try_send(Chunk::End);
+                }
+                match next(&mut body, cx) {
+                    Poll::Ready(Some(piece)) => got += piece.len(),
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => {
+                        pauses += 1;
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }));
+        assert_eq!(got, CHUNKS_SENT * PIECE);
+        assert_eq!(pauses, 3);
+    }
+
+    #[test]
     fn a_body_that_is_small_or_has_no_length_stays_in_one_piece() {
         let cx = &mut Context::from_waker(Waker::noop());
         let large = Bytes::from(vec![1; 2 * PIECE]);
