@@ -43,7 +43,7 @@ pub use offload_macros::offload;
 pub use crate::{
     builder::{OffloadBuilder, ServerTiming},
     error::BuildError,
-    hop::body::{BodyError, OffloadBody},
+    hop::{body::OffloadBody, stream::BodyError},
     json::{Json, JsonConfig},
     loop_record::LoopReport,
     loop_side::{

@@ -17,3 +17,4 @@ mod saturation;
 mod server_timing;
 mod stalls;
 mod tidy;
+mod writes;

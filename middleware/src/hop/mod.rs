@@ -2,11 +2,12 @@
 //!
 //! A request's head moves by value. Its body is pulled through a bounded channel, and only once the
 //! handler asked for it, so that a handler that never reads behaves as it does without the plugin. A
-//! response whose body is complete comes back in one piece; a streaming body follows chunk by chunk
+//! response whose body is complete comes back as a whole; a streaming body follows batch by batch
 //! through a bounded channel, which is its back-pressure. Either moves a bounded amount before the event loop looks after its other
 //! connections.
 
 pub(crate) mod body;
 pub(crate) mod payload;
 pub(crate) mod reply;
+pub(crate) mod stream;
 mod turn;

@@ -9,7 +9,10 @@ use actix_web::{
     web::Bytes,
 };
 
-use super::body::{BodyError, Chunk, ChunkSender, LaneBody, OffloadBody};
+use super::{
+    body::{LaneBody, OffloadBody},
+    stream::BatchSender,
+};
 
 /// What comes back from a lane for one request.
 pub(crate) struct Reply {
@@ -38,7 +41,7 @@ pub(crate) enum RequestBody {
 }
 
 /// The part of a response body that has to follow after the head.
-pub(crate) type Tail<B> = (B, ChunkSender);
+pub(crate) type Tail<B> = (B, BatchSender);
 
 /// What can cross threads of a response now, and what has to follow.
 pub(crate) type Parts<B> = (ResponseHead, LaneBody, Option<Tail<B>>);
@@ -76,19 +79,4 @@ pub(crate) fn assemble(head: ResponseHead, body: OffloadBody) -> Response<Offloa
     let mut response = Response::with_body(head.status, body);
     *response.head_mut() = head;
     response
-}
-
-/// What a chunk becomes for the channel; `after_a_pause` says whether the stream had nothing to give for a while before it.
-pub(crate) fn chunk_of<E: Into<Box<dyn std::error::Error>>>(
-    item: Option<Result<Bytes, E>>,
-    after_a_pause: bool,
-) -> Chunk {
-    match item {
-        Some(Ok(data)) => Chunk::Data(data),
-        Some(Err(err)) => Chunk::Failed {
-            error: BodyError::Failed(err.into().to_string()),
-            after_a_pause,
-        },
-        None => Chunk::End,
-    }
 }

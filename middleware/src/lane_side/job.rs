@@ -7,7 +7,6 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    task::Poll,
     thread,
     time::{Duration, Instant},
 };
@@ -31,19 +30,19 @@ use tokio::sync::oneshot;
 use super::{
     instance::LaneApp,
     run::{LaneHost, LaneRun, Ran, contained},
+    stream::Making,
 };
 use crate::{
     answers,
     app_routes::{AppRoutes, UNMATCHED},
     hop::{
-        body::{BodyError, Chunk},
         payload::LanePayload,
-        reply::{Parts, Reply, RequestBody, Tail, chunk_of, disassemble},
+        reply::{Parts, Reply, RequestBody, disassemble},
     },
     local,
     offload::Core,
     panics,
-    spans::{Running, Waiting},
+    spans::Waiting,
 };
 
 /// A request that crosses to a lane, with all that is needed there.
@@ -181,6 +180,10 @@ impl<F> LaneJob<F> {
         if host.offload_was_met() {
             subject.pin();
         }
+        let mut tail = tail.map(|tail| Making::new(tail, &subject, &host, &spans));
+        if let Some(tail) = &mut tail {
+            tail.begin().await;
+        }
         let sent = reply.send(Reply {
             head,
             body,
@@ -194,7 +197,7 @@ impl<F> LaneJob<F> {
             ran: took,
         });
         let streamed = match (sent, tail) {
-            (Ok(()), Some(tail)) => stream(tail, subject, host, &spans).await,
+            (Ok(()), Some(tail)) => tail.go_on().await,
             (sent, _) => {
                 spans.ended(sent.is_ok());
                 Duration::ZERO
@@ -219,65 +222,6 @@ fn request(head: RequestHead, payload: Option<LanePayload>) -> Request {
     request
 }
 
-/// Sends the rest of a response after its head, no faster than the connection takes it, and returns what that has cost.
-async fn stream<B: MessageBody + 'static>(
-    (body, sender): Tail<B>,
-    subject: Subject,
-    host: Rc<LaneHost>,
-    spans: &Running,
-) -> Duration {
-    let mut cost_of_all = Duration::ZERO;
-    let mut body = pin!(Some(body));
-    let complete = loop {
-        // The room comes first: a chunk is not made before it can be sent.
-        let Ok(room) = sender.reserve().await else {
-            break false;
-        };
-        let mut after_a_pause = false;
-        let next = poll_fn(|cx| {
-            let body = body.as_mut().as_pin_mut();
-            let body = body.expect("it is dropped below only");
-            let (polled, cost) = contained(&host, spans, || body.poll_next(cx));
-            cost_of_all += cost;
-            if cost > subject.core.table.rules().budget {
-                // A heavy chunk would freeze an event loop as a heavy handler does.
-                subject.observe_chunk(cost);
-            }
-            match polled {
-                Ok(Poll::Pending) => {
-                    after_a_pause = true;
-                    Poll::Pending
-                }
-                Ok(Poll::Ready(next)) => Poll::Ready(chunk_of(next, after_a_pause)),
-                Err(panic) => {
-                    spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
-                    Poll::Ready(Chunk::Failed {
-                        error: BodyError::Panicked,
-                        after_a_pause,
-                    })
-                }
-            }
-        });
-        let Either::Left((chunk, _)) = select(next, pin!(sender.closed())).await else {
-            break false;
-        };
-        let last = !matches!(chunk, Chunk::Data(_));
-        room.send(chunk);
-        if last {
-            break true;
-        }
-    };
-    let (dropped, _) = contained(&host, spans, || body.set(None));
-    if let Err(panic) = dropped {
-        spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
-    }
-    spans.ended(complete);
-    if !complete && let Some(route) = &subject.route {
-        route.count_cancelled();
-    }
-    cost_of_all
-}
-
 /// Why a service gave no response of its own.
 enum Failure<E, I> {
     Init(I),
@@ -299,9 +243,9 @@ impl<E: Into<Error>, I: fmt::Debug> Failure<E, I> {
 }
 
 /// The request as the model sees it.
-struct Subject {
-    core: Arc<Core>,
-    route: Option<Arc<Route>>,
+pub(super) struct Subject {
+    pub(super) core: Arc<Core>,
+    pub(super) route: Option<Arc<Route>>,
     bucket: SizeBucket,
     key: JobKey,
     method: Method,
@@ -369,7 +313,7 @@ impl Subject {
     }
 
     /// Takes in a chunk of a body, as a run of its own.
-    fn observe_chunk(&self, cost: Duration) {
+    pub(super) fn observe_chunk(&self, cost: Duration) {
         let Some(route) = &self.route else { return };
         let observation = Observation {
             cost,

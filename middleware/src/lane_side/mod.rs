@@ -3,3 +3,4 @@
 pub(crate) mod instance;
 pub(crate) mod job;
 pub(crate) mod run;
+mod stream;

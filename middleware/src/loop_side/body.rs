@@ -14,7 +14,7 @@ use actix_web::{
 use pin_project_lite::pin_project;
 
 use super::context::Visit;
-use crate::{hop::body::BodyError, panics};
+use crate::{hop::stream::BodyError, panics};
 
 pin_project! {
     /// A body that is made on the event loop, where each of its polls is measured.
