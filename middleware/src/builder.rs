@@ -75,6 +75,7 @@ pub struct OffloadBuilder {
     pub(crate) policy: Policy,
     pub(crate) unknown: Placement,
     pub(crate) queue_bound: usize,
+    pub(crate) read_ahead: u64,
     pub(crate) short_limit: Duration,
     pub(crate) patience: (Duration, u32, Duration),
     pub(crate) priorities: (Priority, Priority),
@@ -98,6 +99,7 @@ impl Default for OffloadBuilder {
             policy: Policy::Learned,
             unknown: Placement::Lane,
             queue_bound: 1024,
+            read_ahead: 64 << 20,
             short_limit: Duration::from_millis(10),
             patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
             priorities: (Priority::background(), Priority::Idle),
@@ -161,6 +163,17 @@ impl OffloadBuilder {
     /// many as are still free.
     pub fn queue_bound(mut self, jobs: usize) -> Self {
         self.queue_bound = jobs;
+        self
+    }
+
+    /// How many bytes of request bodies may be read before their handlers begin, in all. Default: 64 MiB; 0 for none.
+    ///
+    /// A request of known length that the lanes would take waits on its event loop for its body, if that is at most an
+    /// eighth of this, so that a handler which needs all of its body does its work in one go and in its turn of the queue.
+    /// It waits for as long as the body flows: until nothing has come for 10 ms, and 250 ms at most. Then the handler
+    /// begins, and has the rest as it comes. Bodies of up to 64 KiB are not counted and wait for nothing.
+    pub fn read_ahead(mut self, bytes: u64) -> Self {
+        self.read_ahead = bytes;
         self
     }
 

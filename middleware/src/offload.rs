@@ -29,6 +29,7 @@ use crate::{
     app_routes::AppRoutes,
     builder::{OffloadBuilder, Pin, ServerTiming},
     error::BuildError,
+    hop::read_ahead::ReadAhead,
     lane_side::instance::LaneApps,
     local::{self, LaneRuntime},
     loop_record::LoopRecords,
@@ -81,6 +82,7 @@ pub(crate) struct Core {
     /// The flow of requests whose route is not known yet.
     pub(crate) probes: Arc<Flow>,
     pub(crate) longest_patience: Duration,
+    pub(crate) read_ahead: Arc<ReadAhead>,
     #[cfg(feature = "live")]
     pub(crate) live: Arc<crate::live::hub::Hub>,
     pins: Vec<Pin>,
@@ -159,6 +161,7 @@ impl Offload {
             deadline_header: settings.deadline_header,
             probes: Flow::new(Weight::default(), Rank::High),
             longest_patience: settings.patience.2,
+            read_ahead: ReadAhead::new(settings.read_ahead),
             #[cfg(feature = "live")]
             live: Arc::default(),
             serving: settings.serving,

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -18,20 +18,24 @@ use futures_core::Stream;
 use futures_util::task::AtomicWaker;
 use offload_core::cost::BodySize;
 
-use super::turn::Turn;
+use super::{read_ahead::Share, turn::Turn};
 
 /// Pieces that may wait in the channel: together with HTTP/1's own buffer of 32 KiB a request holds a
 /// small, fixed number of socket reads.
 const PIECES: usize = 4;
 
 /// Bodies up to so many bytes come along with their request, so that a handler which only waits for
-/// its body does all of its work in its turn of the queue. Whatever is larger takes several reads of the
-/// socket anyway, and what waits in a full queue of 1024 requests stays below 64 MiB.
+/// its body does all of its work in its turn of the queue. What waits in a full queue of 1024 requests stays below 64 MiB.
+/// Longer ones need a [`Share`] of the room for that.
 const COMES_ALONG: u64 = 64 << 10;
 
-/// As many pieces come along at most: a chunked body may consist of single bytes, each of which costs
-/// far more than a byte to hold.
+/// As many pieces come along at most, and one for each [`PIECE_ALONG`] bytes: a body may come in single bytes, each of
+/// which costs far more than a byte to hold.
 const PIECES_ALONG: usize = 64;
+const PIECE_ALONG: u64 = 4 << 10;
+
+/// As much of a body actix decodes before its handler asks for it.
+const DECODED: u64 = 32 << 10;
 
 /// Whether a body of this size comes along. One of unknown length does as far as it is there.
 pub(crate) fn comes_along(declared: BodySize) -> bool {
@@ -61,6 +65,8 @@ pub(crate) struct Ahead {
     payload: Payload,
     pieces: VecDeque<Piece>,
     bytes: u64,
+    share: Option<Share>,
+    turn: Turn,
     ended: bool,
 }
 
@@ -69,7 +75,6 @@ pub(crate) struct Pump {
     ahead: Ahead,
     sender: mpsc::Sender<Piece>,
     demand: Arc<Demand>,
-    turn: Turn,
     /// Nothing is left to move: all was, or nobody wants the rest.
     done: bool,
 }
@@ -77,6 +82,8 @@ pub(crate) struct Pump {
 /// The lane's end: the payload that the handler sees.
 pub(crate) struct LanePayload {
     ahead: VecDeque<Piece>,
+    /// The room that `ahead` takes.
+    share: Option<Share>,
     receiver: mpsc::Receiver<Piece>,
     demand: Arc<Demand>,
     seen: Arc<Seen>,
@@ -88,12 +95,19 @@ pub(crate) struct LanePayload {
 pub(crate) struct Seen {
     item: AtomicBool,
     dropped: AtomicBool,
+    /// Bytes of a long body that came along and were not given to the handler.
+    left: AtomicU64,
 }
 
 impl Seen {
     /// Whether the handler was given any piece of the body, its end included.
     pub(crate) fn anything(&self) -> bool {
         self.item.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much of the body is left that actix alone could not have it all by now.
+    pub(crate) fn leaves_much(&self) -> bool {
+        self.left.load(Ordering::Relaxed) >= DECODED
     }
 
     /// Whether somebody may still read the body.
@@ -114,17 +128,48 @@ impl Ahead {
             payload,
             pieces: VecDeque::new(),
             bytes: 0,
+            share: None,
+            turn: Turn::default(),
             ended: false,
         }
+    }
+
+    /// For a body that is longer than what comes along in any case, and for which there is room.
+    pub(crate) fn long(payload: Payload, share: Share) -> Self {
+        Self {
+            share: Some(share),
+            ..Self::new(payload)
+        }
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// How many bytes have come.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn has_room(&self) -> bool {
+        let pieces = PIECES_ALONG as u64 + self.bytes / PIECE_ALONG;
+        let room = match &self.share {
+            None => self.bytes < COMES_ALONG,
+            // The end comes after the last byte.
+            Some(share) => self.bytes <= share.bytes(),
+        };
+        room && (self.pieces.len() as u64) < pieces
     }
 
     /// Takes what has come so far. Ready once the body is complete or as much was taken as may come
     /// along.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.ended && self.bytes < COMES_ALONG && self.pieces.len() < PIECES_ALONG {
+        while !self.ended && self.has_room() {
+            ready!(self.turn.poll(cx));
             let (piece, last) = ready!(poll_piece(&mut self.payload, cx));
             if let Piece::Data(data) = &piece {
                 self.bytes += data.len() as u64;
+                self.turn.moved(data.len());
             }
             self.pieces.push_back(piece);
             self.ended = last;
@@ -137,11 +182,16 @@ impl Ahead {
     pub(crate) fn split(mut self) -> (Pump, LanePayload) {
         let (sender, receiver) = mpsc::channel(PIECES - 1);
         let demand = Arc::new(Demand::default());
+        let seen = Seen {
+            left: AtomicU64::new(if self.is_long() { self.bytes } else { 0 }),
+            ..Seen::default()
+        };
         let lane = LanePayload {
             ahead: mem::take(&mut self.pieces),
+            share: self.share.take(),
             receiver,
             demand: Arc::clone(&demand),
-            seen: Arc::default(),
+            seen: Arc::new(seen),
             ended: false,
         };
         let pump = Pump {
@@ -149,7 +199,6 @@ impl Ahead {
             ahead: self,
             sender,
             demand,
-            turn: Turn::default(),
         };
         (pump, lane)
     }
@@ -195,11 +244,11 @@ impl Pump {
             if ready!(self.sender.poll_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
-            ready!(self.turn.poll(cx));
+            ready!(self.ahead.turn.poll(cx));
             let piece = ready!(self.ahead.poll_next(cx));
             let last = match &piece {
                 Piece::Data(data) => {
-                    self.turn.moved(data.len());
+                    self.ahead.turn.moved(data.len());
                     false
                 }
                 Piece::End | Piece::Failed(_) => true,
@@ -248,6 +297,7 @@ impl Stream for LanePayload {
         let piece = match self.ahead.pop_front() {
             Some(piece) => Some(piece),
             None => {
+                self.share = None;
                 if !self.demand.wanted.swap(true, Ordering::AcqRel) {
                     self.demand.loop_task.wake();
                 }
@@ -256,7 +306,13 @@ impl Stream for LanePayload {
         };
         self.seen.item.store(true, Ordering::Relaxed);
         Poll::Ready(match piece {
-            Some(Piece::Data(data)) => Some(Ok(data)),
+            Some(Piece::Data(data)) => {
+                if self.share.is_some() {
+                    let bytes = data.len() as u64;
+                    self.seen.left.fetch_sub(bytes, Ordering::Relaxed);
+                }
+                Some(Ok(data))
+            }
             Some(Piece::Failed(err)) => {
                 self.ended = true;
                 Some(Err(err))
@@ -278,7 +334,7 @@ mod tests {
     use futures_util::{FutureExt, StreamExt, future::poll_fn, stream};
 
     use super::*;
-    use crate::hop::turn::TURN;
+    use crate::hop::{read_ahead::ReadAhead, turn::TURN};
 
     fn pump_once(pump: &mut Pump) {
         poll_fn(|cx| {
@@ -338,7 +394,7 @@ mod tests {
                     Poll::Ready(None) => return Poll::Ready(()),
                     Poll::Pending => {
                         pump.poll(cx);
-                        if pump.turn.poll(cx).is_pending() {
+                        if pump.ahead.turn.poll(cx).is_pending() {
                             pauses += 1;
                             return Poll::Pending;
                         }
@@ -418,5 +474,60 @@ mod tests {
             }
             assert_eq!(left, 0);
         }
+    }
+
+    fn long(stream: impl Stream<Item = Data> + 'static, bytes: u64) -> Ahead {
+        let room = ReadAhead::new(u64::MAX);
+        let share = room.take(bytes).expect("there is room");
+        Ahead::long(payload_of(stream), share)
+    }
+
+    #[test]
+    fn all_of_a_long_body_comes_along_with_room_for_others_in_between() {
+        const PIECE: usize = 16 << 10;
+        const BODY: usize = 3 * TURN;
+        let body = pieces(vec![&[b'x'; PIECE]; BODY / PIECE]);
+        let mut ahead = long(body, BODY as u64);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("starts");
+        let mut pauses = 0;
+        runtime.block_on(poll_fn(|cx| {
+            let polled = ahead.poll(cx);
+            pauses += usize::from(polled.is_pending());
+            polled
+        }));
+        assert_eq!(pauses, 3);
+        assert_eq!(ahead.bytes(), BODY as u64);
+        let (pump, lane) = ahead.split();
+        assert!(pump.has_ended());
+        let pieces = lane.map(|piece| piece.expect("data").len());
+        let pieces = pieces.collect::<Vec<_>>().now_or_never();
+        assert_eq!(pieces.expect("nothing to wait for").len(), BODY / PIECE);
+    }
+
+    #[test]
+    fn not_many_small_pieces_of_a_long_body_come_along() {
+        let mut ahead = long(pieces(vec![b"x"; 100_000]), 100_000);
+        assert!(look_once(&mut ahead).is_ready());
+        let most = PIECES_ALONG as u64 + 100_000 / PIECE_ALONG;
+        assert!(ahead.pieces.len() as u64 <= most);
+    }
+
+    #[test]
+    fn the_room_of_a_body_is_free_once_the_handler_has_it() {
+        let room = ReadAhead::new(8);
+        let body = || payload_of(pieces(vec![b"x"]));
+        let mut ahead = Ahead::long(body(), room.take(1).expect("there is room"));
+        assert!(look_once(&mut ahead).is_ready());
+        let others: Vec<_> = (0..7).map_while(|_| room.take(1)).collect();
+        assert_eq!(others.len(), 7);
+        let (_pump, mut lane) = ahead.split();
+        let piece = lane.next().now_or_never().expect("it came along");
+        assert_eq!(piece.expect("not the end").expect("data"), "x");
+        assert!(room.take(1).is_none(), "the handler may not have all of it");
+        assert!(lane.next().now_or_never().expect("the end").is_none());
+        drop(lane);
+        assert!(room.take(1).is_some());
     }
 }

@@ -38,6 +38,9 @@ pub(crate) enum RequestBody {
     Held,
     /// As `Held`, but nobody is left to read it.
     Dropped,
+    /// It was read before the handler asked for it, which has left more of it than actix would have decoded by then.
+    /// Without the plugin actix would close the connection.
+    Left,
 }
 
 /// The part of a response body that has to follow after the head.

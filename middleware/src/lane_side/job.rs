@@ -36,7 +36,7 @@ use crate::{
     answers,
     app_routes::{AppRoutes, UNMATCHED},
     hop::{
-        payload::LanePayload,
+        payload::{LanePayload, Seen},
         reply::{Parts, Reply, RequestBody, disassemble},
     },
     local,
@@ -155,7 +155,6 @@ impl<F> LaneJob<F> {
             polls,
         } = ran;
         let took = started.elapsed();
-        let unread = seen.filter(|seen| polls == 1 && !seen.anything());
 
         // The app has a part in this, too: error responses, and destructors of whatever a response holds.
         let (answered, _) = contained(&host, &spans, || match outcome {
@@ -180,6 +179,14 @@ impl<F> LaneJob<F> {
         if host.offload_was_met() {
             subject.pin();
         }
+        let unread = |seen: &Seen| polls == 1 && !seen.anything();
+        // Before the response's body is begun, which may read on.
+        let request_body = match seen {
+            Some(seen) if unread(&seen) && seen.is_held() => RequestBody::Held,
+            Some(seen) if unread(&seen) => RequestBody::Dropped,
+            Some(seen) if seen.leaves_much() => RequestBody::Left,
+            _ => RequestBody::Decoded,
+        };
         let mut tail = tail.map(|tail| Making::new(tail, &subject, &host, &spans));
         if let Some(tail) = &mut tail {
             tail.begin().await;
@@ -187,11 +194,7 @@ impl<F> LaneJob<F> {
         let sent = reply.send(Reply {
             head,
             body,
-            request_body: match unread {
-                None => RequestBody::Decoded,
-                Some(seen) if seen.is_held() => RequestBody::Held,
-                Some(_) => RequestBody::Dropped,
-            },
+            request_body,
             thread: thread::current().name().map(str::to_owned),
             queued,
             ran: took,

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{ConnectionType, Payload, Response};
+use actix_http::{ConnectionType, Response};
 use offload_core::{JobHandle, admission::Refusal, routes::Route};
 use tokio::sync::oneshot;
 
-use super::client::Client;
+use super::{client::Client, look::Look};
 use crate::{
     answers,
     hop::{
@@ -83,16 +83,6 @@ impl Step {
     }
 }
 
-/// Which look at the body is the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// actix calls its service as soon as it has the head, before it decodes what came along with it.
-    First,
-    /// By now actix has decoded what came. The request is submitted in any case, because a client may
-    /// wait for its answer before it sends the body.
-    Last,
-}
-
 /// How the request's body is framed, which decides whether actix keeps the connection when the
 /// handler left the body unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +96,10 @@ pub(crate) enum Framing {
 }
 
 impl LaneCall {
-    /// A request with a small body, which goes to the lanes together with it if it is there.
-    pub(crate) fn looking(payload: Payload, submit: Submit, caller: Caller) -> Self {
+    /// A request which goes to the lanes together with its body if that comes soon.
+    pub(crate) fn looking(ahead: Ahead, submit: Submit, caller: Caller) -> Self {
         let step = Step::Looking {
-            ahead: Ahead::new(payload),
+            ahead,
             submit,
             look: Look::First,
         };
@@ -127,9 +117,7 @@ impl LaneCall {
         let Step::Looking { ahead, look, .. } = &mut self.step else {
             return Poll::Ready(Ok(()));
         };
-        if ahead.poll(cx).is_pending() && *look == Look::First {
-            *look = Look::Last;
-            cx.waker().wake_by_ref();
+        if ahead.poll(cx).is_pending() && look.goes_on(ahead, cx) {
             return Poll::Pending;
         }
         let Step::Looking { ahead, submit, .. } = mem::replace(&mut self.step, Step::Over) else {

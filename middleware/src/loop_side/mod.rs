@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod future;
 pub(crate) mod lifeline;
+mod look;
 pub(crate) mod run;
 pub(crate) mod service;
 pub(crate) mod terms;

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use actix_http::{Payload, Request, Response, header};
+use actix_http::{Payload, Request, RequestHead, Response, header};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
@@ -18,7 +18,8 @@ use actix_web::{
 };
 use futures_core::future::LocalBoxFuture;
 use offload_core::{
-    cost::SizeBucket,
+    Terms,
+    cost::{BodySize, SizeBucket},
     placement::{Placement, Policy},
     routes::Route,
 };
@@ -37,7 +38,9 @@ use crate::{
     app_routes::{LoopRoutes, Slot, View},
     declared::declared_size,
     hop::{
+        body::OffloadBody,
         payload::{Ahead, LanePayload, comes_along},
+        read_ahead::Share,
         reply::own,
     },
     lane_side::{
@@ -246,6 +249,17 @@ where
             pass: Some(core.underway.enter()),
             fate: fate.clone(),
         };
+        let along = match &payload {
+            Payload::None => Ok(Along::Nothing),
+            _ => self.along(&head, declared, &terms),
+        };
+        let along = match along {
+            Ok(along) => along,
+            Err(error) => {
+                let refused = refused(route.as_ref(), &error);
+                return OffloadFuture::refused(turned_away(&caller, refused));
+            }
+        };
         let submit = {
             let core = Arc::clone(core);
             move |lane_payload: Option<LanePayload>| {
@@ -265,40 +279,83 @@ where
                 if let (Ok(_), Some(fate)) = (&submitted, fate) {
                     fate.taken();
                 }
-                submitted.map_err(|error| {
-                    if let (Some(route), Some(why)) = (&route, error.refusal()) {
-                        route.count_refused(why);
-                    }
-                    Refused {
-                        delay: error.projected_delay().unwrap_or_default(),
-                    }
-                })
+                submitted.map_err(|error| refused(route.as_ref(), &error))
             }
         };
-        let (pump, lane_payload) = match payload {
-            Payload::None => (None, None),
-            payload if comes_along(declared) => {
+        let looking = match along {
+            Along::Small => Ok(Ahead::new(payload)),
+            Along::Long(share) => Ok(Ahead::long(payload, share)),
+            Along::Nothing => Err(payload),
+        };
+        let (pump, lane_payload) = match looking {
+            Ok(ahead) => {
                 let submit = Box::new(|lane_payload| submit(Some(lane_payload)));
-                let call = LaneCall::looking(payload, submit, caller);
-                return OffloadFuture::on_lane(call);
+                return OffloadFuture::on_lane(LaneCall::looking(ahead, submit, caller));
             }
-            payload => {
+            Err(Payload::None) => (None, None),
+            Err(payload) => {
                 let (pump, lane_payload) = Ahead::new(payload).split();
                 (Some(pump), Some(lane_payload))
             }
         };
         match submit(lane_payload) {
             Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, caller)),
-            Err(refused) => {
-                if core.underway.is_ending()
-                    && let Some(pass) = &caller.pass
-                {
-                    pass.refused();
-                }
-                OffloadFuture::refused(refusal(core, refused.delay))
-            }
+            Err(refused) => OffloadFuture::refused(turned_away(&caller, refused)),
         }
     }
+
+    /// How much of its body a request waits for. An error if the lanes would not take it.
+    fn along(
+        &self,
+        head: &RequestHead,
+        declared: BodySize,
+        terms: &Terms,
+    ) -> Result<Along, offload_core::Error> {
+        let core = &self.context.core;
+        if comes_along(declared) {
+            return Ok(Along::Small);
+        }
+        // Its patience is the client's, which counts from now on.
+        let has_deadline = |header| head.headers.contains_key(header);
+        let BodySize::Known(bytes) = declared else {
+            return Ok(Along::Nothing);
+        };
+        if core.deadline_header.as_ref().is_some_and(has_deadline) {
+            return Ok(Along::Nothing);
+        }
+        let Some(share) = core.read_ahead.take(bytes) else {
+            return Ok(Along::Nothing);
+        };
+        // Nothing is read of what would be refused.
+        core.lanes.check(terms)?;
+        Ok(Along::Long(share))
+    }
+}
+
+/// What of its body comes to a lane together with a request, if it comes soon.
+enum Along {
+    Nothing,
+    Small,
+    /// All of it, for which there is room.
+    Long(Share),
+}
+
+fn refused(route: Option<&Arc<Route>>, error: &offload_core::Error) -> Refused {
+    if let (Some(route), Some(why)) = (route, error.refusal()) {
+        route.count_refused(why);
+    }
+    Refused {
+        delay: error.projected_delay().unwrap_or_default(),
+    }
+}
+
+fn turned_away(caller: &Caller, refused: Refused) -> Response<OffloadBody> {
+    if caller.core.underway.is_ending()
+        && let Some(pass) = &caller.pass
+    {
+        pass.refused();
+    }
+    refusal(&caller.core, refused.delay)
 }
 
 impl<F, I, S, B> fmt::Debug for OffloadApp<F, I, S, B> {
