@@ -79,6 +79,15 @@ impl Trials {
             stage: AtomicU8::new(WAITING),
         })
     }
+
+    /// Whether a job of `flow` would be tried that came now.
+    pub(crate) fn would_start(&self, flow: &Flow) -> bool {
+        let attempts = &flow.attempts;
+        let gap = (1 << attempts.failures.load(Relaxed)) - 1;
+        !attempts.under_way.load(Relaxed)
+            && attempts.passed.load(Relaxed) >= gap
+            && self.free.load(Relaxed) > 0
+    }
 }
 
 impl Trial {
@@ -169,6 +178,21 @@ mod tests {
             trial.begun();
             trial.has_cost(LIMIT);
         }
+    }
+
+    #[test]
+    fn who_only_asks_changes_nothing() {
+        let trials = Arc::new(Trials::new(1, LIMIT));
+        let flow = Flow::unnamed();
+        let (_, trial) = passed(&trials, &flow);
+        assert!(!trials.would_start(&flow), "one is under way");
+        trial.begun();
+        drop(trial);
+        assert!(!trials.would_start(&flow), "one has to pass first");
+        assert!(!trials.would_start(&flow), "and this was none");
+        assert!(trials.start(&flow).is_none());
+        assert!(trials.would_start(&flow) && trials.would_start(&flow));
+        assert!(trials.start(&flow).is_some());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use self::{
     terms::{JobKey, Terms},
 };
 use crate::{
-    admission::Trials,
+    admission::{Flow, Trials},
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
@@ -231,7 +231,7 @@ impl Lanes {
     /// How long a job on these terms would wait that came now.
     #[must_use]
     pub fn projected_delay(&self, terms: &Terms) -> Duration {
-        let (lane, arrival) = self.place(terms);
+        let (lane, arrival) = self.foresee(terms);
         lane.projected_delay_of(&arrival)
     }
 
@@ -241,7 +241,7 @@ impl Lanes {
     ///
     /// Returns what [`submit`](Self::submit) would return, and counts it as refused.
     pub fn check(&self, terms: &Terms) -> Result<(), Error> {
-        let (lane, arrival) = self.place(terms);
+        let (lane, arrival) = self.foresee(terms);
         lane.check(&arrival)
     }
 
@@ -259,20 +259,47 @@ impl Lanes {
 
     /// The lane for a job on these terms, and what it is there.
     fn place(&self, terms: &Terms) -> (&Lane, Arrival) {
+        let remembered = self.remembered(terms);
+        let flow = self.flow_to_try(terms, remembered);
+        let trial = flow.and_then(|flow| self.inner.trials.start(flow));
+        let (lane, mut arrival) = self.arrive(terms, remembered, trial.is_some());
+        arrival.trial = trial;
+        (lane, arrival)
+    }
+
+    /// Like [`place`](Self::place), for a job that does not come yet.
+    fn foresee(&self, terms: &Terms) -> (&Lane, Arrival) {
+        let remembered = self.remembered(terms);
+        let flow = self.flow_to_try(terms, remembered);
+        let tried = flow.is_some_and(|flow| self.inner.trials.would_start(flow));
+        self.arrive(terms, remembered, tried)
+    }
+
+    fn remembered(&self, terms: &Terms) -> Option<Duration> {
+        let key = terms.key.get()?;
+        self.inner.memo.predict(key)
+    }
+
+    /// Whose job it is, if it would be long and nobody has seen it yet, so that it may be tried in the short lane.
+    fn flow_to_try<'a>(
+        &self,
+        terms: &'a Terms,
+        remembered: Option<Duration>,
+    ) -> Option<&'a Arc<Flow>> {
         let inner = &*self.inner;
-        let remembered = terms.key.get().and_then(|key| inner.memo.predict(key));
-        let is_current = inner.short.is_current() || inner.long.is_current();
-        let trial = match (remembered, terms.cost, &terms.flow) {
-            (None, Some(cost), Some(flow))
-                if cost > inner.short_limit && terms.key.get().is_some() && !is_current =>
-            {
-                inner.trials.start(flow)
-            }
-            _ => None,
-        };
-        let cost = match trial {
-            Some(_) => Some(inner.short_limit),
-            None => remembered.or(terms.cost),
+        let is_long = terms.cost.is_some_and(|cost| cost > inner.short_limit);
+        let is_unknown = remembered.is_none() && terms.key.get().is_some();
+        let is_current = || inner.short.is_current() || inner.long.is_current();
+        let flow = terms.flow.as_ref()?;
+        (is_long && is_unknown && !is_current()).then_some(flow)
+    }
+
+    fn arrive(&self, terms: &Terms, remembered: Option<Duration>, tried: bool) -> (&Lane, Arrival) {
+        let inner = &*self.inner;
+        let cost = if tried {
+            Some(inner.short_limit)
+        } else {
+            remembered.or(terms.cost)
         };
         let lane = match cost {
             // Whoever is on a lane already stays there: a second hop would only cost.
@@ -288,7 +315,7 @@ impl Lanes {
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             patience: terms.patience.map_or(inner.patience, Patience::Fixed),
             key: terms.key.word(),
-            trial,
+            trial: None,
         };
         (lane, arrival)
     }
