@@ -70,14 +70,19 @@ impl Backlog {
     pub fn admit(&self, flow: &Flow, bound: usize) -> bool {
         let own = self.gauge(flow).queued.load(Relaxed);
         let admitted = self.queued.fetch_update(Relaxed, Relaxed, |queued| {
-            let free = bound.checked_sub(queued).filter(|free| *free > 0)?;
-            (own < free.saturating_mul(ALPHA)).then_some(queued + 1)
+            has_place(own, queued, bound).then_some(queued + 1)
         });
         if admitted.is_err() {
             return false;
         }
         self.count(flow);
         true
+    }
+
+    /// Whether one more job of `flow` would have a place now.
+    pub fn would_admit(&self, flow: &Flow, bound: usize) -> bool {
+        let own = self.gauge(flow).queued.load(Relaxed);
+        has_place(own, self.queued.load(Relaxed), bound)
     }
 
     /// A job that was admitted is queued now, and will probably cost so many nanoseconds.
@@ -188,4 +193,10 @@ impl Backlog {
     fn rank(&self, flow: &Flow) -> &RankBook {
         &self.ranks[flow.rank().index()]
     }
+}
+
+/// Whether there is a place for one more job of a flow that has `own` of the `queued` ones.
+fn has_place(own: usize, queued: usize, bound: usize) -> bool {
+    let free = bound.saturating_sub(queued);
+    free > 0 && own < free.saturating_mul(ALPHA)
 }

@@ -253,6 +253,12 @@ impl Lane {
         }
     }
 
+    /// Whether a job would be taken that came now. Nothing is counted.
+    pub(crate) fn would_take(&self, arrival: &Arrival) -> bool {
+        let shared = self.shared();
+        self.refusal(arrival).is_none() && shared.book().would_admit(&arrival.flow, shared.bound)
+    }
+
     pub(crate) fn run_as<F, T>(&self, arrival: Arrival, f: F) -> Run<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -239,10 +239,18 @@ impl Lanes {
     ///
     /// # Errors
     ///
-    /// Returns what [`submit`](Self::submit) would return, and counts it as refused.
+    /// Returns what [`submit`](Self::submit) would return, and counts it as refused. A full queue is met only there.
     pub fn check(&self, terms: &Terms) -> Result<(), Error> {
         let (lane, arrival) = self.foresee(terms);
         lane.check(&arrival)
+    }
+
+    /// Whether a job on these terms would be taken now. Nothing is counted, and nothing reserved: another may take the
+    /// last place meanwhile.
+    #[must_use]
+    pub fn would_take(&self, terms: &Terms) -> bool {
+        let (lane, arrival) = self.foresee(terms);
+        lane.would_take(&arrival)
     }
 
     /// Refuses all further jobs, as if both lanes were full. Those that were taken go on.

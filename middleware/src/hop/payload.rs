@@ -32,7 +32,7 @@ const COMES_ALONG: u64 = 64 << 10;
 /// As many pieces come along at most, and one for each [`PIECE_ALONG`] bytes: a body may come in single bytes, each of
 /// which costs far more than a byte to hold.
 const PIECES_ALONG: usize = 64;
-const PIECE_ALONG: u64 = 4 << 10;
+const PIECE_ALONG: u64 = 1 << 10;
 
 /// As much of a body actix decodes before its handler asks for it.
 const DECODED: u64 = 32 << 10;
@@ -186,6 +186,12 @@ impl Ahead {
             left: AtomicU64::new(if self.is_long() { self.bytes } else { 0 }),
             ..Seen::default()
         };
+        if let Some(share) = &mut self.share {
+            // The rest waits for the handler.
+            share.shrink_to(self.bytes);
+        }
+        // From now on they count that are read to see whether the client is there.
+        self.bytes = 0;
         let lane = LanePayload {
             ahead: mem::take(&mut self.pieces),
             share: self.share.take(),

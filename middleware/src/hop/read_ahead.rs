@@ -51,6 +51,13 @@ impl Share {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// Gives back what a body did not need that was cut short.
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
+        let over = self.bytes.saturating_sub(bytes);
+        self.of.taken.fetch_sub(over, Ordering::Relaxed);
+        self.bytes -= over;
+    }
 }
 
 impl Drop for Share {
@@ -72,6 +79,18 @@ mod tests {
         assert!(ahead.take(1).is_none());
         drop(shares);
         assert!(ahead.take(100).is_some());
+    }
+
+    #[test]
+    fn a_share_can_shrink() {
+        let ahead = ReadAhead::new(800);
+        let mut shares: Vec<Share> = (0..8).map_while(|_| ahead.take(100)).collect();
+        shares[0].shrink_to(40);
+        shares[0].shrink_to(90);
+        assert!(ahead.take(61).is_none());
+        assert!(ahead.take(60).is_some());
+        drop(shares);
+        assert_eq!(ahead.taken.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::{payload::Pump, turn::Turn};
 use crate::shutdown::Pass;
 
-/// So many bytes of a stream actix collects before it writes them.
+/// So many bytes of a stream actix collects before it writes them, unless `h1_write_buffer_size` says otherwise.
 const WRITE: usize = 32 << 10;
 
 /// A batch that took so long to make is sent, however little it is: what is made next meets the acknowledgment of it on

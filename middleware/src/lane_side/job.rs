@@ -191,18 +191,21 @@ impl<F> LaneJob<F> {
         if let Some(tail) = &mut tail {
             tail.begin().await;
         }
-        let sent = reply.send(Reply {
-            head,
-            body,
-            request_body,
-            thread: thread::current().name().map(str::to_owned),
-            queued,
-            ran: took,
-        });
-        let streamed = match (sent, tail) {
-            (Ok(()), Some(tail)) => tail.go_on().await,
-            (sent, _) => {
-                spans.ended(sent.is_ok());
+        // What nobody takes is dropped at once, the receiver of the body's rest with it.
+        let sent = reply
+            .send(Reply {
+                head,
+                body,
+                request_body,
+                thread: thread::current().name().map(str::to_owned),
+                queued,
+                ran: took,
+            })
+            .is_ok();
+        let streamed = match tail {
+            Some(tail) => tail.go_on(sent).await,
+            None => {
+                spans.ended(sent);
                 Duration::ZERO
             }
         };

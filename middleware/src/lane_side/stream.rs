@@ -72,9 +72,9 @@ impl<'a, B: MessageBody + 'static> Making<'a, B> {
         }
     }
 
-    /// Makes and sends the rest. Returns what all of it has cost.
-    pub(super) async fn go_on(mut self) -> Duration {
-        let complete = self.send_all().await;
+    /// Makes and sends the rest, if the head was `sent`. Returns what all of it has cost.
+    pub(super) async fn go_on(mut self, sent: bool) -> Duration {
+        let complete = sent && self.send_all().await;
         let (dropped, _) = contained(self.host, self.spans, || self.body.set(None));
         if let Err(panic) = dropped {
             log(self.subject, self.spans, &*panic);

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// So many times it may have flown before the request goes without the rest. A handler that works on its body while it
 /// comes is not kept from that for longer.
-const PAUSES: u32 = 25;
+const PAUSES: u32 = 24;
 
 /// Which look at the body is the next.
 #[derive(Debug)]

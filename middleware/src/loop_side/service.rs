@@ -250,15 +250,8 @@ where
             fate: fate.clone(),
         };
         let along = match &payload {
-            Payload::None => Ok(Along::Nothing),
+            Payload::None => Along::Nothing,
             _ => self.along(&head, declared, &terms),
-        };
-        let along = match along {
-            Ok(along) => along,
-            Err(error) => {
-                let refused = refused(route.as_ref(), &error);
-                return OffloadFuture::refused(turned_away(&caller, refused));
-            }
         };
         let submit = {
             let core = Arc::clone(core);
@@ -304,31 +297,25 @@ where
         }
     }
 
-    /// How much of its body a request waits for. An error if the lanes would not take it.
-    fn along(
-        &self,
-        head: &RequestHead,
-        declared: BodySize,
-        terms: &Terms,
-    ) -> Result<Along, offload_core::Error> {
+    /// How much of its body a request waits for.
+    fn along(&self, head: &RequestHead, declared: BodySize, terms: &Terms) -> Along {
         let core = &self.context.core;
         if comes_along(declared) {
-            return Ok(Along::Small);
+            return Along::Small;
         }
+        let BodySize::Known(bytes) = declared else {
+            return Along::Nothing;
+        };
         // Its patience is the client's, which counts from now on.
         let has_deadline = |header| head.headers.contains_key(header);
-        let BodySize::Known(bytes) = declared else {
-            return Ok(Along::Nothing);
-        };
         if core.deadline_header.as_ref().is_some_and(has_deadline) {
-            return Ok(Along::Nothing);
+            return Along::Nothing;
         }
-        let Some(share) = core.read_ahead.take(bytes) else {
-            return Ok(Along::Nothing);
-        };
-        // Nothing is read of what would be refused.
-        core.lanes.check(terms)?;
-        Ok(Along::Long(share))
+        match core.read_ahead.take(bytes) {
+            // Nothing is read of what would be refused.
+            Some(share) if core.lanes.would_take(terms) => Along::Long(share),
+            _ => Along::Nothing,
+        }
     }
 }
 

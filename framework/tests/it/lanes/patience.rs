@@ -65,6 +65,7 @@ fn what_could_not_begin_in_time_is_refused_at_once() {
     assert!(error.projected_delay().unwrap() > 75 * MILLISECOND);
     let error = pollster::block_on(lanes.run_with(&hasty, never(&drops))).unwrap_err();
     assert!(error.projected_delay().unwrap() > 75 * MILLISECOND);
+    assert!(!lanes.would_take(&hasty) && lanes.would_take(&patient));
     let error = lanes.check(&hasty).unwrap_err();
     assert_eq!(error.projected_delay(), Some(lanes.projected_delay(&hasty)));
     assert_eq!(drops.alive(), 0);
