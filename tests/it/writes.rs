@@ -17,6 +17,7 @@ use offload_tests::{connection::Connection, server::TestServer, work::burn};
 /// A client acknowledges at once for as long as it takes a connection for a fresh one: these answers don't count.
 const FRESH: usize = 20;
 const ANSWERS: usize = 40;
+/// A busy machine gets so many tries.
 const ROUNDS: usize = 8;
 
 /// Below the least that Linux delays an acknowledgment by. Not a limit for how long an answer may take, but the
