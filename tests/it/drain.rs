@@ -16,6 +16,8 @@ use offload_tests::{connection::Connection, server::TestServer};
 
 use crate::gate::{Gate, wait_until};
 
+const UPLOAD: usize = 200_000;
+
 const LONG: Duration = Duration::from_secs(600);
 
 /// An app on one lane thread. `/gate` holds the thread, `/count` counts, `/stream` sends two parts with the gate between,
@@ -61,6 +63,7 @@ impl Ending {
                 .route("/count", web::get().to(counts))
                 .route("/endless", web::get().to(endless))
                 .route("/light", web::get().to(|| async { "light" }))
+                .route("/upload", web::post().to(length))
                 .route("/stream", web::get().to(two_parts))
         });
         Self {
@@ -79,6 +82,19 @@ impl Ending {
         connection
     }
 
+    /// Begins a body that is long enough to be waited for while it flows.
+    fn begin_upload(&self) -> Connection {
+        let mut connection = Connection::open(self.server.addr()).expect("connects");
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: {UPLOAD}\r\n\
+             Expect: 100-continue\r\n\r\n"
+        );
+        connection.send(head.as_bytes()).expect("sends");
+        let goes_on = connection.read_up_to(b"HTTP/1.1 100 Continue\r\n\r\n".len());
+        assert!(goes_on.expect("reads").starts_with(b"HTTP/1.1 100"));
+        connection
+    }
+
     /// Runs the shutdown on a runtime of its own.
     fn shut_down(&self, grace: Duration) -> thread::JoinHandle<Drained> {
         let offload = self.offload.clone();
@@ -88,6 +104,10 @@ impl Ending {
             runtime.block_on(offload.shutdown(grace))
         })
     }
+}
+
+async fn length(body: web::Bytes) -> String {
+    body.len().to_string()
 }
 
 async fn two_parts() -> HttpResponse {
@@ -173,6 +193,46 @@ fn new_requests_are_served_while_there_is_time_for_them() {
     assert_eq!(status(&mut late), "200");
     let drained = shutdown.join().expect("no panic");
     assert_eq!((drained.refused, drained.left), (0, 0));
+}
+
+#[test]
+fn a_request_whose_body_comes_is_finished_within_the_grace() {
+    let ending = Ending::start();
+    let mut upload = ending.begin_upload();
+    // As many bytes as keep it flowing until the end has begun.
+    let mut sent = 0;
+    let mut flow = |bytes| {
+        upload.send(&vec![b'x'; bytes]).expect("the server reads");
+        sent += bytes;
+    };
+    flow(UPLOAD / 2);
+    let shutdown = ending.shut_down(LONG);
+    for _ in 0..100 {
+        flow(1);
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!shutdown.is_finished(), "the upload is under way");
+    flow(UPLOAD - UPLOAD / 2 - 100);
+    assert_eq!(sent, UPLOAD);
+    let response = upload.read_response().expect("answers");
+    assert_eq!(
+        (response.status(), response.body),
+        (200, UPLOAD.to_string().into_bytes())
+    );
+    let drained = shutdown.join().expect("no panic");
+    assert_eq!((drained.refused, drained.left), (0, 0), "{drained}");
+    assert_eq!(drained.ended, 1, "{drained}");
+}
+
+#[test]
+fn a_request_whose_body_does_not_come_is_refused_and_told_so() {
+    let ending = Ending::start();
+    let mut upload = ending.begin_upload();
+    upload.send(&[b'x'; UPLOAD / 2]).expect("the server reads");
+    let drained = ending.shut_down(Duration::from_secs(1)).join();
+    let drained = drained.expect("no panic");
+    assert_eq!(status(&mut upload), "503 close");
+    assert!(drained.refused as usize + drained.left >= 1, "{drained}");
 }
 
 #[test]

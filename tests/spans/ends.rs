@@ -58,6 +58,7 @@ impl Gated {
                 let routes = web::scope(scope)
                     .route("/gate", web::get().to(hold))
                     .route("/job", web::get().to(|| async { "done" }))
+                    .route("/upload", web::post().to(async |_: Bytes| "done"))
                     .route("/pending", web::get().to(pending))
                     .route("/endless", web::get().to(endless))
                     .route("/panics", web::get().to(panics));
@@ -116,6 +117,12 @@ fn a_refused_request_closes_its_queue() {
     app.offload.lanes().refuse_all();
     assert_eq!(app.status("/refused/job"), 503);
     never_began("/refused/job", "refused", "503");
+    // Not one byte of its body is waited for.
+    let mut upload = Connection::open(app.server.addr()).expect("connects");
+    let head = "POST /refused/upload HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n";
+    upload.send(head.as_bytes()).expect("sends");
+    assert_eq!(upload.read_response().expect("answers").status(), 503);
+    never_began("/refused/upload", "refused", "503");
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
             .route("/empty", web::get().to(empty))
             .route("/empty-chunks", web::get().to(empty_chunks))
             .route("/large", web::get().to(large))
+            .route("/batches", web::get().to(batches))
+            .route("/uneven", web::get().to(uneven))
+            .route("/fails-late", web::get().to(fails_late))
             .route("/fails-at-once", web::get().to(fails_at_once))
             .route("/fails-halfway", web::get().to(fails_halfway))
             .route("/sized-fails-halfway", web::get().to(sized_fails_halfway))
@@ -84,6 +87,26 @@ async fn empty_chunks() -> HttpResponse {
 async fn large() -> HttpResponse {
     let pieces = (0..80_u8).map(|n| Ok::<_, Infallible>(Bytes::from(vec![n; 60_000])));
     HttpResponse::Ok().streaming(stream::iter(pieces))
+}
+
+/// Pieces of which several make a batch, as a lane sends them, and which none ends with.
+fn piece_by_piece(count: u8) -> impl stream::Stream<Item = Result<Bytes, Error>> {
+    stream::iter((0..count).map(|n| Ok(Bytes::from(vec![n; 1_000]))))
+}
+
+async fn batches() -> HttpResponse {
+    HttpResponse::Ok().streaming(piece_by_piece(200))
+}
+
+async fn uneven() -> HttpResponse {
+    let lengths = (0..90_usize).map(|n| n * n * 37 % 5_000 + usize::from(n % 9 == 0) * 40_000);
+    let pieces = lengths.map(|length| Ok::<_, Infallible>(Bytes::from(vec![b'x'; length])));
+    HttpResponse::Ok().streaming(stream::iter(pieces))
+}
+
+/// Behind whole batches and a begun one.
+async fn fails_late() -> HttpResponse {
+    HttpResponse::Ok().streaming(piece_by_piece(70).chain(failing(0)))
 }
 
 fn failing(after: usize) -> impl stream::Stream<Item = Result<Bytes, Error>> {
@@ -169,6 +192,9 @@ fn cases() -> Vec<Case> {
         Case::get("/stream/empty").says("[chunked body]"),
         Case::get("/stream/empty-chunks"),
         Case::get("/stream/large").says("[body: 4800000 bytes]"),
+        Case::get("/stream/batches").says("[body: 200000 bytes]"),
+        Case::get("/stream/uneven"),
+        Case::get("/stream/fails-late").says("[cut]"),
         Case::get("/stream/fails-at-once"),
         Case::get("/stream/fails-halfway").says("[cut]"),
         Case::get("/stream/sized-fails-halfway").says("[cut]"),
