@@ -192,6 +192,12 @@ impl Route {
         ) {
             return self.observe(bucket, observation);
         }
+        self.count_run(bucket, observation);
+    }
+
+    /// Counts a run and learns nothing from it: part of its cost is not known, because the kernel may have set its thread
+    /// aside meanwhile. What is known of the cost counts among what all runs took.
+    pub fn count_run(&self, bucket: SizeBucket, observation: Observation) {
         self.record.count_run(bucket, &observation);
     }
 

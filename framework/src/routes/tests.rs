@@ -105,6 +105,19 @@ fn errors_never_bring_a_route_to_the_loop_but_may_take_it_off() {
 }
 
 #[test]
+fn a_run_of_unknown_cost_is_counted_and_proves_nothing() {
+    let table = RouteTable::new(Rules::default());
+    let route = table.route(0, "GET", "/");
+    for _ in 0..100 {
+        route.count_run(none(), run(20, Placement::Loop));
+    }
+    assert_eq!(route.place(none()), Placement::Lane, "still unknown");
+    let report = route.report();
+    assert_eq!((report.loop_runs, report.cost), (100, None));
+    assert!(report.loop_seconds > 0.0);
+}
+
+#[test]
 fn a_report_is_json_with_its_units_in_the_names() {
     let table = RouteTable::new(Rules::default());
     let route = light(&table);

@@ -166,6 +166,9 @@ impl Visit {
         self.context.event_loop.count_request();
         if self.suspect {
             self.suspect_next();
+            if let Some(route) = self.route() {
+                route.count_run(self.bucket, on_loop(self.cost));
+            }
         } else {
             self.observe(self.cost);
         }
@@ -176,13 +179,10 @@ impl Visit {
     }
 
     fn observe(&self, cost: Duration) {
-        let Some(route) = self.route() else { return };
-        let observation = Observation {
-            cost,
-            ran: Placement::Loop,
-            queued: None,
-        };
-        self.context.tally.observe(route, self.bucket, observation);
+        if let Some(route) = self.route() {
+            let tally = &self.context.tally;
+            tally.observe(route, self.bucket, on_loop(cost));
+        }
     }
 
     fn suspect_next(&self) {
@@ -197,6 +197,14 @@ impl Visit {
 
     fn label(&self) -> Label {
         Label::of(self.route().map(|route| &**route))
+    }
+}
+
+fn on_loop(cost: Duration) -> Observation {
+    Observation {
+        cost,
+        ran: Placement::Loop,
+        queued: None,
     }
 }
 
