@@ -17,8 +17,11 @@ if (cluster.isPrimary) {
   });
   for (let i = 0; i < CORES; i++) cluster.fork();
   process.once('SIGTERM', () => {
+    // It ends last, so that what the workers have used is accounted for as its own.
+    cluster.on('exit', () => {
+      if (Object.keys(cluster.workers).length === 0) process.exit();
+    });
     for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGTERM');
-    cluster.disconnect(() => process.exit());
   });
 } else {
   const { app } = await import('./inline.mjs');
