@@ -118,8 +118,8 @@ impl LaneCall {
             return Poll::Ready(Ok(()));
         };
         // Where the server ends the request is submitted at once, to be answered in time.
-        let ends = self.caller.core.underway.is_ending();
-        if ahead.poll(cx).is_pending() && !ends && look.goes_on(ahead, cx) {
+        let ends = || self.caller.core.underway.is_ending();
+        if ahead.poll(cx).is_pending() && !ends() && look.goes_on(ahead, cx) {
             return Poll::Pending;
         }
         let Step::Looking { ahead, submit, .. } = mem::replace(&mut self.step, Step::Over) else {
