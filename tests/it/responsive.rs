@@ -161,6 +161,23 @@ fn the_loops_own_record_names_the_route_that_blocked() {
     );
 }
 
+#[test]
+fn a_run_of_which_it_is_not_clear_what_it_cost_is_counted() {
+    let offload = patient()
+        .pin("GET", "/sleep-in-poll", Placement::Loop)
+        .build()
+        .expect("starts");
+    let server = TestServer::start(offload.app(|| App::new().configure(mixed)));
+    // It waits where it should compute, which looks as if the kernel had set it aside.
+    for asked in 1..=4 {
+        get(&server, "/sleep-in-poll");
+        let report = offload.report();
+        let mut routes = report.routes.iter();
+        let route = routes.find(|route| route.pattern == "/sleep-in-poll");
+        assert_eq!(route.expect("it is pinned").loop_runs, asked);
+    }
+}
+
 /// How long two `/timer`s at once take, in units of one.
 fn two_timers_at_once(server: &TestServer) -> f64 {
     let start = Instant::now();
