@@ -27,7 +27,8 @@ mod sync;
 
 pub use error::Error;
 pub use lane::{
-    Bill, BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task, is_cancelled,
+    Bill, BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Park, Run, Stay, Task,
+    Unpark, is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
 pub use os::{CpuBudget, Nice, Priority, wake_promptly};

@@ -1,10 +1,19 @@
 //! Gives each lane thread a small event loop of its own, so that any actix handler may run there.
 //!
-//! A lane thread owns one tokio [`LocalSet`]. The lane polls it whenever it was woken; timers, sockets
-//! and `web::block` are served by a small runtime that belongs to the [`Offload`](crate::Offload), so
-//! no thread ever blocks to wait for them. Nothing here runs on a server's event loop.
+//! A lane thread owns one tokio [`LocalSet`], which the lane polls whenever it was woken, and one single-threaded runtime, in
+//! which the thread sleeps ([`driver`](self::driver)). So the timers and sockets of what runs on a thread are served by
+//! that thread, as on an event loop. Nothing here runs on a server's event loop.
 
-use std::{cell::RefCell, future, future::Future, pin::Pin, rc::Rc, sync::Arc};
+pub(crate) mod driver;
+
+use std::{
+    cell::RefCell,
+    future,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+};
 
 use offload_core::event_loop::{EventLoop, EventLoops};
 use tokio::{
@@ -24,13 +33,13 @@ pub(crate) fn record() -> Option<Arc<EventLoop>> {
     RECORD.with(|record| record.borrow().clone())
 }
 
-/// The runtime whose drivers serve the timers and sockets of what runs on the lanes.
+/// The runtime of what belongs to no lane thread: the plugin's own tasks, and futures on the lanes that change threads.
 #[derive(Debug)]
-pub(crate) struct LaneRuntime {
+pub(crate) struct SharedRuntime {
     runtime: Option<Runtime>,
 }
 
-impl LaneRuntime {
+impl SharedRuntime {
     pub(crate) fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -47,7 +56,7 @@ impl LaneRuntime {
     }
 }
 
-impl Drop for LaneRuntime {
+impl Drop for SharedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // The plain drop of a runtime blocks, which panics on an async thread.
@@ -65,8 +74,10 @@ impl Drop for Installed {
     fn drop(&mut self) {
         // A task's destructor may look at `LOCAL`, so the set is dropped outside of the borrow.
         let set = LOCAL.with(|local| local.borrow_mut().take());
-        drop(set);
-        instance::drop_all();
+        driver::within(|| {
+            drop(set);
+            instance::drop_all();
+        });
     }
 }
 
@@ -80,7 +91,8 @@ pub(crate) fn resident(loops: &EventLoops) -> Pin<Box<dyn Future<Output = ()>>> 
         // Dropped in reverse: first the set with its tasks, then the instances that they used.
         let _installed = installed;
         let set = set;
-        set.run_until(future::pending::<()>()).await;
+        let mut tasks = pin!(set.run_until(future::pending::<()>()));
+        poll_fn(|cx| driver::within(|| tasks.as_mut().poll(cx))).await;
     })
 }
 
@@ -94,6 +106,7 @@ where
     let set = LOCAL.with(|local| local.borrow().clone());
     match set {
         Some(set) => {
+            driver::start();
             set.spawn_local(task);
             Ok(())
         }

@@ -31,7 +31,7 @@ use crate::{
     error::BuildError,
     hop::read_ahead::ReadAhead,
     lane_side::instance::LaneApps,
-    local::{self, LaneRuntime},
+    local::{self, SharedRuntime, driver::Driver},
     loop_record::LoopRecords,
     loop_side::service::OffloadApp,
     serving::Served,
@@ -90,8 +90,8 @@ pub(crate) struct Core {
     pub(crate) workers: usize,
     apps: AtomicU16,
     wrapped: Mutex<Option<Arc<AppRoutes>>>,
-    // Last, so that the lanes' handlers have drivers for as long as the lanes run.
-    _runtime: LaneRuntime,
+    // Last, so that futures on the lanes have drivers for as long as the lanes run.
+    _runtime: SharedRuntime,
 }
 
 impl Offload {
@@ -110,7 +110,7 @@ impl Offload {
     }
 
     pub(crate) fn start(mut settings: OffloadBuilder) -> Result<Self, BuildError> {
-        let runtime = LaneRuntime::new().map_err(BuildError::Runtime)?;
+        let runtime = SharedRuntime::new().map_err(BuildError::Runtime)?;
         let handle = runtime.handle();
         let table = crate::profile::table(&settings);
         let profile = crate::profile::open(&settings, &table)?;
@@ -130,6 +130,7 @@ impl Offload {
                 .short_limit(settings.short_limit)
                 .patience(least, factor, most)
                 .priorities(settings.priorities.0, settings.priorities.1)
+                .park(|_| Box::new(Driver::here()))
                 .local(move |_| local::resident(&loops))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);

@@ -17,8 +17,8 @@ use super::{
     account::Books,
     engine::{Around, Engine, LaneThreadState, Shared},
     gate::Gate,
+    park::{Park, ParkBuilder},
     resident::{Place, ResidentBuilder},
-    seat::Seat,
     shelf::Shelf,
     watch::Watch,
 };
@@ -55,6 +55,7 @@ pub struct LaneBuilder {
     stack_size: Option<usize>,
     around: Option<Arc<Around>>,
     local: Option<Arc<ResidentBuilder>>,
+    park: Option<Arc<ParkBuilder>>,
     priority: Priority,
     pub(super) family: Option<Family>,
 }
@@ -66,8 +67,6 @@ pub(crate) struct Family {
     pub(crate) index: u8,
     /// Threads beyond those that run jobs, to which the slots of overdue jobs are lent.
     pub(crate) spares: usize,
-    /// Whether there is a watch, because jobs may be overdue or wait too long.
-    pub(crate) watched: bool,
     /// After this long a job is overdue.
     pub(crate) quantum: Option<Duration>,
     pub(crate) memo: Arc<CostMemo>,
@@ -83,6 +82,7 @@ impl LaneBuilder {
             stack_size: None,
             around: None,
             local: None,
+            park: None,
             priority: Priority::default(),
             family: None,
         }
@@ -133,6 +133,15 @@ impl LaneBuilder {
         self
     }
 
+    /// Gives each thread a way to sleep of its own, which serves timers and sockets meanwhile; see [`Park`].
+    ///
+    /// `build` is called with the thread's index on each thread as it starts, before [`local`](Self::local)'s. Default:
+    /// [`std::thread::park`].
+    pub fn park(mut self, build: impl Fn(usize) -> Box<dyn Park> + Send + Sync + 'static) -> Self {
+        self.park = Some(Arc::new(Box::new(build)));
+        self
+    }
+
     /// Wraps each piece of work on the lane's threads: each closure, each poll of a task, and building, polling and
     /// dropping the [`local`](Self::local) future.
     ///
@@ -169,40 +178,36 @@ impl LaneBuilder {
         if self.name.is_empty() || self.name.contains('\0') {
             return Err(BuildError::setting("name", "must be a text without NUL"));
         }
-        let pool = ThreadPoolBuilder::new();
-        let seat = match self.local {
-            Some(_) => Seat::called,
-            None => Seat::vacant,
-        };
         let family = self.family.unwrap_or_else(|| Family::alone(threads));
-        let all_threads = threads + family.spares;
-        let mut pool = pool.num_threads(all_threads);
+        let lane_threads = threads + family.spares;
+        let all_threads = lane_threads + helpers(threads);
+        let mut pool = ThreadPoolBuilder::new().num_threads(all_threads);
         if let Some(bytes) = self.stack_size {
             pool = pool.stack_size(within("stack_size", bytes, LEAST_STACK, MOST_STACK)?);
         }
-        let seats = std::iter::repeat_with(seat).take(all_threads).collect();
         let room = bound.saturating_mul(ROOM_FACTOR).max(LEAST_ROOM);
         let states = std::iter::repeat_with(LaneThreadState::default);
         let shared = Arc::new(Shared {
             name: self.name.clone(),
-            gate: Gate::new(room, threads, seats, Shelf::new()),
+            gate: Gate::new(room, threads, lane_threads, Shelf::new()),
             ledger: Arc::default(),
             around: self.around,
             local: self.local,
+            park: self.park,
             bound,
             slots: threads,
             flow: Flow::unnamed(),
             books: family.books,
             index: family.index,
-            watch: family.watched.then(|| Watch::new(family.quantum)),
+            watch: Watch::new(family.quantum),
             memo: family.memo,
             priority: self.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
             cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             epoch: family.epoch,
-            engine: OnceLock::new(),
         });
         let name = self.name;
         let place = Arc::clone(&shared);
@@ -224,6 +229,14 @@ impl LaneBuilder {
     }
 }
 
+/// How many threads rayon has in a lane's pool for itself: for the halves of `join` and what jobs spawn on it.
+///
+/// With the thread that runs the job they are as many as the lane runs jobs at a time. At least one, or a job that waits for
+/// what it has spawned would wait for ever.
+fn helpers(threads: usize) -> usize {
+    (threads - 1).max(1)
+}
+
 impl Family {
     /// For a lane between which and others nothing moves.
     fn alone(threads: usize) -> Self {
@@ -231,7 +244,6 @@ impl Family {
             books: [Backlog::new(0, threads)].into(),
             index: 0,
             spares: 0,
-            watched: false,
             quantum: None,
             memo: Arc::default(),
             epoch: Instant::now(),

@@ -1,47 +1,35 @@
 //! The protocol between those who submit, cancel and wake, and the lane's threads: no job waits while a thread is idle.
 //!
-//! Jobs wait here, in front of rayon, and rayon only gets *runners*: rayon jobs that take jobs from here until none is
-//! left. This module is the part of the lane that knows neither rayon nor futures, so that loom can run all of it.
-//!
-//! There are two ways for a lane thread to come here, both through rayon. A **runner** is one `ThreadPool::spawn` and
-//! may arrive on any thread. A **visit** is one `spawn_broadcast`, which arrives on every thread. An arrival on a thread
-//! that is not yet here is that thread's *outer frame*; one on top of an outer frame, because a job waits inside
-//! `rayon::join`, is *nested*.
+//! Each lane thread stays in [`Gate::serve`] for its whole life. It takes jobs from the queue, polls its own resident, and
+//! parks. No job of a lane is a rayon job: rayon runs the halves of `join` and what jobs spawn on it, and nothing else, so
+//! what waits inside of rayon on a lane thread can never start a further job of the lane. This module is the part of
+//! the lane that knows neither rayon nor futures, so that loom can run all of it.
 //!
 //! # Invariants
 //!
-//! * **I1** Whoever takes jobs holds a slot. A runner holds one from before `ThreadPool::spawn` until it arrives nested or
-//!   stops to take jobs; a visit tries to get one when it finds jobs. Never more slots are held than `limit` says, except
-//!   for the moment between the end of a loan (I6) and the borrower's next job. There are never more slots than threads,
-//!   so rayon never holds more runners than the lane has threads.
-//! * **I2** Jobs are run and residents are polled only in an outer frame, which exists at most once a thread (`BUSY`,
-//!   written only by the thread itself). So at most one job a thread is in progress, and a resident is never polled
-//!   inside a job, inside a poll, or twice.
-//! * **I3** Who puts a job in the queue looks for a free slot *afterwards*; who gives a slot back looks into the queue
-//!   *afterwards* and takes a slot again if there is a job; a `SeqCst` fence separates the two steps on both sides. So of
-//!   two such parties at least one sees the other: the job gets a new runner, or the slot's last holder finds it.
-//! * **I4** A thread clears `BUSY` only while `NOTIFIED` is clear, in one step, and looks into the queue afterwards, with
-//!   a fence between. A wake-up sets `NOTIFIED`, and in the same step `CALLED` if the thread is not busy; who sets
-//!   `CALLED` sends a visit. So `NOTIFIED` implies that the thread is in its outer frame and will look, or that a
-//!   visit is on its way.
-//! * **I5** A nested runner gives its slot back and, if the queue is not empty, calls every thread that is not busy. A
-//!   thread seen busy will look into the queue after clearing `BUSY` (I4); one seen called will look when the visit
-//!   arrives; the others get a visit now. Each of them tries to get the slot that is free now; if it gets none, others
-//!   hold all of them and will look when they give theirs back (I3).
-//! * **I6** A slot whose job outlives its class is lent, as soon as a thread is left for it: the lane's watch raises `limit`
-//!   by one and then looks for jobs, as after a push. The job's end lowers `limit` again; who then holds a slot too many gives it back after its job. At
-//!   least one slot is always there to be held, but for I7, so somebody is left who looks.
-//! * **I7** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
+//! * **I1** Whoever takes jobs holds a slot. Who wants a job to be run takes a slot for the thread that it calls; a thread
+//!   that finds jobs before it sleeps takes one itself. Never more slots are held than `limit` says, except for the moment
+//!   between the end of a loan (I4) and the borrower's next job.
+//! * **I2** Jobs are run and residents are polled by `serve` only, one after the other. So a resident is never polled inside
+//!   a job, and no job begins inside another.
+//! * **I3** Who puts a job in the queue, or gives a slot back, looks *afterwards* whether a job, a slot and a parked thread
+//!   are there, and if so calls that thread. A thread lies down (`PARKED`) and looks *afterwards* whether a job and a slot are
+//!   there. A `SeqCst` fence separates the two steps on each side. So of two such parties at least one sees the other.
+//!   `PARKED` is set only while the resident wants nothing, in one step; who wakes the resident sets `NOTIFIED` and clears
+//!   `PARKED` in one step. Who clears `PARKED` of another thread unparks it.
+//! * **I4** A slot whose job outlives its class is lent, as soon as a thread is left for it: the lane's watch raises `limit`
+//!   by one and then looks for jobs, as after a push. The job's end lowers `limit` again; who then holds a slot too many
+//!   gives it back after its job. At least one slot is always there to be held, but for I5, so somebody is left who looks.
+//! * **I5** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
 //!   after its job. When it restores one it raises `limit` and then looks for jobs, as after a push. While all are
 //!   withdrawn it is the watch that looks: it neither sleeps nor ends before it has restored them.
 //!
 //! # Why no job is stuck while a slot is free
 //!
-//! Take a job that is in the queue. If its submitter got a slot, a runner is in rayon, and rayon runs it as soon as any
-//! thread has nothing else to do: it then arrives outer and serves the queue, or nested and calls the idle threads (I5).
-//! If the submitter got no slot, each slot was held, and each holder's end looks into the queue (I3) or calls the idle
-//! threads (I5). A thread that leaves looks into the queue last of all (I4), so no slot stays free past a job that was
-//! there before. Where there are as many slots as threads, that means: no job waits while a thread is idle.
+//! Take a job that is in the queue, and the last of all steps that gave a slot back or put it there. Who took that step
+//! looked afterwards (I3). It found no free slot: then another party holds one that was given back later, against the
+//! choice of the step. Or it found no parked thread: then each thread will look before it sleeps, and the first to do so takes
+//! the slot. Or it called a thread, which got the slot and takes jobs until none is left.
 //!
 //! # The queue
 //!
@@ -50,37 +38,20 @@
 //! inbox is full of what nobody has fetched. `waiting` counts both, and is raised *after* the push: a job that is
 //! there but not counted belongs to a submitter that has still to look for a slot (I3), so nobody needs to see it yet.
 //!
-//! # What it costs
+//! # Which thread is called
 //!
-//! A submission costs rayon one `spawn`, and only while a slot is free. A wake-up of an idle thread's resident costs a
-//! broadcast: rayon has no other way to reach one particular thread. That wakes the lane's other idle threads for
-//! nothing and leaves a few words on the deques of those at work, which is why a thread lets its visits through after
-//! each job (`Attendant::breathe`). Rayon takes short locks of its own in both, the ones around its sleeping.
-//!
-//! # What this cannot see
-//!
-//! A thread that helps another thread's job, because rayon let it steal one half of a `join`, is in no outer frame. If
-//! it has to wait inside that half, rayon may start a runner on it, and that is then an outer frame on top of foreign
-//! work: the helped job waits for it. Rayon tells nobody when it steals. Nothing is polled twice or lost by this.
+//! The first that is parked and on which no job waits; else the first that is parked. So what waits is seldom behind what
+//! computes, and no more threads are used than are needed at a time.
 
 use std::{fmt, sync::PoisonError};
 
 use super::{
-    seat::Seat,
+    seat::{Seat, Willing},
     tenure::{Holds, Tenure},
 };
 use crate::sync::{
     AtomicIsize, AtomicUsize, Bounded, Mutex, MutexGuard, Ordering, Unbounded, fence,
 };
-
-/// How a lane thread came here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    /// As a runner, which holds a slot (I1).
-    Runner,
-    /// By a broadcast, for work that this very thread may have.
-    Visit,
-}
 
 /// What a caller has to do after it changed the gate's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,13 +59,11 @@ pub(crate) enum Arrival {
 pub(crate) enum Wanted {
     /// Nothing: somebody will look.
     Nothing,
-    /// Hand rayon one runner; its slot has been taken.
-    Runner,
-    /// Broadcast one visit.
-    Visit,
+    /// Unpark the thread with this index, which has been called.
+    Thread(usize),
 }
 
-/// What a lane thread does in its outer frame. None of it may unwind.
+/// What a lane thread does. None of it may unwind.
 pub(crate) trait Attendant<J, R> {
     /// Runs one job that has not begun, or sees that it has been removed.
     fn begin(&self, job: J);
@@ -102,8 +71,16 @@ pub(crate) trait Attendant<J, R> {
     fn go_on(&self, task: R);
     /// Polls the thread's resident once.
     fn poll_resident(&self);
-    /// Lets rayon's own work through, between two pieces of the lane's work.
-    fn breathe(&self, after: Breath);
+    /// Lets the thread's own timers and sockets through, between two pieces of work.
+    fn breathe(&self);
+    /// Sleeps until it is unparked; may return early.
+    fn park(&self);
+    /// Runs what rayon has for this very thread. True if there was something.
+    fn run_errands(&self) -> bool;
+    /// Unparks another thread.
+    fn unpark(&self, index: usize);
+    /// Whether the lane has ended.
+    fn is_over(&self) -> bool;
     /// Nanoseconds on the lane's own clock.
     fn now(&self) -> u64;
     /// A piece of work is about to be done; the watch may have to be told.
@@ -124,15 +101,6 @@ pub(crate) trait Shelf<J> {
     fn sweep(&mut self) -> usize;
 }
 
-/// What was done before a breath.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Breath {
-    /// A job was taken.
-    Job,
-    /// The resident was polled and no job was there.
-    PollOnly,
-}
-
 /// So many jobs a submitter moves from a crowded inbox onto the shelf.
 const RELIEF: usize = 64;
 
@@ -147,21 +115,21 @@ pub(crate) struct Gate<J, R, S> {
     /// Tasks that have begun and were woken. They are not bounded: each was admitted once, and a wake-up can't be refused.
     resumed: Unbounded<R>,
     slots_taken: AtomicUsize,
-    /// How many slots there are: those of the lane, with those lent (I6) and without those withdrawn (I7).
+    /// How many slots there are: those of the lane, with those lent (I4) and without those withdrawn (I5).
     limit: AtomicUsize,
     /// How many slots there are but for loans and withdrawals.
     slots: usize,
-    /// How many are withdrawn (I7). Written by the watch only.
+    /// How many are withdrawn (I5). Written by the watch only.
     withdrawn: AtomicUsize,
     seats: Box<[Seat]>,
     tenures: Box<[Tenure]>,
 }
 
 impl<J, R, S: Shelf<J>> Gate<J, R, S> {
-    /// A gate for as many threads as there are seats, of which `slots` run jobs at a time, with room for `capacity` jobs
-    /// and tombstones in the inbox.
-    pub(crate) fn new(capacity: usize, slots: usize, seats: Box<[Seat]>, shelf: S) -> Self {
-        debug_assert!((1..=seats.len()).contains(&slots));
+    /// A gate for so many threads, of which `slots` run jobs at a time, with room for `capacity` jobs and tombstones in the
+    /// inbox.
+    pub(crate) fn new(capacity: usize, slots: usize, threads: usize, shelf: S) -> Self {
+        debug_assert!((1..=threads).contains(&slots));
         Self {
             inbox: Bounded::new(capacity),
             shelf: Mutex::new(shelf),
@@ -171,8 +139,8 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             limit: AtomicUsize::new(slots),
             slots,
             withdrawn: AtomicUsize::new(0),
-            tenures: seats.iter().map(|_| Tenure::default()).collect(),
-            seats,
+            tenures: (0..threads).map(|_| Tenure::default()).collect(),
+            seats: (0..threads).map(|_| Seat::default()).collect(),
         }
     }
 
@@ -183,13 +151,13 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             self.inbox.push(job)?;
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        Ok(self.want_runner())
+        Ok(self.want_thread())
     }
 
     /// Puts a task that goes on into the queue.
     pub(crate) fn resume(&self, task: R) -> Wanted {
         self.resumed.push(task);
-        self.want_runner()
+        self.want_thread()
     }
 
     /// Takes one job that has not begun, or a tombstone.
@@ -226,19 +194,19 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     /// Records that the resident of thread `index` wants to be polled.
     pub(crate) fn notify(&self, index: usize) -> Wanted {
         if self.seats[index].notify() {
-            Wanted::Visit
+            Wanted::Thread(index)
         } else {
             Wanted::Nothing
         }
     }
 
-    /// Takes the wish that the resident of thread `index` be polled. For the thread itself, in its outer frame.
+    /// Takes the wish that the resident of thread `index` be polled. For the thread itself.
     pub(crate) fn take_notice(&self, index: usize) -> bool {
         self.seats[index].take_notice()
     }
 
     /// Marks what thread `index` has at hand as overdue if it began at `latest` or before, and lends its slot if a thread
-    /// is left for it (I6). `None` if there was nothing to mark. Only one thread at a time may call this.
+    /// is left for it (I4). `None` if there was nothing to mark. Only one thread at a time may call this.
     pub(crate) fn mark_overdue(&self, index: usize, latest: u64) -> Option<Wanted> {
         // Slots that are withdrawn come back, and then there must still be a thread for each.
         let all = self.limit.load(Ordering::SeqCst) + self.withdrawn();
@@ -247,16 +215,11 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         if !lent {
             return Some(Wanted::Nothing);
         }
-        self.limit.fetch_add(1, Ordering::SeqCst); // I6
-        fence(Ordering::SeqCst);
-        Some(if self.is_empty() {
-            Wanted::Nothing
-        } else {
-            self.want_runner()
-        })
+        self.limit.fetch_add(1, Ordering::SeqCst); // I4
+        Some(self.want_thread())
     }
 
-    /// Withdraws one slot, if there is one left that is not lent (I7). Only the lane's watch may call this.
+    /// Withdraws one slot, if there is one left that is not lent (I5). Only the lane's watch may call this.
     pub(crate) fn withdraw_slot(&self) {
         let withdrawn = self.withdrawn.load(Ordering::Relaxed);
         if withdrawn < self.slots {
@@ -265,22 +228,17 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         }
     }
 
-    /// Restores a slot if one was withdrawn (I7). Only the lane's watch may call this.
+    /// Restores a slot if one was withdrawn (I5). Only the lane's watch may call this.
     pub(crate) fn restore_slot(&self) -> Wanted {
         let Some(withdrawn) = self.withdrawn.load(Ordering::Relaxed).checked_sub(1) else {
             return Wanted::Nothing;
         };
         self.withdrawn.store(withdrawn, Ordering::Relaxed);
         self.limit.fetch_add(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst); // I3
-        if self.is_empty() {
-            Wanted::Nothing
-        } else {
-            self.want_runner()
-        }
+        self.want_thread()
     }
 
-    /// How many slots are withdrawn now (I7).
+    /// How many slots are withdrawn now (I5).
     pub(crate) fn withdrawn(&self) -> usize {
         self.withdrawn.load(Ordering::Relaxed)
     }
@@ -300,48 +258,58 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         self.tenures[index].is_overdue_since(began)
     }
 
-    /// All that thread `index` does when it arrives. What it returns has to be done for it.
-    pub(crate) fn attend(
-        &self,
-        index: usize,
-        arrival: Arrival,
-        attendant: &impl Attendant<J, R>,
-    ) -> Wanted {
+    /// All that thread `index` does in its life.
+    pub(crate) fn serve(&self, index: usize, attendant: &impl Attendant<J, R>) {
         let seat = &self.seats[index];
-        let outer = match arrival {
-            Arrival::Runner => seat.sit(),
-            Arrival::Visit => seat.sit_for_visit(),
-        };
-        if !outer {
-            return match arrival {
-                Arrival::Runner => self.hand_back(), // I5
-                Arrival::Visit => Wanted::Nothing,   // I4: the outer frame looks when it goes on.
-            };
-        }
-        let mut holds = match arrival {
-            Arrival::Runner => Holds::Slot,
-            Arrival::Visit => Holds::Nothing,
-        };
-        loop {
-            self.serve(index, &mut holds, attendant);
-            if !seat.rise() {
-                continue; // I4: the resident was woken since it was served.
+        let mut holds = Holds::Nothing;
+        let mut turn = Turn::Resumed;
+        while !attendant.is_over() {
+            self.work_off(index, &mut holds, &mut turn, attendant);
+            if !seat.lie_down() {
+                continue; // The resident was woken since it was polled.
             }
             if std::mem::replace(&mut holds, Holds::Nothing) == Holds::Slot {
-                self.release_slot(); // I1
+                self.release_slot();
             }
-            fence(Ordering::SeqCst); // I3, I4
-            if self.is_empty() || !self.take_slot() {
-                return Wanted::Nothing;
+            fence(Ordering::SeqCst); // I3
+            if !self.is_empty() && self.take_slot() {
+                holds = Holds::Slot;
+            } else {
+                while seat.is_parked() && !attendant.is_over() {
+                    attendant.park();
+                }
             }
-            holds = Holds::Slot;
-            seat.sit();
+            let called = seat.get_up();
+            if called.with_slot && holds == Holds::Slot {
+                self.give_up_slot(attendant);
+            } else if called.with_slot {
+                holds = Holds::Slot;
+            }
+            if called.for_errand && attendant.run_errands() {
+                // It is rarely for one thread alone.
+                self.unpark(self.send_on_errand(index + 1), attendant);
+            }
         }
+    }
+
+    /// Calls the next free parked thread, counted from `from`, to run what rayon has for it.
+    pub(crate) fn send_on_errand(&self, from: usize) -> Wanted {
+        let from = from % self.seats.len();
+        let next = (from..self.seats.len())
+            .chain(0..from)
+            .find(|index| self.seats[*index].call_for_errand());
+        next.map_or(Wanted::Nothing, Wanted::Thread)
+    }
+
+    /// Says whether jobs that have begun on thread `index` wait for something. For the thread itself.
+    pub(crate) fn set_engaged(&self, index: usize, engaged: bool) {
+        self.seats[index].set_engaged(engaged);
     }
 
     /// How many threads run jobs or poll their resident now.
     pub(crate) fn busy(&self) -> usize {
-        self.seats.iter().filter(|seat| seat.is_busy()).count()
+        let tenures = self.tenures.iter();
+        tenures.filter(|tenure| tenure.is_at_work()).count()
     }
 
     /// Whether a piece of work is under way on any thread.
@@ -350,7 +318,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// How many slots are held now.
-    pub(crate) fn runners(&self) -> usize {
+    pub(crate) fn slots_taken(&self) -> usize {
         self.slots_taken.load(Ordering::Relaxed)
     }
 
@@ -359,9 +327,14 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// Runs jobs and polls the resident by turns until neither has anything left, or no slot for a job is to be had.
-    fn serve(&self, index: usize, holds: &mut Holds, attendant: &impl Attendant<J, R>) {
+    fn work_off(
+        &self,
+        index: usize,
+        holds: &mut Holds,
+        turn: &mut Turn,
+        attendant: &impl Attendant<J, R>,
+    ) {
         let seat = &self.seats[index];
-        let mut turn = Turn::Resumed;
         loop {
             let polled = seat.take_notice();
             if polled {
@@ -371,7 +344,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
                 *holds = Holds::Slot;
             }
             let job = match holds {
-                Holds::Slot => self.take(&mut turn),
+                Holds::Slot => self.take(turn),
                 Holds::Nothing => None,
             };
             if let Some(job) = job {
@@ -382,12 +355,10 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
                 if self.gave_back_surplus() {
                     *holds = Holds::Nothing;
                 }
-                attendant.breathe(Breath::Job);
-            } else if polled {
-                attendant.breathe(Breath::PollOnly);
-            } else {
+            } else if !polled {
                 return;
             }
+            attendant.breathe();
         }
     }
 
@@ -405,7 +376,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         work();
         let fate = tenure.end();
         if fate.lent {
-            self.limit.fetch_sub(1, Ordering::SeqCst); // I6
+            self.limit.fetch_sub(1, Ordering::SeqCst); // I4
         }
         if fate.overdue {
             attendant.recover();
@@ -423,30 +394,43 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         }
     }
 
-    fn hand_back(&self) -> Wanted {
-        self.release_slot();
-        fence(Ordering::SeqCst); // I3
-        if self.is_empty() {
-            return Wanted::Nothing;
-        }
-        fence(Ordering::SeqCst); // I5: what was read of the queue is older than what is read of the seats.
-        let mut called = false;
-        for seat in &self.seats {
-            called |= seat.call_if_idle();
-        }
-        if called {
-            Wanted::Visit
-        } else {
-            Wanted::Nothing
+    /// Looks for a job, a slot and a thread, and calls the thread if all are there (I3).
+    fn want_thread(&self) -> Wanted {
+        loop {
+            fence(Ordering::SeqCst);
+            if self.is_empty() || !self.take_slot() {
+                return Wanted::Nothing;
+            }
+            if let Some(index) = self.call_with_slot() {
+                return Wanted::Thread(index);
+            }
+            self.release_slot();
+            fence(Ordering::SeqCst);
+            if !self.seats.iter().any(Seat::is_parked) {
+                return Wanted::Nothing;
+            }
         }
     }
 
-    fn want_runner(&self) -> Wanted {
-        fence(Ordering::SeqCst); // I3
-        if self.take_slot() {
-            Wanted::Runner
-        } else {
-            Wanted::Nothing
+    fn call_with_slot(&self) -> Option<usize> {
+        [Willing::Free, Willing::Any]
+            .into_iter()
+            .find_map(|willing| {
+                self.seats
+                    .iter()
+                    .position(|seat| seat.call_with_slot(willing))
+            })
+    }
+
+    /// Gives back a slot that the calling thread does not need.
+    fn give_up_slot(&self, attendant: &impl Attendant<J, R>) {
+        self.release_slot();
+        self.unpark(self.want_thread(), attendant);
+    }
+
+    fn unpark(&self, wanted: Wanted, attendant: &impl Attendant<J, R>) {
+        if let Wanted::Thread(index) = wanted {
+            attendant.unpark(index);
         }
     }
 
@@ -462,7 +446,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         self.slots_taken.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Gives the caller's slot back if more are held than there are, because a loan has ended (I6).
+    /// Gives the caller's slot back if more are held than there are, because a loan has ended (I4).
     fn gave_back_surplus(&self) -> bool {
         self.slots_taken
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |taken| {
@@ -505,7 +489,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
 impl<J, R, S> fmt::Debug for Gate<J, R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate")
-            .field("runners", &self.slots_taken.load(Ordering::Relaxed))
+            .field("slots_taken", &self.slots_taken.load(Ordering::Relaxed))
             .field("seats", &self.seats)
             .finish_non_exhaustive()
     }

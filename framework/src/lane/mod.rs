@@ -1,4 +1,5 @@
-//! A lane: a rayon pool of its own with a bounded queue in front, because rayon has neither bounds nor cancellation.
+//! A lane: threads of a rayon pool of their own with a bounded queue in front, because rayon has neither bounds nor
+//! cancellation.
 
 mod account;
 mod bill;
@@ -10,12 +11,15 @@ mod entry;
 mod gate;
 mod handle;
 mod ledger;
+mod park;
 mod resident;
 mod run;
 mod seat;
 mod sharing;
 mod shelf;
+mod stay;
 mod tenure;
+mod thread;
 mod watch;
 
 #[cfg(all(test, loom))]
@@ -50,7 +54,9 @@ pub use self::{
     cancel::{CancelToken, is_cancelled},
     handle::JobHandle,
     ledger::LaneStats,
+    park::{Park, Unpark},
     run::{Run, Task},
+    stay::Stay,
 };
 use crate::{
     admission::Refusal,
@@ -199,17 +205,17 @@ impl Lane {
         self.shared().book().queued()
     }
 
-    /// How many threads are at work now: in a job, or polling their [`local`](LaneBuilder::local) future.
+    /// How many threads are at work now: in a job of the lane, or polling their [`local`](LaneBuilder::local) future.
     #[must_use]
     pub fn running(&self) -> usize {
         self.shared().gate.busy()
     }
 
-    /// How many rayon jobs of its own the lane has given to rayon and not got back, never more than
-    /// [`threads`](Self::threads).
+    /// How many of the [`threads`](Self::threads) slots for jobs are taken, with those that were lent because a job is
+    /// overdue.
     #[must_use]
-    pub fn runners(&self) -> usize {
-        self.shared().gate.runners()
+    pub fn slots_taken(&self) -> usize {
+        self.shared().gate.slots_taken()
     }
 
     /// What the lane has done since it was built.

@@ -1,4 +1,6 @@
-//! loom drives the lane's protocol: rayon is a loom thread for each runner and each visit, and no order is left out.
+//! loom drives the lane's protocol: lane threads serve the gate until all is done, and no order of steps is left out.
+//!
+//! A lost call leaves a thread asleep for ever, and loom reports that nothing can go on.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p offload-core --lib --release loom`.
 
@@ -10,12 +12,14 @@ use std::{
     },
 };
 
-use loom::{sync::Mutex, thread};
+use loom::{
+    sync::{Notify, atomic::AtomicBool},
+    thread,
+};
 
 use super::{
     entry::{Carried, Entry, Removal},
-    gate::{Arrival, Attendant, Breath, Gate, Shelf, Wanted},
-    seat::Seat,
+    gate::{Attendant, Gate, Shelf, Wanted},
 };
 
 type Job = Arc<Entry<(), ()>>;
@@ -45,19 +49,119 @@ impl Shelf<Job> for VecDeque<Job> {
     }
 }
 
-/// What the model's threads did. These are plain counters, not part of what is explored.
-#[derive(Default)]
-struct Log {
-    ran: Count,
+/// A lane whose jobs do nothing.
+struct Model {
+    gate: Gate<Job, Job, VecDeque<Job>>,
+    over: AtomicBool,
+    /// What wakes each thread.
+    bells: Box<[Notify]>,
+    /// Rings once as many jobs have run and residents were polled as were to be.
+    done: Notify,
+    left: Count,
+    // These are plain counters, not part of what is explored.
     polled: Count,
+    errands: Count,
     recovered: Count,
+    /// The job that the watch finds overdue does not end before another one has run.
+    held: bool,
+    go_on: Notify,
 }
 
-impl Attendant<Job, Job> for Log {
-    fn begin(&self, job: Job) {
-        if job.begin().is_some() {
-            self.ran.fetch_add(1, SeqCst);
+/// One lane thread.
+struct Worker<'a> {
+    model: &'a Model,
+    index: usize,
+}
+
+impl Model {
+    /// A lane that is done after so many jobs and polls.
+    fn new(slots: usize, threads: usize, work: usize) -> Self {
+        Self {
+            gate: Gate::new(4, slots, threads, VecDeque::new()),
+            over: AtomicBool::new(false),
+            bells: (0..threads).map(|_| Notify::new()).collect(),
+            done: Notify::new(),
+            left: Count::new(work),
+            polled: Count::new(0),
+            errands: Count::new(0),
+            recovered: Count::new(0),
+            held: false,
+            go_on: Notify::new(),
         }
+    }
+
+    fn provide(&self, wanted: Wanted) {
+        if let Wanted::Thread(index) = wanted {
+            self.bells[index].notify();
+        }
+    }
+
+    fn submit(&self) {
+        let wanted = self.gate.push(job()).ok();
+        self.provide(wanted.expect("there is room"));
+    }
+
+    fn did_one(&self) {
+        if self.left.fetch_sub(1, SeqCst) == 1 {
+            self.done.notify();
+        }
+    }
+
+    /// Runs the lane's threads while `acts` act on it, until all is done.
+    fn run<const N: usize>(self, acts: [fn(&Self); N]) {
+        let model = Arc::new(self);
+        let crew: Vec<_> = (0..model.bells.len())
+            .map(|index| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || {
+                    model.gate.serve(
+                        index,
+                        &Worker {
+                            model: &model,
+                            index,
+                        },
+                    )
+                })
+            })
+            .collect();
+        let mut acts = acts.into_iter();
+        let mine = acts.next();
+        let others: Vec<_> = acts
+            .map(|act| {
+                let model = Arc::clone(&model);
+                thread::spawn(move || act(&model))
+            })
+            .collect();
+        if let Some(mine) = mine {
+            mine(&model);
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+        model.done.wait();
+        model.over.store(true, SeqCst);
+        loom::sync::atomic::fence(SeqCst);
+        model.bells.iter().for_each(Notify::notify);
+        for thread in crew {
+            thread.join().unwrap();
+        }
+        assert_eq!(model.left.load(SeqCst), 0, "nothing is done twice");
+        assert_eq!(model.gate.busy(), 0);
+    }
+}
+
+impl Attendant<Job, Job> for Worker<'_> {
+    fn begin(&self, job: Job) {
+        if job.begin().is_none() {
+            return;
+        }
+        let model = self.model;
+        if model.held && model.left.load(SeqCst) == 2 {
+            model.go_on.wait();
+        } else {
+            model.go_on.notify();
+        }
+        model.did_one();
     }
 
     fn go_on(&self, task: Job) {
@@ -65,10 +169,32 @@ impl Attendant<Job, Job> for Log {
     }
 
     fn poll_resident(&self) {
-        self.polled.fetch_add(1, SeqCst);
+        self.model.polled.fetch_add(1, SeqCst);
+        self.model.did_one();
     }
 
-    fn breathe(&self, _: Breath) {}
+    fn breathe(&self) {}
+
+    fn park(&self) {
+        self.model.bells[self.index].wait();
+    }
+
+    fn run_errands(&self) -> bool {
+        // A broadcast has something for each thread.
+        if self.model.errands.fetch_add(1, SeqCst) < self.model.bells.len() {
+            self.model.did_one();
+            return true;
+        }
+        false
+    }
+
+    fn unpark(&self, index: usize) {
+        self.model.bells[index].notify();
+    }
+
+    fn is_over(&self) -> bool {
+        self.model.over.load(SeqCst)
+    }
 
     fn now(&self) -> u64 {
         1
@@ -77,101 +203,66 @@ impl Attendant<Job, Job> for Log {
     fn work_began(&self) {}
 
     fn recover(&self) {
-        self.recovered.fetch_add(1, SeqCst);
-    }
-}
-
-#[derive(Clone)]
-struct Model {
-    gate: Arc<Gate<Job, Job, VecDeque<Job>>>,
-    log: Arc<Log>,
-    /// What makes several loom threads one lane thread: arrivals on it come one after the other.
-    bodies: Arc<[Mutex<()>]>,
-}
-
-impl Model {
-    fn new(threads: usize, capacity: usize) -> Self {
-        Self::with_spares(threads, 0, capacity)
-    }
-
-    fn with_spares(slots: usize, spares: usize, capacity: usize) -> Self {
-        let threads = slots + spares;
-        let seats = std::iter::repeat_with(Seat::vacant).take(threads).collect();
-        Self {
-            gate: Arc::new(Gate::new(capacity, slots, seats, VecDeque::new())),
-            log: Arc::default(),
-            bodies: std::iter::repeat_with(Mutex::default)
-                .take(threads)
-                .collect(),
-        }
-    }
-
-    fn attend(&self, index: usize, arrival: Arrival) -> Wanted {
-        let _body = self.bodies[index].lock().unwrap();
-        self.attend_nested(index, arrival)
-    }
-
-    fn attend_nested(&self, index: usize, arrival: Arrival) -> Wanted {
-        self.gate.attend(index, arrival, &*self.log)
-    }
-
-    /// Submits one job, as thread `index` of the pool if that needs a runner. True if it did.
-    fn submit(&self, index: usize) -> bool {
-        let wanted = self.gate.push(job()).ok();
-        match wanted.expect("there is room") {
-            Wanted::Nothing => false,
-            Wanted::Runner => {
-                assert_eq!(self.attend(index, Arrival::Runner), Wanted::Nothing);
-                true
-            }
-            Wanted::Visit => unreachable!("a submitter never visits"),
-        }
-    }
-
-    fn assert_at_rest(&self, jobs: usize) {
-        assert_eq!(self.log.ran.load(SeqCst), jobs, "no job is stuck");
-        assert_eq!(self.gate.runners(), 0);
-        assert_eq!(self.gate.busy(), 0);
+        self.model.recovered.fetch_add(1, SeqCst);
     }
 }
 
 #[test]
-fn loom_two_submitters_and_one_slot_lose_no_job() {
-    loom::model(|| {
-        let model = Model::new(1, 4);
-        let other = model.clone();
-        let submitter = thread::spawn(move || other.submit(0));
-        model.submit(0);
-        submitter.join().unwrap();
-        model.assert_at_rest(2);
-    });
+fn loom_one_thread_loses_no_job_of_two_submitters() {
+    loom::model(|| Model::new(1, 1, 2).run([Model::submit, Model::submit]));
 }
 
 #[test]
-fn loom_two_submitters_and_two_slots_lose_no_job() {
+fn loom_two_threads_and_one_slot_lose_no_job_of_two_submitters() {
+    loom::model(|| Model::new(1, 2, 2).run([Model::submit, Model::submit]));
+}
+
+#[test]
+fn loom_two_threads_and_two_slots_lose_no_job() {
     loom::model(|| {
-        let model = Model::new(2, 4);
-        let other = model.clone();
-        let submitter = thread::spawn(move || other.submit(1));
-        model.submit(0);
-        submitter.join().unwrap();
-        model.assert_at_rest(2);
+        Model::new(2, 2, 2).run([|model: &Model| {
+            model.submit();
+            model.submit();
+        }]);
     });
 }
 
 #[test]
 fn loom_a_woken_task_and_a_new_job_are_both_met() {
     loom::model(|| {
-        let model = Model::new(1, 4);
-        let other = model.clone();
-        let waker = thread::spawn(move || {
-            if other.gate.resume(job()) == Wanted::Runner {
-                assert_eq!(other.attend(0, Arrival::Runner), Wanted::Nothing);
+        let wake = |model: &Model| model.provide(model.gate.resume(job()));
+        Model::new(1, 1, 2).run([Model::submit, wake]);
+    });
+}
+
+#[test]
+fn loom_a_resident_that_is_woken_is_polled_though_a_job_comes() {
+    loom::model(|| {
+        let notify = |model: &Model| model.provide(model.gate.notify(0));
+        Model::new(1, 1, 2).run([Model::submit, notify]);
+    });
+}
+
+/// While the only slot's holder polls its resident, the other thread takes what comes.
+#[test]
+fn loom_a_job_and_a_poll_do_not_wait_for_each_other() {
+    loom::model(|| {
+        let notify = |model: &Model| model.provide(model.gate.notify(0));
+        Model::new(1, 2, 2).run([Model::submit, notify]);
+    });
+}
+
+#[test]
+fn loom_an_errand_reaches_each_thread_that_sleeps() {
+    loom::model(|| {
+        // Asks until a thread sleeps, as the watch does from time to time.
+        let send = |model: &Model| {
+            while model.left.load(SeqCst) > 0 {
+                model.provide(model.gate.send_on_errand(0));
+                thread::yield_now();
             }
-        });
-        model.submit(0);
-        waker.join().unwrap();
-        model.assert_at_rest(2);
+        };
+        Model::new(1, 1, 1).run([send]);
     });
 }
 
@@ -187,161 +278,44 @@ fn loom_a_job_is_run_or_removed_but_never_both() {
     });
 }
 
-#[test]
-fn loom_a_wake_up_while_the_thread_leaves_is_never_lost() {
-    loom::model(|| {
-        let model = Model::new(1, 4);
-        let other = model.clone();
-        let runner = thread::spawn(move || other.submit(0));
-        let visit = model.gate.notify(0);
-        runner.join().unwrap();
-        // Rayon delivers a visit when the thread has nothing else to do.
-        if visit == Wanted::Visit {
-            assert_eq!(model.attend(0, Arrival::Visit), Wanted::Nothing);
-        }
-        assert_eq!(model.log.polled.load(SeqCst), 1);
-        model.assert_at_rest(1);
-    });
-}
-
-#[test]
-fn loom_two_wakers_send_one_visit_or_are_seen() {
-    loom::model(|| {
-        let model = Model::new(1, 4);
-        let other = model.clone();
-        let waker = thread::spawn(move || other.gate.notify(0));
-        let visits = [model.gate.notify(0), waker.join().unwrap()];
-        let sent = visits.iter().filter(|&&wanted| wanted == Wanted::Visit);
-        assert_eq!(sent.count(), 1);
-        assert_eq!(model.attend(0, Arrival::Visit), Wanted::Nothing);
-        assert_eq!(model.log.polled.load(SeqCst), 1);
-        model.assert_at_rest(0);
-    });
-}
-
-/// Thread 0 stays in a job for ever, and a runner arrives on top of it while thread 1 leaves.
-#[test]
-fn loom_a_nested_runner_never_strands_a_job_beside_an_idle_thread() {
-    struct Nested {
-        model: Model,
-    }
-    impl Attendant<Job, Job> for Nested {
-        fn begin(&self, first: Job) {
-            assert!(first.begin().is_some());
-            // The job waits in a `join`, in which rayon starts a runner. Its job was submitted from outside.
-            let model = &self.model;
-            let one = model.clone();
-            let idling = thread::spawn(move || one.attend(1, Arrival::Visit));
-            let pushed = model.gate.push(job()).ok();
-            let wanted = match pushed.expect("there is room") {
-                Wanted::Runner => model.attend_nested(0, Arrival::Runner),
-                // Thread 1 has the second slot, because it saw the job first.
-                wanted => wanted,
-            };
-            assert_eq!(idling.join().unwrap(), Wanted::Nothing);
-            if wanted == Wanted::Visit {
-                assert_eq!(model.attend(1, Arrival::Visit), Wanted::Nothing);
-            }
-            assert_eq!(model.log.ran.load(SeqCst), 1, "thread 1 ran it");
-        }
-        fn go_on(&self, _: Job) {
-            unreachable!("no task was begun");
-        }
-        fn poll_resident(&self) {
-            unreachable!("nobody woke it");
-        }
-        fn breathe(&self, _: Breath) {}
-        fn now(&self) -> u64 {
-            1
-        }
-        fn work_began(&self) {}
-        fn recover(&self) {
-            unreachable!("there is no watch");
-        }
-    }
-
-    loom::model(|| {
-        let model = Model::new(2, 4);
-        let wanted = model.gate.push(job()).ok();
-        assert_eq!(wanted, Some(Wanted::Runner));
-        let nested = Nested {
-            model: model.clone(),
-        };
-        let after = model.gate.attend(0, Arrival::Runner, &nested);
-        assert_eq!(after, Wanted::Nothing);
-        model.assert_at_rest(1);
-    });
-}
-
 /// One slot and one spare thread. The first job runs until the second has run, which it can only in a lent slot.
 #[test]
 fn loom_a_lent_slot_lets_the_next_job_run_and_ends_with_the_loan() {
-    struct Overdue {
-        model: Model,
-    }
-    impl Attendant<Job, Job> for Overdue {
-        fn begin(&self, first: Job) {
-            assert!(first.begin().is_some());
-            let model = &self.model;
-            // The second job comes while the watch looks.
-            let submitter = model.clone();
-            let submitter = thread::spawn(move || submitter.submit(1));
-            let lent = model.gate.mark_overdue(0, 1).expect("it is at work");
-            if lent == Wanted::Runner {
-                assert_eq!(model.attend(1, Arrival::Runner), Wanted::Nothing);
-            }
-            submitter.join().unwrap();
-            assert_eq!(model.log.ran.load(SeqCst), 1, "it ran beside the first");
-            assert_eq!(model.gate.mark_overdue(0, 1), None, "once is enough");
-        }
-        fn go_on(&self, _: Job) {
-            unreachable!("no task was begun");
-        }
-        fn poll_resident(&self) {
-            unreachable!("nobody woke it");
-        }
-        fn breathe(&self, _: Breath) {}
-        fn now(&self) -> u64 {
-            1
-        }
-        fn work_began(&self) {}
-        fn recover(&self) {
-            self.model.log.recover();
-        }
-    }
-
     loom::model(|| {
-        let model = Model::with_spares(1, 1, 4);
-        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
-        let overdue = Overdue {
-            model: model.clone(),
+        let model = Model {
+            held: true,
+            ..Model::new(1, 2, 2)
         };
-        let after = model.gate.attend(0, Arrival::Runner, &overdue);
-        assert_eq!(after, Wanted::Nothing);
-        assert_eq!(model.log.recovered.load(SeqCst), 1);
-        model.assert_at_rest(1);
-        // The slot is one again.
-        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
-        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Nothing));
+        let watch = |model: &Model| {
+            // The first job is at work at some time, and stays until the slot is lent.
+            loop {
+                let marked = (0..2).find_map(|index| model.gate.mark_overdue(index, 1));
+                if let Some(wanted) = marked {
+                    break model.provide(wanted);
+                }
+                thread::yield_now();
+            }
+        };
+        let submit = |model: &Model| {
+            model.submit();
+            model.submit();
+        };
+        model.run([submit, watch]);
     });
 }
 
-/// The only slot is withdrawn and restored while a job comes: it runs in any case, at the latest by the watch's runner.
+/// The only slot is withdrawn and restored while a job comes: it runs in any case, at the latest by the watch's call.
 #[test]
 fn loom_a_slot_that_is_withdrawn_and_restored_strands_nothing() {
     loom::model(|| {
-        let model = Model::new(1, 4);
-        let other = model.clone();
-        let submitter = thread::spawn(move || other.submit(0));
-        model.gate.withdraw_slot();
-        model.gate.withdraw_slot();
-        assert_eq!(model.gate.withdrawn(), 1, "there is no other");
-        if model.gate.restore_slot() == Wanted::Runner {
-            assert_eq!(model.attend(0, Arrival::Runner), Wanted::Nothing);
-        }
-        assert_eq!(model.gate.restore_slot(), Wanted::Nothing);
-        submitter.join().unwrap();
-        model.assert_at_rest(1);
+        let watch = |model: &Model| {
+            model.gate.withdraw_slot();
+            model.gate.withdraw_slot();
+            assert_eq!(model.gate.withdrawn(), 1, "there is no other");
+            model.provide(model.gate.restore_slot());
+            assert_eq!(model.gate.restore_slot(), Wanted::Nothing);
+        };
+        Model::new(1, 1, 1).run([Model::submit, watch]);
     });
 }
 
@@ -349,18 +323,13 @@ fn loom_a_slot_that_is_withdrawn_and_restored_strands_nothing() {
 #[test]
 fn loom_a_loan_that_meets_the_end_of_the_work_strands_nothing() {
     loom::model(|| {
-        let model = Model::with_spares(1, 1, 4);
-        let other = model.clone();
-        let submitter = thread::spawn(move || other.submit(0));
-        let watch = model.gate.mark_overdue(0, 1);
-        if watch == Some(Wanted::Runner) {
-            assert_eq!(model.attend(1, Arrival::Runner), Wanted::Nothing);
-        }
-        model.submit(1);
-        submitter.join().unwrap();
-        model.assert_at_rest(2);
-        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Runner));
-        assert_eq!(model.gate.push(job()).ok(), Some(Wanted::Nothing));
+        let watch = |model: &Model| {
+            if let Some(wanted) = model.gate.mark_overdue(0, 1) {
+                model.provide(wanted);
+            }
+            model.submit();
+        };
+        Model::new(1, 2, 2).run([Model::submit, watch]);
     });
 }
 

@@ -8,11 +8,15 @@ use std::{
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use super::engine::Shared;
+use super::{engine::Shared, park::Park};
 use crate::{clock::LoopClock, os, quiet};
+
+/// A thread that is at work looks after its timers and sockets so often.
+const BREATHE_EVERY: Duration = Duration::from_micros(200);
 
 /// What has taken no longer is not worth a look at the thread's CPU clock.
 const EXACT: Duration = Duration::from_micros(100);
@@ -34,7 +38,12 @@ pub(crate) struct Place {
     resident: RefCell<Option<Resident>>,
     waker: Waker,
     last_poll_panicked: Cell<bool>,
-    visits: Cell<u64>,
+    /// How it parks, unless by the standard library.
+    park: RefCell<Option<Box<dyn Park>>>,
+    /// When it last looked after its timers and sockets.
+    breathed: Cell<Option<Instant>>,
+    /// How many jobs that have begun here wait for something.
+    waiting_jobs: Cell<usize>,
     clock: LoopClock,
 }
 
@@ -50,18 +59,34 @@ impl Place {
                 index,
             })),
             last_poll_panicked: Cell::new(false),
-            visits: Cell::new(0),
+            park: RefCell::new(None),
+            breathed: Cell::new(None),
+            waiting_jobs: Cell::new(0),
             clock: LoopClock::new(EXACT),
         });
         PLACE.set(Some(Rc::clone(&place)));
         os::apply(shared.priority);
         // Each thread has an index of its own, so nobody else sets it.
         let _ = shared.threads[index].os.set(os::ThreadRef::current());
+        if !place.is_lane_thread() {
+            return; // A helper has no resident, and sleeps as rayon has it.
+        }
+        if let Some(build) = &shared.park {
+            shared.surround("building how a lane thread parks", || {
+                let park = build(index);
+                *place.park.borrow_mut() = Some(park);
+            });
+        }
+        shared.threads[index]
+            .unparker
+            .set(place.park.borrow().as_deref());
         if let Some(build) = &shared.local {
             shared.surround("building a lane thread's resident", || {
                 let resident = build(index);
                 *place.resident.borrow_mut() = Some(resident);
             });
+            // It wants its first poll.
+            shared.notify(index);
         }
     }
 
@@ -76,6 +101,7 @@ impl Place {
                 .shared
                 .surround("dropping a lane thread's resident", move || drop(resident));
         }
+        drop(place.park.borrow_mut().take());
         PLACE.set(None);
     }
 
@@ -132,15 +158,59 @@ impl Place {
         &self.clock
     }
 
-    pub(crate) fn visits(&self) -> u64 {
-        self.visits.get()
+    /// Whether the thread runs the lane's jobs; otherwise it is one of rayon's helpers.
+    pub(crate) fn is_lane_thread(&self) -> bool {
+        self.index < self.shared.gate.threads()
     }
 
-    pub(crate) fn count_visit(&self) {
-        self.visits.set(self.visits.get().wrapping_add(1));
+    /// Whether jobs that have begun on this thread wait for something.
+    pub(crate) fn is_engaged(&self) -> bool {
+        self.waiting_jobs.get() > 0
     }
 
-    /// Polls the resident once. Only an outer frame may call this (I2 of the gate).
+    /// A job goes on here after it has returned to the lane.
+    pub(crate) fn engage(&self) {
+        self.waiting_jobs.set(self.waiting_jobs.get() + 1);
+        if self.waiting_jobs.get() == 1 {
+            self.shared.gate.set_engaged(self.index, true);
+        }
+    }
+
+    /// Such a job has ended.
+    pub(crate) fn disengage(&self) {
+        self.waiting_jobs
+            .set(self.waiting_jobs.get().saturating_sub(1));
+        if self.waiting_jobs.get() == 0 {
+            self.shared.gate.set_engaged(self.index, false);
+        }
+    }
+
+    /// Sleeps until it is unparked, or for a shorter time.
+    pub(crate) fn park(&self) {
+        match &mut *self.park.borrow_mut() {
+            Some(park) => {
+                contain(|| park.park());
+                self.breathed.set(None);
+            }
+            None => thread::park(),
+        }
+    }
+
+    /// Looks after timers and sockets if that was a while ago.
+    pub(crate) fn breathe(&self) {
+        let mut park = self.park.borrow_mut();
+        let Some(park) = park.as_mut() else { return };
+        let now = Instant::now();
+        let last = self.breathed.get().unwrap_or(now);
+        if now - last >= BREATHE_EVERY {
+            contain(|| park.breathe());
+            self.breathed.set(Some(now));
+        } else {
+            self.breathed.set(Some(last));
+        }
+    }
+
+    /// Polls the resident once. Only the gate's loop and the beginning of a job may call this (I2 of the gate).
     pub(crate) fn poll_resident(&self) {
         // I2 makes this borrow succeed. If it ever did not, polling twice would be the worse answer.
         let Ok(mut resident) = self.resident.try_borrow_mut() else {
@@ -171,6 +241,13 @@ impl Place {
                 }
             }
         }
+    }
+}
+
+/// Keeps a panic in what an adapter drives from ending the thread.
+fn contain(drive: impl FnOnce()) {
+    if let Err(payload) = quiet::catch(drive) {
+        quiet::report("what drives a lane thread's timers and sockets", payload);
     }
 }
 

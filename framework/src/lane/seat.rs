@@ -1,44 +1,51 @@
-//! What one lane thread is doing, in one atomic byte, so that a wake-up from anywhere is neither lost nor doubled.
+//! What one lane thread is at, in one atomic byte, so that a call from anywhere is neither lost nor doubled.
 
 use crate::sync::{AtomicU8, Ordering};
 
-/// The thread is in its outer frame: it runs jobs and polls its resident. Written by the thread itself only.
-const BUSY: u8 = 1;
-/// The resident asked to be polled.
+/// The thread sleeps, or is about to. Set by the thread itself, cleared by whoever calls it, or by itself.
+const PARKED: u8 = 1;
+/// Its resident asked to be polled.
 const NOTIFIED: u8 = 2;
-/// A visit is on its way to the thread and has not arrived.
-const CALLED: u8 = 4;
+/// It was called to take jobs, and a slot was taken for it.
+const SLOT: u8 = 4;
+/// It was called to run what rayon has for this very thread.
+const ERRAND: u8 = 8;
+/// Jobs that have begun here wait for something. Written by the thread itself only.
+const ENGAGED: u8 = 16;
 
 /// The state of one lane thread; see the invariants of [`gate`](super::gate).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Seat(AtomicU8);
 
+/// What a thread was called for while it was parked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// To take jobs, with a slot that the caller took for it.
+    pub(crate) with_slot: bool,
+    /// To run what rayon has for it.
+    pub(crate) for_errand: bool,
+}
+
 impl Seat {
-    /// A seat without a resident.
-    pub(crate) fn vacant() -> Self {
-        Self(AtomicU8::new(0))
-    }
-
-    /// A seat whose resident wants its first poll; whoever makes it must send the visit that this state promises.
-    pub(crate) fn called() -> Self {
-        Self(AtomicU8::new(NOTIFIED | CALLED))
-    }
-
-    /// The thread enters its outer frame. False if it is in it already, that is, if this arrival is nested.
-    pub(crate) fn sit(&self) -> bool {
-        self.0.fetch_or(BUSY, Ordering::SeqCst) & BUSY == 0
-    }
-
-    /// Like [`sit`](Self::sit), for a thread that got its visit.
-    pub(crate) fn sit_for_visit(&self) -> bool {
-        let before = self.update(|state| Some((state & !CALLED) | BUSY));
-        before.is_some_and(|state| state & BUSY == 0)
-    }
-
-    /// The thread leaves its outer frame, unless its resident asked for a poll in the meantime: then false.
-    pub(crate) fn rise(&self) -> bool {
-        self.update(|state| (state & NOTIFIED == 0).then_some(state & !BUSY))
+    /// The thread is about to sleep. False if its resident wants a poll.
+    pub(crate) fn lie_down(&self) -> bool {
+        self.update(|state| (state & NOTIFIED == 0).then_some(state | PARKED))
             .is_some()
+    }
+
+    /// Whether nobody has called the thread since it lay down.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & PARKED != 0
+    }
+
+    /// The thread goes on, and learns what it was called for.
+    pub(crate) fn get_up(&self) -> Called {
+        let keep = NOTIFIED | ENGAGED;
+        let before = self.0.fetch_and(keep, Ordering::SeqCst);
+        Called {
+            with_slot: before & SLOT != 0,
+            for_errand: before & ERRAND != 0,
+        }
     }
 
     /// Takes the resident's wish to be polled.
@@ -48,29 +55,47 @@ impl Seat {
             && self.0.fetch_and(!NOTIFIED, Ordering::SeqCst) & NOTIFIED != 0
     }
 
-    /// Records that the resident wants a poll. True if the caller must send the thread a visit.
+    /// Records that the resident wants a poll. True if the caller must unpark the thread.
     #[must_use]
     pub(crate) fn notify(&self) -> bool {
-        let before = self.update(|state| {
-            let told = state | NOTIFIED;
-            Some(if state & BUSY == 0 {
-                told | CALLED
-            } else {
-                told
-            })
-        });
-        before.is_some_and(|state| state & (BUSY | CALLED) == 0)
+        self.update(|state| Some((state | NOTIFIED) & !PARKED))
+            .is_some_and(|before| before & PARKED != 0)
     }
 
-    /// Promises a visit to an idle thread. True if the caller must send it.
+    /// Calls the thread to take jobs, if it is parked. The caller hands over a slot, and must unpark the thread.
     #[must_use]
-    pub(crate) fn call_if_idle(&self) -> bool {
-        self.update(|state| (state & (BUSY | CALLED) == 0).then_some(state | CALLED))
-            .is_some()
+    pub(crate) fn call_with_slot(&self, willing: Willing) -> bool {
+        self.call(SLOT, willing)
     }
 
-    pub(crate) fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & BUSY != 0
+    /// Calls the thread to run what rayon has for it, if it is parked. The caller must unpark it.
+    #[must_use]
+    pub(crate) fn call_for_errand(&self) -> bool {
+        // What rayon has may wait for what waits here.
+        self.call(ERRAND, Willing::Free)
+    }
+
+    /// Says whether jobs that have begun here wait for something. For the thread itself.
+    pub(crate) fn set_engaged(&self, engaged: bool) {
+        if engaged {
+            self.0.fetch_or(ENGAGED, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!ENGAGED, Ordering::Relaxed);
+        }
+    }
+
+    fn call(&self, what: u8, willing: Willing) -> bool {
+        let hindered = match willing {
+            Willing::Free => ENGAGED,
+            Willing::Any => 0,
+        };
+        // The plain load spares those who look for a thread a write to each that is at work.
+        self.0.load(Ordering::SeqCst) & (PARKED | hindered) == PARKED
+            && self
+                .update(|state| {
+                    (state & (PARKED | hindered) == PARKED).then_some((state | what) & !PARKED)
+                })
+                .is_some()
     }
 
     fn update(&self, change: impl FnMut(u8) -> Option<u8>) -> Option<u8> {
@@ -80,34 +105,61 @@ impl Seat {
     }
 }
 
+/// Which parked threads are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Willing {
+    /// Those on which no job waits.
+    Free,
+    /// All.
+    Any,
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
-    fn wakes_coalesce_into_one_visit() {
-        let seat = Seat::vacant();
-        assert!(seat.notify());
-        assert!(!seat.notify());
-        assert!(!seat.call_if_idle());
-        assert!(seat.sit_for_visit());
+    fn only_the_first_of_several_calls_unparks() {
+        let seat = Seat::default();
+        assert!(!seat.notify(), "a thread at work looks for itself");
+        assert!(!seat.lie_down(), "and may not sleep before it has looked");
         assert!(seat.take_notice());
         assert!(!seat.take_notice());
-        assert!(!seat.notify(), "a busy thread looks for itself");
-        assert!(!seat.rise(), "and may not leave before it has looked");
-        assert!(seat.take_notice());
-        assert!(seat.rise());
+        assert!(seat.lie_down() && seat.is_parked());
         assert!(seat.notify());
+        assert!(!seat.notify());
+        assert!(!seat.call_with_slot(Willing::Any));
+        assert!(!seat.is_parked());
+        assert_eq!(seat.get_up(), Called::default());
+        assert!(seat.take_notice(), "getting up does not take the wish");
     }
 
     #[test]
-    fn a_nested_arrival_is_known_as_such() {
-        let seat = Seat::called();
-        assert!(!seat.notify(), "the first visit is promised already");
-        assert!(seat.sit());
-        assert!(!seat.sit());
-        assert!(!seat.sit_for_visit());
-        assert!(seat.is_busy());
-        assert!(!seat.call_if_idle());
+    fn a_call_says_what_it_is_for_once() {
+        let seat = Seat::default();
+        assert!(!seat.call_with_slot(Willing::Any), "it is at work");
+        assert!(seat.lie_down());
+        assert!(seat.call_with_slot(Willing::Free));
+        assert!(!seat.call_for_errand());
+        let called = seat.get_up();
+        assert!(called.with_slot && !called.for_errand);
+        assert!(seat.lie_down());
+        assert!(seat.call_for_errand());
+        assert!(seat.get_up().for_errand);
+        assert_eq!(seat.get_up(), Called::default());
+    }
+
+    #[test]
+    fn a_thread_on_which_jobs_wait_is_called_for_jobs_only_and_last() {
+        let seat = Seat::default();
+        seat.set_engaged(true);
+        assert!(seat.lie_down());
+        assert!(!seat.call_for_errand());
+        assert!(!seat.call_with_slot(Willing::Free));
+        assert!(seat.call_with_slot(Willing::Any));
+        seat.get_up();
+        seat.set_engaged(false);
+        assert!(seat.lie_down());
+        assert!(seat.call_for_errand());
     }
 }

@@ -1,8 +1,8 @@
 //! Gives the long lane its part of the cores, by the slots of the short one, as its watch looks at both.
 
-use std::{sync::Weak, time::Duration};
+use std::time::Duration;
 
-use super::engine::{Engine, Shared};
+use super::engine::Shared;
 use crate::{
     admission::{Balance, Slots, Used, Weights},
     os,
@@ -21,21 +21,21 @@ impl Sharing {
     pub(crate) fn new(shared: &Shared) -> Self {
         Self {
             balance: Balance::new(shared.slots),
-            short: vec![Duration::ZERO; shared.gate.threads()],
+            short: vec![Duration::ZERO; shared.threads.len()],
             long: None,
         }
     }
 
     /// Looks at what both lanes have used since the last look, and withdraws a slot of the short one or restores one.
-    pub(crate) fn look(&mut self, shared: &Shared, engine: &Weak<Engine>) {
+    pub(crate) fn look(&mut self, shared: &Shared) {
         let long = shared.longer.get().and_then(|longer| longer.lane.upgrade());
         let long = long.filter(|long| long.shared.book().has_work());
         let Some(long) = long else {
-            return self.settle(shared, engine);
+            return self.settle(shared);
         };
         // Where the system does not tell, all threads are equals, and nobody is left with crumbs.
         let Some(used_long) = cpu_time(&long.shared) else {
-            return self.settle(shared, engine);
+            return self.settle(shared);
         };
         let before = self.long.replace(used_long);
         let mut used = Used {
@@ -48,7 +48,7 @@ impl Sharing {
             };
             let since = now.saturating_sub(std::mem::replace(last, now));
             // What turned out to be long is so here as well.
-            if shared.gate.is_overdue(index) {
+            if index < shared.gate.threads() && shared.gate.is_overdue(index) {
                 used.long += since;
             } else {
                 used.short += since;
@@ -64,25 +64,22 @@ impl Sharing {
         match self.balance.look(used, weights) {
             Slots::Fewer => shared.gate.withdraw_slot(),
             Slots::AsMany => {}
-            Slots::More => restore_one(shared, engine),
+            Slots::More => restore_one(shared),
         }
     }
 
     /// There is nothing to share.
-    fn settle(&mut self, shared: &Shared, engine: &Weak<Engine>) {
+    fn settle(&mut self, shared: &Shared) {
         self.balance.settle();
         self.long = None;
         while shared.gate.withdrawn() > 0 {
-            restore_one(shared, engine);
+            restore_one(shared);
         }
     }
 }
 
-fn restore_one(shared: &Shared, engine: &Weak<Engine>) {
-    let wanted = shared.gate.restore_slot();
-    if let Some(engine) = engine.upgrade() {
-        engine.provide(wanted);
-    }
+fn restore_one(shared: &Shared) {
+    shared.provide(shared.gate.restore_slot());
 }
 
 /// What all threads of a lane have used since they began, if the system tells.

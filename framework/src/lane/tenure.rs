@@ -21,7 +21,7 @@ pub(crate) struct Tenure(AtomicU64);
 pub(crate) enum Holds {
     /// It holds a slot.
     Slot,
-    /// It holds none, as the poll of a resident that was visited.
+    /// It holds none, as the poll of a resident while nothing was in the queue.
     Nothing,
 }
 

@@ -9,17 +9,14 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering, fence},
     },
     thread::{self, Thread},
     time::Duration,
 };
 
-use super::{
-    engine::{Engine, Shared},
-    sharing::Sharing,
-};
+use super::{engine::Shared, sharing::Sharing};
 use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
@@ -49,22 +46,15 @@ impl Watch {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(engine: &Arc<Engine>, name: String) -> std::io::Result<()> {
-        let weak = Arc::downgrade(engine);
-        let shared = Arc::clone(&engine.shared);
+    pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+        let lane = Arc::clone(shared);
         let handle = thread::Builder::new()
-            .name(name)
+            .name(format!("{}-watch", shared.name))
             .stack_size(128 * 1024)
-            .spawn(move || {
-                if let Some(watch) = &shared.watch {
-                    watch.keep(&shared, &weak);
-                }
-            })?;
-        if let Some(watch) = &engine.shared.watch {
-            // This is the only place that sets it, once. Work that has begun before it was known is met now.
-            let _ = watch.thread.set(handle.thread().clone());
-            watch.wake();
-        }
+            .spawn(move || lane.watch.keep(&lane))?;
+        // This is the only place that sets it, once. Work that has begun before it was known is met now.
+        let _ = shared.watch.thread.set(handle.thread().clone());
+        shared.watch.wake();
         Ok(())
     }
 
@@ -99,7 +89,7 @@ impl Watch {
         quantum.map_or(LOOK_AT_WAITING, |every| every.min(LOOK_AT_WAITING))
     }
 
-    fn keep(&self, shared: &Shared, engine: &Weak<Engine>) {
+    fn keep(&self, shared: &Shared) {
         // Found out by trying, which takes a moment: better now than while a job is overdue.
         os::can_restore();
         let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
@@ -118,11 +108,13 @@ impl Watch {
             if shared.gate.is_at_work() || shared.gate.withdrawn() > 0 {
                 quiet_looks = 0;
                 if let Some(quantum) = self.quantum {
-                    look_at_running(quantum, shared, engine, &mut sights);
-                    sharing.look(shared, engine);
+                    look_at_running(quantum, shared, &mut sights);
+                    sharing.look(shared);
                 }
                 if shared.now() - looked_at_waiting >= nanos(LOOK_AT_WAITING) {
                     shared.expire_late();
+                    // Rayon has no way to wake a lane thread for a broadcast.
+                    shared.provide(shared.gate.send_on_errand(0));
                     looked_at_waiting = shared.now();
                 }
             } else {
@@ -143,12 +135,7 @@ impl Watch {
     }
 }
 
-fn look_at_running(
-    quantum: Duration,
-    shared: &Shared,
-    engine: &Weak<Engine>,
-    sights: &mut [Sight],
-) {
+fn look_at_running(quantum: Duration, shared: &Shared, sights: &mut [Sight]) {
     let now = shared.now();
     let latest = now.saturating_sub(nanos(quantum));
     for (index, sight) in sights.iter_mut().enumerate() {
@@ -168,10 +155,8 @@ fn look_at_running(
         if began > latest {
             continue;
         }
-        if let Some(wanted) = shared.gate.mark_overdue(index, latest)
-            && let Some(engine) = engine.upgrade()
-        {
-            engine.provide(wanted);
+        if let Some(wanted) = shared.gate.mark_overdue(index, latest) {
+            shared.provide(wanted);
         }
         // A thread that merely waits, or that the kernel has set aside, is stood in for, but it is not what is long.
         let computed = match (used, sight.used) {

@@ -15,7 +15,7 @@ use super::{Inner, Lanes};
 use crate::{
     admission::{Backlog, Trials},
     cost::CostMemo,
-    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Patience},
+    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience},
     os::Priority,
 };
 
@@ -152,6 +152,12 @@ impl LanesBuilder {
         self
     }
 
+    /// Gives each thread of both lanes a way to sleep of its own; see [`LaneBuilder::park`].
+    pub fn park(mut self, build: impl Fn(usize) -> Box<dyn Park> + Send + Sync + 'static) -> Self {
+        self.lane = self.lane.park(build);
+        self
+    }
+
     /// Wraps each piece of work on the threads of both lanes; see [`LaneBuilder::around`].
     pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
         self.lane = self.lane.around(around);
@@ -195,7 +201,6 @@ impl LanesBuilder {
             books: Arc::clone(&books),
             index,
             spares,
-            watched: true,
             quantum,
             memo: Arc::clone(&memo),
             epoch,

@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
     },
     task::{Poll, Waker},
     thread,
@@ -210,23 +211,36 @@ fn without_an_idle_thread_a_job_waits_for_the_outer_one() {
     assert_eq!(*order.lock().unwrap(), ["outer", "inner"]);
 }
 
-/// Under load a runner stays for ever; what jobs leave behind on rayon must get its turn all the same.
+/// Also if the only thread is never idle: the helper has it.
 #[test]
-fn what_a_job_spawns_on_rayon_runs_between_the_jobs() {
+fn what_a_job_spawns_on_rayon_runs_though_the_thread_waits_for_it() {
     let lane = lane(1);
-    let spawned = Arc::new(AtomicBool::new(false));
-    let queued = Gate::default();
-    let (flag, waits) = (Arc::clone(&spawned), queued.clone());
-    lane.submit(move || {
-        waits.pass();
-        rayon::spawn(move || flag.store(true, SeqCst));
-    })
-    .unwrap()
-    .detach();
-    let flag = Arc::clone(&spawned);
-    let next = lane.run(move || flag.load(SeqCst));
-    queued.open();
-    assert!(pollster::block_on(next).unwrap());
+    let answer = lane.run(|| {
+        let (tell, told) = mpsc::channel();
+        rayon::spawn(move || tell.send(7).unwrap());
+        told.recv().unwrap()
+    });
+    assert_eq!(pollster::block_on(answer).unwrap(), 7);
+}
+
+/// Rayon wakes no thread of ours for a broadcast, and waits for all of them.
+#[test]
+fn a_broadcast_reaches_all_threads_whether_they_sleep_or_work() {
+    let lane = lane(4);
+    let over = Gate::default();
+    let (waits, broadcasting) = (over.clone(), lane.clone());
+    let busy = lane.run(move || {
+        // At work all the time, with many short jobs.
+        let reached = broadcasting.run(|| rayon::broadcast(|_| thread::current().id()));
+        drop(waits);
+        reached
+    });
+    let reached = pollster::block_on(async { busy.await.unwrap().await.unwrap() });
+    let mut different = reached.clone();
+    different.sort_unstable_by_key(|id| format!("{id:?}"));
+    different.dedup();
+    assert_eq!(different.len(), reached.len());
+    assert!(reached.len() > 4, "{} threads and a helper", reached.len());
 }
 
 #[test]

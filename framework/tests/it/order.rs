@@ -33,20 +33,17 @@ fn jobs_begin_in_the_order_of_their_submission() {
 #[test]
 fn no_job_is_stuck_while_a_thread_is_idle() {
     let lane = lane(2);
-    let most_runners = Arc::new(AtomicUsize::new(0));
+    let most_slots = Arc::new(AtomicUsize::new(0));
     let at_work = Arc::new(AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 for n in 0..3_000 {
-                    let (inner, runners, at_work) = (
-                        lane.clone(),
-                        Arc::clone(&most_runners),
-                        Arc::clone(&at_work),
-                    );
+                    let (inner, slots, at_work) =
+                        (lane.clone(), Arc::clone(&most_slots), Arc::clone(&at_work));
                     let job = move || {
                         assert!(at_work.fetch_add(1, SeqCst) < inner.threads());
-                        runners.fetch_max(inner.runners(), SeqCst);
+                        slots.fetch_max(inner.slots_taken(), SeqCst);
                         at_work.fetch_sub(1, SeqCst);
                         n
                     };
@@ -60,23 +57,23 @@ fn no_job_is_stuck_while_a_thread_is_idle() {
             });
         }
     });
-    assert!(most_runners.load(SeqCst) <= 2);
+    assert!(most_slots.load(SeqCst) <= 2);
     until("the lane is at rest", || {
-        lane.running() + lane.runners() == 0
+        lane.running() + lane.slots_taken() == 0
     });
     assert_eq!(lane.stats().finished, 9_000);
 }
 
-/// Rayon must not hold more runners than the lane has threads, however much waits and however the jobs use rayon.
+/// However much waits and however the jobs use rayon.
 #[test]
-fn rayon_never_gets_more_runners_than_there_are_threads() {
+fn never_more_slots_are_taken_than_there_are() {
     let lane = lane(2);
     let most = Arc::new(AtomicUsize::new(0));
     let done = Arc::new(AtomicBool::new(false));
     let (watched, seen, stop) = (lane.clone(), Arc::clone(&most), Arc::clone(&done));
     let watcher = thread::spawn(move || {
         while !stop.load(SeqCst) {
-            seen.fetch_max(watched.runners(), SeqCst);
+            seen.fetch_max(watched.slots_taken(), SeqCst);
             thread::yield_now();
         }
     });

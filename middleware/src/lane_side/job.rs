@@ -20,7 +20,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use offload_core::{
-    Bill, JobKey,
+    Bill, JobKey, Stay,
     cost::SizeBucket,
     placement::Placement,
     routes::{Observation, PinSource, Route},
@@ -75,7 +75,14 @@ impl<F> LaneJob<F> {
         // Made here, while this is the lane's present job, whose token it takes along.
         let host = LaneHost::new(self.core.lanes.clone(), self.key, self.route.as_deref());
         let bill = Bill::take_over();
-        if local::spawn_local(self.serve::<I, S, B>(host, bill)).is_err() {
+        // While it waits, others go to other threads.
+        let stay = Stay::here();
+        let served = self.serve::<I, S, B>(host, bill);
+        let task = async move {
+            let _stay = stay;
+            served.await;
+        };
+        if local::spawn_local(task).is_err() {
             // The job is dropped, and with it the reply's sender: the event loop answers.
             tracing::error!(target: "offload", "a request was started outside of a lane thread");
         }

@@ -35,7 +35,7 @@ fn hold_one_after_another(lanes: &Lanes, count: usize) -> Vec<Held> {
     let held: Vec<_> = (0..count)
         .map(|_| Held::one(lanes, &Terms::new()))
         .collect();
-    assert_eq!(lanes.short().runners(), count);
+    assert_eq!(lanes.short().slots_taken(), count);
     held
 }
 
@@ -94,7 +94,7 @@ fn afterwards_no_more_jobs_run_at_a_time_than_there_are_threads() {
     let borrowed = Held::one(&lanes, &Terms::new());
     drop((held, borrowed));
     until("the overdue ones have ended", || {
-        lanes.running() == 0 && lanes.short().runners() == 0
+        lanes.running() == 0 && lanes.short().slots_taken() == 0
     });
 
     let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
@@ -115,5 +115,5 @@ fn afterwards_no_more_jobs_run_at_a_time_than_there_are_threads() {
         pollster::block_on(run).unwrap();
     }
     assert!(most.load(SeqCst) <= THREADS, "{}", most.load(SeqCst));
-    assert!(lanes.short().runners() <= THREADS);
+    assert!(lanes.short().slots_taken() <= THREADS);
 }

@@ -1,0 +1,178 @@
+//! What each thread of a lane's pool does for its whole life: a lane thread serves the gate, a helper is rayon's.
+
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use async_task::Runnable;
+use rayon::Yield;
+
+use super::{
+    bill::Bill,
+    cancel::CancelToken,
+    engine::Shared,
+    entry::{Carried, Entry, Work},
+    gate::Attendant,
+    resident::Place,
+};
+use crate::{
+    clock::Reading,
+    os::{self, Cores},
+};
+
+/// How many of rayon's jobs a thread runs between two of the lane's, so that they don't starve it.
+const RAYON_JOBS_A_BREATH: usize = 32;
+
+/// Makes the calling thread serve its lane until that ends. Returns at once on a helper.
+pub(super) fn serve(shared: &Shared) {
+    let Some(place) = Place::on_this_thread() else {
+        return;
+    };
+    if place.is_lane_thread() {
+        let attendant = LaneThread {
+            shared,
+            place: &place,
+        };
+        shared.gate.serve(place.index(), &attendant);
+    }
+}
+
+/// One of the lane's threads, at work in the gate.
+struct LaneThread<'a> {
+    shared: &'a Shared,
+    place: &'a Place,
+}
+
+impl LaneThread<'_> {
+    /// Runs a job, if there is still something to run here. Returns what that has cost.
+    fn run(&self, entry: &Arc<Entry>) -> Option<Duration> {
+        let account = entry.account();
+        if self.shared.now() > account.latest() {
+            self.shared.expire(entry);
+            return None;
+        }
+        if self.carried_away(entry) {
+            return None;
+        }
+        // `None`: a tombstone.
+        let work = entry.begin()?;
+        let key = &self.shared.threads[self.place.index()].key;
+        key.store(account.key(), Ordering::Relaxed);
+        let token = CancelToken::of(entry);
+        let claim = self.shared.cores.as_ref().map(Cores::claim);
+        let mark = self.place.clock().start();
+        self.shared
+            .surround("a job", || token.scope(|| work.perform()));
+        // A job may have given its work to the thread's resident. The first part of that belongs to the job's turn.
+        if self.shared.gate.take_notice(self.place.index()) {
+            self.place.poll_resident();
+        }
+        let cost = match self.place.clock().stop(mark).reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_most } => at_most,
+        };
+        drop(claim);
+        key.store(0, Ordering::Relaxed);
+        account.ended(self.shared.now());
+        Some(cost)
+    }
+
+    /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
+    /// is nothing left to run here.
+    fn carried_away(&self, entry: &Arc<Entry>) -> bool {
+        let (Some(longer), key) = (self.shared.longer.get(), entry.account().key()) else {
+            return false;
+        };
+        let cost = self.shared.memo.predict(key);
+        let (Some(cost), Some(lane)) = (cost, longer.lane.upgrade()) else {
+            return false;
+        };
+        if key == 0 || cost <= longer.limit {
+            return false;
+        }
+        match entry.carry(|account| account.move_to(lane.shared.index, cost, self.shared.now())) {
+            Carried::Whole => {
+                lane.enqueue(entry);
+            }
+            Carried::Doomed(work) => drop(work),
+            Carried::Nothing => {}
+        }
+        true
+    }
+}
+
+impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
+    fn begin(&self, entry: Arc<Entry>) {
+        // Taken now: another thread may have it next if it is carried to another lane.
+        let Some(receipt) = entry.account().take_receipt() else {
+            self.run(&entry);
+            return;
+        };
+        let bill = Bill::new(self.place.shared(), &entry, receipt);
+        match bill.offer(|| self.run(&entry)) {
+            (Some(cost), Some(bill)) => bill.settle(cost),
+            (None, Some(bill)) => bill.cancel(),
+            (_, None) => {} // The job settles it.
+        }
+    }
+
+    fn go_on(&self, task: Runnable) {
+        self.shared.surround("a job", || Work::Poll(task).perform());
+    }
+
+    fn poll_resident(&self) {
+        // One that always wakes itself would keep the thread of a lane that has ended.
+        if !self.shared.has_ended() {
+            self.place.poll_resident();
+        }
+    }
+
+    fn breathe(&self) {
+        self.run_errands();
+        self.place.breathe();
+    }
+
+    fn park(&self) {
+        self.place.park();
+    }
+
+    fn run_errands(&self) -> bool {
+        // What a job has left to rayon may wait for another job, and that must not be one that waits on this very thread.
+        // The helpers have it, then.
+        if self.place.is_engaged() {
+            return false;
+        }
+        let run = || rayon::yield_local() == Some(Yield::Executed);
+        (0..RAYON_JOBS_A_BREATH).take_while(|_| run()).count() > 0
+    }
+
+    fn unpark(&self, index: usize) {
+        self.shared.threads[index].unparker.unpark();
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.has_ended()
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.now()
+    }
+
+    fn work_began(&self) {
+        self.shared.watch.work_began();
+    }
+
+    fn recover(&self) {
+        let thread = &self.shared.threads[self.place.index()];
+        let mut set_back = thread
+            .set_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *set_back)
+            && let Some(os) = thread.os.get()
+        {
+            os::restore(os, self.shared.priority);
+        }
+    }
+}
