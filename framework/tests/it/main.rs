@@ -4,6 +4,7 @@ mod bound;
 mod cancel;
 mod lanes;
 mod lifetime;
+mod locks;
 mod nested;
 mod offloaded;
 mod order;
