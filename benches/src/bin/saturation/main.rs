@@ -15,6 +15,7 @@ mod arrivals;
 mod client;
 mod limits;
 mod peer;
+mod priorities;
 mod process;
 mod report;
 mod scenario;

@@ -41,7 +41,7 @@ impl Server {
     pub(crate) fn start(alternative: Alternative) -> io::Result<Self> {
         let child = match alternative.peer() {
             Some(peer) => peer.start()?,
-            None => itself(SERVE, alternative.argument())?,
+            None => itself(SERVE, &alternative.argument())?,
         };
         let mut server = Self {
             child,

@@ -11,14 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::ValueEnum;
-
 use crate::{alternative::Alternative, limits};
 
 /// Serves the app in the way that the first argument names, until the process is told to end.
 pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     let name = args.first().map(String::as_str).unwrap_or_default();
-    let alternative = Alternative::from_str(name, false).map_err(io::Error::other)?;
+    let alternative = Alternative::of_argument(name).map_err(io::Error::other)?;
     end_with_the_parent();
     silence_wanted_panics();
     limits::first_to_go();
