@@ -5,9 +5,15 @@ use std::time::Duration;
 use actix_offload::{Offload, OffloadBuilder, Priority};
 use actix_web::{Error, error::ErrorInternalServerError, web};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::peer::{self, Peer};
+use crate::{
+    peer::{self, Peer},
+    priorities::Priorities,
+};
+
+/// What names begin with that go on with priorities.
+const AUTO_WITH: &str = "auto-";
 
 /// A way to serve the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -41,27 +47,22 @@ pub(crate) enum Alternative {
     AutoOneLane,
     /// As `auto`, but without a stall watch.
     AutoUnwatched,
+    /// As `auto`, but with lanes at these priorities.
+    #[value(skip)]
+    #[serde(untagged)]
+    AutoWith(#[serde(serialize_with = "as_argument")] Priorities),
 }
 
 impl Alternative {
     /// The name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
+    pub(crate) fn name(self) -> String {
+        let name = match self {
             Self::Block => "web::block",
-            Self::Rayon => "rayon",
-            Self::Inline => "inline",
-            Self::Axum => "axum",
-            Self::Express => "express",
             Self::Cluster => "express cluster",
             Self::Piscina => "express piscina",
-            Self::Go => "go",
-            Self::Starlette => "starlette",
-            Self::AutoNormal => "auto-normal",
-            Self::AutoIdle => "auto-idle",
-            Self::AutoOneLane => "auto-one-lane",
-            Self::AutoUnwatched => "auto-unwatched",
-        }
+            _ => return self.argument(),
+        };
+        name.to_owned()
     }
 
     /// The server that this is, if it is not this program.
@@ -86,27 +87,43 @@ impl Alternative {
             Self::AutoIdle => Some(plain.priorities(Priority::Idle, Priority::Idle)),
             Self::AutoOneLane => Some(plain.short_limit(Duration::from_secs(1)).spare_threads(0)),
             Self::AutoUnwatched => Some(plain.stall_watch(None)),
+            Self::AutoWith(priorities) => Some(priorities.set(plain)),
             _ => None,
         }
     }
 
     /// The name on the command line.
-    pub(crate) fn argument(self) -> &'static str {
+    pub(crate) fn argument(self) -> String {
+        match (self, self.to_possible_value()) {
+            (Self::AutoWith(priorities), _) => format!("{AUTO_WITH}{priorities}"),
+            (_, Some(value)) => value.get_name().to_owned(),
+            (_, None) => unreachable!("only priorities are no value of `--only`"),
+        }
+    }
+
+    /// The alternative of that name.
+    pub(crate) fn of_argument(name: &str) -> Result<Self, String> {
+        let priorities = name.strip_prefix(AUTO_WITH).map(str::parse);
+        match priorities {
+            Some(Ok(priorities)) => Ok(Self::AutoWith(priorities)),
+            _ => Self::from_str(name, false),
+        }
+    }
+
+    /// `auto` at these priorities of the short and the long lane, or with those it has by default.
+    pub(crate) fn with_priorities(text: &str) -> Result<Self, String> {
+        match text {
+            "default" => Ok(Self::Auto),
+            _ => text.parse().map(Self::AutoWith),
+        }
+    }
+
+    /// A number of its own, for colours.
+    pub(crate) fn number(self) -> usize {
+        let all = Self::value_variants();
         match self {
-            Self::Auto => "auto",
-            Self::Block => "block",
-            Self::Rayon => "rayon",
-            Self::Inline => "inline",
-            Self::Axum => "axum",
-            Self::Express => "express",
-            Self::Cluster => "cluster",
-            Self::Piscina => "piscina",
-            Self::Go => "go",
-            Self::Starlette => "starlette",
-            Self::AutoNormal => "auto-normal",
-            Self::AutoIdle => "auto-idle",
-            Self::AutoOneLane => "auto-one-lane",
-            Self::AutoUnwatched => "auto-unwatched",
+            Self::AutoWith(priorities) => all.len() + priorities.number(),
+            _ => all.iter().take_while(|other| **other != self).count(),
         }
     }
 
@@ -120,5 +137,36 @@ impl Alternative {
             Self::Rayon => Ok(tokio_rayon::spawn_fifo(work).await),
             _ => Ok(work()),
         }
+    }
+}
+
+fn as_argument<S: Serializer>(priorities: &Priorities, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Alternative::AutoWith(*priorities).argument())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_found_by_its_name_on_the_command_line() {
+        let with = Alternative::with_priorities("batch1-idle").expect("priorities");
+        for alternative in Alternative::value_variants().iter().chain([&with]) {
+            let name = alternative.argument();
+            assert_eq!(Alternative::of_argument(&name), Ok(*alternative));
+        }
+        assert_eq!(with.name(), "auto-batch1-idle");
+        assert_eq!(serde_json::json!(with), "auto-batch1-idle");
+        assert_eq!(serde_json::json!(Alternative::AutoIdle), "auto_idle");
+        assert!(Alternative::of_argument("auto-idle-never").is_err());
+    }
+
+    #[test]
+    fn the_default_priorities_are_auto_itself() {
+        assert_eq!(
+            Alternative::with_priorities("default"),
+            Ok(Alternative::Auto)
+        );
+        assert!(Alternative::with_priorities("low").is_err());
     }
 }

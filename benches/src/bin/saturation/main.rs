@@ -13,13 +13,16 @@
 mod alternative;
 mod arrivals;
 mod client;
+mod control_group;
 mod limits;
 mod peer;
+mod priorities;
 mod process;
 mod report;
 mod scenario;
 mod server;
 mod settings;
+mod strangers;
 mod usage;
 
 use std::{io, process::ExitCode, time::Instant};
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some(process::SERVE) => server::serve(&args[1..]).map(|()| ExitCode::SUCCESS),
         Some(process::HASH) => server::hash_bare(&args[1..]).map(|()| ExitCode::SUCCESS),
+        Some(strangers::ROLE) => strangers::compute(&args[1..]).map(|()| ExitCode::SUCCESS),
         _ => compare(&Cli::read()),
     };
     outcome.unwrap_or_else(|error| {

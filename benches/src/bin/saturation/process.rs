@@ -41,7 +41,7 @@ impl Server {
     pub(crate) fn start(alternative: Alternative) -> io::Result<Self> {
         let child = match alternative.peer() {
             Some(peer) => peer.start()?,
-            None => itself(SERVE, alternative.argument())?,
+            None => itself(SERVE, &alternative.argument())?,
         };
         let mut server = Self {
             child,
@@ -52,6 +52,11 @@ impl Server {
         let line = first_line(&mut server.child)?;
         server.address = line.parse().map_err(io::Error::other)?;
         Ok(server)
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it uses now; what it used when it was last looked at if it has died since.
@@ -112,7 +117,7 @@ pub(crate) fn bare_hash_rate(time: Duration) -> io::Result<f64> {
 }
 
 /// This program in one of its other roles. It ends itself when its standard input closes, so that it never outlives us.
-fn itself(role: &str, argument: &str) -> io::Result<Child> {
+pub(crate) fn itself(role: &str, argument: &str) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args([role, argument])
         .stdin(Stdio::piped())

@@ -24,6 +24,10 @@ pub(crate) struct Cli {
         default_value = "auto,block,rayon,inline"
     )]
     only: Vec<Alternative>,
+    /// Priorities of the short and the long lane with which to measure `auto` as well, separated by commas:
+    /// `default,normal-normal,batch1-batch5,batch10-idle`
+    #[arg(long, value_delimiter = ',', value_parser = Alternative::with_priorities)]
+    priorities: Vec<Alternative>,
     /// How often to measure each alternative, in turns
     #[arg(long, default_value_t = NonZero::<usize>::MIN)]
     rounds: NonZero<usize>,
@@ -59,7 +63,7 @@ impl Cli {
             (false, true) => Size::Quick,
             (false, false) => Size::Full,
         };
-        let mut only = self.only.clone();
+        let mut only = [&self.only[..], &self.priorities[..]].concat();
         only.sort_unstable();
         only.dedup();
         Settings {

@@ -77,7 +77,7 @@ fn lines<'a>(curves: &'a [Drawn], phase: &str, what: &str, over: Over) -> Vec<Li
         |drawn: &&Drawn| drawn.phase == phase && drawn.what == what && drawn.curve.over == over;
     let line = |drawn: &'a Drawn| Line {
         name: drawn.alternative.name(),
-        colour: drawn.alternative as usize,
+        colour: drawn.alternative.number(),
         points: &drawn.curve.points,
     };
     curves.iter().filter(of).map(line).collect()

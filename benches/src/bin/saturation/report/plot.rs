@@ -12,7 +12,7 @@ use super::curve::Over;
 
 /// A curve with the name of whose it is and a colour that only depends on that.
 pub(super) struct Line<'a> {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) colour: usize,
     pub(super) points: &'a [(f64, f64)],
 }
@@ -106,9 +106,9 @@ where
             .filter(|(_, latency)| latency.is_finite())
             .map(|&(at, latency)| (at, latency.max(FLOOR)));
         let drawn = chart.draw_series(LineSeries::new(seen, colour.stroke_width(2)))?;
-        if !named.contains(&line.name) {
-            named.push(line.name);
-            drawn.label(line.name).legend(move |(x, y)| {
+        if !named.contains(&line.name.as_str()) {
+            named.push(&line.name);
+            drawn.label(line.name.as_str()).legend(move |(x, y)| {
                 PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
             });
         }

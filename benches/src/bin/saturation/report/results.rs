@@ -2,7 +2,6 @@
 
 use std::{io, path::Path};
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{
@@ -120,6 +119,15 @@ impl Results {
         self.median(phase, Alternative::Auto, column)
     }
 
+    /// The alternatives of which there is anything, in the order of reports.
+    pub(crate) fn measured(&self) -> Vec<Alternative> {
+        let all = self.series.iter().map(|series| series.alternative);
+        let mut measured: Vec<Alternative> = all.collect();
+        measured.sort_unstable();
+        measured.dedup();
+        measured
+    }
+
     /// Prints the tables, the notes, and what the scenario's criterion says.
     pub(crate) fn print(&self, scenario: &Scenario) {
         println!("\n# {}: {}", scenario.name, scenario.about);
@@ -190,8 +198,9 @@ impl Results {
                 .iter()
                 .filter(move |series| series.phase == phase && series.alternative == alternative)
         };
-        let all = Alternative::value_variants().iter().copied();
-        all.filter(|alternative| of(*alternative).next().is_some())
+        let measured = self.measured().into_iter();
+        measured
+            .filter(|alternative| of(*alternative).next().is_some())
             .map(|alternative| Row {
                 name: alternative.name(),
                 cells: of(alternative)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A row: its name, and its cells by the name of their column.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) cells: Vec<(&'static str, String)>,
 }
 
@@ -46,11 +46,11 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell_and_gaps_stay_empty() {
         let rows = [
             Row {
-                name: "auto",
+                name: "auto".to_owned(),
                 cells: vec![("p99", "1.25 ms".to_owned()), ("rate", "9/s".to_owned())],
             },
             Row {
-                name: "web::block",
+                name: "web::block".to_owned(),
                 cells: vec![("p99", "7 ms".to_owned())],
             },
         ];

@@ -1,6 +1,7 @@
 //! The roles of the processes that are measured: a server of the app, or the bare work without any server.
 
 mod app;
+mod demo;
 mod listen;
 mod work;
 
@@ -11,14 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::ValueEnum;
-
 use crate::{alternative::Alternative, limits};
 
 /// Serves the app in the way that the first argument names, until the process is told to end.
 pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     let name = args.first().map(String::as_str).unwrap_or_default();
-    let alternative = Alternative::from_str(name, false).map_err(io::Error::other)?;
+    let alternative = Alternative::of_argument(name).map_err(io::Error::other)?;
     end_with_the_parent();
     silence_wanted_panics();
     limits::first_to_go();
@@ -53,7 +52,7 @@ fn hash_for(time: Duration) -> f64 {
 }
 
 /// Ends this process when the one that started it is gone, however that ended.
-fn end_with_the_parent() {
+pub(crate) fn end_with_the_parent() {
     thread::spawn(|| {
         let mut nothing = Vec::new();
         let _closed = io::stdin().read_to_end(&mut nothing);
