@@ -70,6 +70,7 @@ pub(crate) struct Pin {
 pub struct OffloadBuilder {
     pub(crate) threads: Option<usize>,
     pub(crate) spare_threads: Option<usize>,
+    pub(crate) stack_size: Option<usize>,
     pub(crate) workers: Option<usize>,
     pub(crate) budget: Duration,
     pub(crate) policy: Policy,
@@ -94,6 +95,7 @@ impl Default for OffloadBuilder {
         Self {
             threads: None,
             spare_threads: None,
+            stack_size: None,
             workers: None,
             budget: Duration::from_micros(100),
             policy: Policy::Learned,
@@ -127,6 +129,17 @@ impl OffloadBuilder {
     /// predicted. Default: 4 more than [`threads`](Self::threads).
     pub fn spare_threads(mut self, threads: usize) -> Self {
         self.spare_threads = Some(threads);
+        self
+    }
+
+    /// The stack size of each lane thread in bytes, from 64 KiB to 4 GiB. Default: the standard library's, which is 2 MiB unless
+    /// the environment variable `RUST_MIN_STACK` says otherwise.
+    ///
+    /// Inside of a request on a lane, `rayon::join`, parallel iterators and the like run on threads of the lane, and not on
+    /// rayon's global pool. An app that gave that pool a larger stack, because it recurses deeply, gives the lanes the same; or
+    /// it calls `pool.install(…)` with a pool of its own, whose settings then hold wherever the request runs.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
         self
     }
 

@@ -4,6 +4,7 @@
 //! which the thread sleeps ([`driver`](self::driver)). So the timers and sockets of what runs on a thread are served by
 //! that thread, as on an event loop. Nothing here runs on a server's event loop.
 
+pub(crate) mod blocking;
 pub(crate) mod driver;
 
 use std::{

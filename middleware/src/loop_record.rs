@@ -9,6 +9,8 @@ use offload_core::{
 use serde::Serialize;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::local::blocking::LoopPools;
+
 /// The event loops of an [`Offload`](crate::Offload).
 #[derive(Debug)]
 pub(crate) struct LoopRecords {
@@ -17,6 +19,7 @@ pub(crate) struct LoopRecords {
     /// Whether anybody asks whether they come round.
     watched: bool,
     loops: EventLoops,
+    pools: Arc<LoopPools>,
 }
 
 /// What one event loop has done so far, measured by the plugin itself.
@@ -55,11 +58,17 @@ pub struct LoopReport {
 }
 
 impl LoopRecords {
-    pub(crate) fn new(loops: EventLoops, prompt: bool, watched: bool) -> Self {
+    pub(crate) fn new(
+        loops: EventLoops,
+        prompt: bool,
+        watched: bool,
+        pools: Arc<LoopPools>,
+    ) -> Self {
         Self {
             prompt,
             watched,
             loops,
+            pools,
         }
     }
 
@@ -69,8 +78,15 @@ impl LoopRecords {
         if self.prompt {
             offload_core::wake_promptly(); // Asking twice changes nothing.
         }
-        if self.watched {
-            let_others_hear(&here);
+        let runtime = Handle::try_current()
+            .ok()
+            // Another kind has no thread of its own for this loop.
+            .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        if let Some(runtime) = runtime {
+            self.pools.add(&runtime);
+            if self.watched {
+                let_others_hear(&here, runtime);
+            }
         }
         here
     }
@@ -89,12 +105,7 @@ impl LoopRecords {
 }
 
 /// Has the runtime of the calling thread run the loop's pulse.
-fn let_others_hear(here: &Arc<EventLoop>) {
-    let runtime = Handle::try_current()
-        .ok()
-        // Another kind would run it on some other thread.
-        .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
-    let Some(runtime) = runtime else { return };
+fn let_others_hear(here: &Arc<EventLoop>, runtime: Handle) {
     let Some(pulse) = here.pulse() else { return };
     runtime.spawn(pulse);
     here.pool(move |job| drop(runtime.spawn_blocking(job)));

@@ -31,7 +31,7 @@ use crate::{
     error::BuildError,
     hop::read_ahead::ReadAhead,
     lane_side::instance::LaneApps,
-    local::{self, SharedRuntime, driver::Driver},
+    local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
     loop_side::service::OffloadApp,
     serving::Served,
@@ -115,12 +115,17 @@ impl Offload {
         let table = crate::profile::table(&settings);
         let profile = crate::profile::open(&settings, &table)?;
         let loops = EventLoops::default();
+        let pools = Arc::<LoopPools>::default();
         let lanes = {
             let (handle, loops) = (handle.clone(), loops.clone());
+            let pools = Arc::clone(&pools);
             let (least, factor, most) = settings.patience;
             let mut lanes = Lanes::builder();
             if let Some(spares) = settings.spare_threads {
                 lanes = lanes.spare_threads(spares);
+            }
+            if let Some(bytes) = settings.stack_size {
+                lanes = lanes.stack_size(bytes);
             }
             let (short, long) = settings.lane_threads();
             lanes
@@ -130,7 +135,7 @@ impl Offload {
                 .short_limit(settings.short_limit)
                 .patience(least, factor, most)
                 .priorities(settings.priorities.0, settings.priorities.1)
-                .park(|_| Box::new(Driver::here()))
+                .park(move |_| Box::new(Driver::here(&pools)))
                 .local(move |_| local::resident(&loops))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
@@ -152,7 +157,7 @@ impl Offload {
         let core = Arc::new(Core {
             lanes,
             table,
-            loops: LoopRecords::new(loops, settings.prompt_loops, stalls.is_some()),
+            loops: LoopRecords::new(loops, settings.prompt_loops, stalls.is_some(), pools),
             stalls,
             underway: Arc::default(),
             server_timing: settings.server_timing,

@@ -119,7 +119,12 @@ impl Shared {
     pub(crate) fn provide(&self, wanted: Wanted) {
         match wanted {
             Wanted::Nothing => {}
-            Wanted::Thread(index) => self.threads[index].unparker.unpark(),
+            Wanted::Thread(index) => {
+                self.threads[index].unparker.unpark();
+                if self.gate.is_engaged(index) {
+                    self.watch.work_began(); // It may not come.
+                }
+            }
         }
     }
 

@@ -23,6 +23,9 @@
 //! * **I5** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
 //!   after its job. When it restores one it raises `limit` and then looks for jobs, as after a push. While all are
 //!   withdrawn it is the watch that looks: it neither sleeps nor ends before it has restored them.
+//! * **I6** A thread that was called with a slot and does not come, because what it drives keeps it or the kernel has set it
+//!   aside, loses the slot: the watch takes it back, and looks for jobs as after a push. The thread is not parked, so it is not
+//!   called again before it has come.
 //!
 //! # Why no job is stuck while a slot is free
 //!
@@ -40,7 +43,8 @@
 //!
 //! # Which thread is called
 //!
-//! The first that is parked and on which no job waits; else the first that is parked. So what waits is seldom behind what
+//! The first that is parked and not engaged: on which no job waits, and that drives nothing but itself. Else the first that is
+//! parked. So what waits is seldom behind what
 //! computes, and no more threads are used than are needed at a time.
 
 use std::{fmt, sync::PoisonError};
@@ -73,6 +77,8 @@ pub(crate) trait Attendant<J, R> {
     fn poll_resident(&self);
     /// Lets the thread's own timers and sockets through, between two pieces of work.
     fn breathe(&self);
+    /// The thread has nothing to do, and is about to be callable.
+    fn will_lie_down(&self);
     /// Sleeps until it is unparked; may return early.
     fn park(&self);
     /// Runs what rayon has for this very thread. True if there was something.
@@ -265,6 +271,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         let mut turn = Turn::Resumed;
         while !attendant.is_over() {
             self.work_off(index, &mut holds, &mut turn, attendant);
+            attendant.will_lie_down();
             if !seat.lie_down() {
                 continue; // The resident was woken since it was polled.
             }
@@ -301,9 +308,28 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         next.map_or(Wanted::Nothing, Wanted::Thread)
     }
 
-    /// Says whether jobs that have begun on thread `index` wait for something. For the thread itself.
+    /// Says whether something that has begun on thread `index` waits, or may keep it while it is parked. For the thread itself.
     pub(crate) fn set_engaged(&self, index: usize, engaged: bool) {
         self.seats[index].set_engaged(engaged);
+    }
+
+    /// Whether thread `index` said so.
+    pub(crate) fn is_engaged(&self, index: usize) -> bool {
+        self.seats[index].is_engaged()
+    }
+
+    /// Whether thread `index` was called to take jobs and has not come.
+    pub(crate) fn is_awaited(&self, index: usize) -> bool {
+        self.seats[index].is_awaited()
+    }
+
+    /// Calls another thread in place of thread `index`, if that has not come (I6).
+    pub(crate) fn call_in_place_of(&self, index: usize) -> Wanted {
+        if !self.seats[index].take_back_slot() {
+            return Wanted::Nothing;
+        }
+        self.release_slot();
+        self.want_thread()
     }
 
     /// How many threads run jobs or poll their resident now.
@@ -312,9 +338,9 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         tenures.filter(|tenure| tenure.is_at_work()).count()
     }
 
-    /// Whether a piece of work is under way on any thread.
+    /// Whether a piece of work is under way on any thread, or a thread was called for one.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.tenures.iter().any(Tenure::is_at_work)
+        self.tenures.iter().any(Tenure::is_at_work) || self.seats.iter().any(Seat::is_awaited)
     }
 
     /// How many slots are held now.

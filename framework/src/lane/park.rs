@@ -17,6 +17,12 @@ pub trait Park {
     /// Serves what is due, and returns without waiting. Called between pieces of work, now and then.
     fn breathe(&mut self);
 
+    /// Whether it drives more than the thread's own waiting, such as tasks that may compute, so that the thread may not
+    /// come when it is unparked. Other threads are called first, then.
+    fn drives_tasks(&self) -> bool {
+        false
+    }
+
     /// Wakes the thread from [`park`](Self::park), from any thread. Asked for once, before the first park.
     fn unparker(&self) -> Unpark;
 }

@@ -171,18 +171,22 @@ impl Place {
     /// A job goes on here after it has returned to the lane.
     pub(crate) fn engage(&self) {
         self.waiting_jobs.set(self.waiting_jobs.get() + 1);
-        if self.waiting_jobs.get() == 1 {
-            self.shared.gate.set_engaged(self.index, true);
-        }
     }
 
     /// Such a job has ended.
     pub(crate) fn disengage(&self) {
         self.waiting_jobs
             .set(self.waiting_jobs.get().saturating_sub(1));
-        if self.waiting_jobs.get() == 0 {
-            self.shared.gate.set_engaged(self.index, false);
-        }
+    }
+
+    /// Says to all whether the thread is engaged, before it lies down.
+    pub(crate) fn say_whether_engaged(&self) {
+        let drives = || {
+            let park = self.park.borrow();
+            park.as_ref().is_some_and(|park| park.drives_tasks())
+        };
+        let engaged = self.is_engaged() || drives();
+        self.shared.gate.set_engaged(self.index, engaged);
     }
 
     /// Sleeps until it is unparked, or for a shorter time.

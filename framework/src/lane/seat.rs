@@ -10,7 +10,7 @@ const NOTIFIED: u8 = 2;
 const SLOT: u8 = 4;
 /// It was called to run what rayon has for this very thread.
 const ERRAND: u8 = 8;
-/// Jobs that have begun here wait for something. Written by the thread itself only.
+/// Something that has begun here waits, or may keep the thread while it is parked. Written by the thread itself only.
 const ENGAGED: u8 = 16;
 
 /// The state of one lane thread; see the invariants of [`gate`](super::gate).
@@ -75,13 +75,28 @@ impl Seat {
         self.call(ERRAND, Willing::Free)
     }
 
-    /// Says whether jobs that have begun here wait for something. For the thread itself.
+    /// Says whether something that has begun here waits, or may keep the thread while it is parked. For the thread itself.
     pub(crate) fn set_engaged(&self, engaged: bool) {
-        if engaged {
-            self.0.fetch_or(ENGAGED, Ordering::Relaxed);
-        } else {
-            self.0.fetch_and(!ENGAGED, Ordering::Relaxed);
+        match (engaged, self.is_engaged()) {
+            (true, false) => drop(self.0.fetch_or(ENGAGED, Ordering::Relaxed)),
+            (false, true) => drop(self.0.fetch_and(!ENGAGED, Ordering::Relaxed)),
+            _ => {}
         }
+    }
+
+    pub(crate) fn is_engaged(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & ENGAGED != 0
+    }
+
+    /// Whether the thread was called with a slot and has not come.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & SLOT != 0
+    }
+
+    /// Takes the slot back with which the thread was called, if it has not come. The slot is the caller's, then.
+    #[must_use]
+    pub(crate) fn take_back_slot(&self) -> bool {
+        self.0.fetch_and(!SLOT, Ordering::SeqCst) & SLOT != 0
     }
 
     fn call(&self, what: u8, willing: Willing) -> bool {
@@ -108,7 +123,7 @@ impl Seat {
 /// Which parked threads are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Willing {
-    /// Those on which no job waits.
+    /// Those that are not engaged.
     Free,
     /// All.
     Any,
@@ -147,6 +162,18 @@ mod tests {
         assert!(seat.call_for_errand());
         assert!(seat.get_up().for_errand);
         assert_eq!(seat.get_up(), Called::default());
+    }
+
+    #[test]
+    fn a_slot_is_taken_or_taken_back() {
+        let seat = Seat::default();
+        assert!(seat.lie_down() && seat.call_with_slot(Willing::Any));
+        assert!(seat.is_awaited());
+        assert!(seat.take_back_slot());
+        assert!(!seat.is_awaited() && !seat.take_back_slot());
+        assert_eq!(seat.get_up(), Called::default());
+        assert!(seat.lie_down() && seat.call_with_slot(Willing::Any));
+        assert!(seat.get_up().with_slot && !seat.take_back_slot());
     }
 
     #[test]

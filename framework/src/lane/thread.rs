@@ -133,6 +133,10 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
         self.place.breathe();
     }
 
+    fn will_lie_down(&self) {
+        self.place.say_whether_engaged();
+    }
+
     fn park(&self) {
         self.place.park();
     }

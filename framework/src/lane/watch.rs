@@ -95,6 +95,7 @@ impl Watch {
         let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
         let mut sights = vec![Sight::default(); shared.gate.threads()];
         let mut sharing = Sharing::new(shared);
+        let mut awaited = vec![false; shared.gate.threads()];
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
                 thread::park_timeout(self.every());
@@ -107,6 +108,7 @@ impl Watch {
             // Where all slots are withdrawn nothing may be at work though jobs wait.
             if shared.gate.is_at_work() || shared.gate.withdrawn() > 0 {
                 quiet_looks = 0;
+                look_at_called(shared, &mut awaited);
                 if let Some(quantum) = self.quantum {
                     look_at_running(quantum, shared, &mut sights);
                     sharing.look(shared);
@@ -132,6 +134,17 @@ impl Watch {
             return false;
         }
         true
+    }
+}
+
+/// Calls others in place of those that were called before the last look and have not come.
+fn look_at_called(shared: &Shared, awaited: &mut [bool]) {
+    for (index, before) in awaited.iter_mut().enumerate() {
+        let now = shared.gate.is_awaited(index);
+        if now && *before {
+            shared.provide(shared.gate.call_in_place_of(index));
+        }
+        *before = now;
     }
 }
 

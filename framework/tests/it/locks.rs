@@ -14,12 +14,12 @@ use crate::support::{burn, lane};
 
 /// What a job does under a lock: long enough in both halves that each is stolen while others wait for the lock.
 fn parallel_sum() -> u64 {
-    (0..64_u64)
+    (0..64_u32)
         .into_par_iter()
         .with_max_len(1)
         .map(|n| {
             burn(Duration::from_micros(50));
-            n
+            u64::from(n)
         })
         .sum()
 }
@@ -74,7 +74,7 @@ fn a_job_may_wait_for_what_another_one_sends() {
     let lane = lane(2);
     for _ in 0..200 {
         let (tell, told) = mpsc::channel();
-        let waits = lane.run(move || rayon::join(|| told.recv().unwrap(), parallel_sum));
+        let waits = lane.run(move || rayon::join(move || told.recv().unwrap(), parallel_sum));
         let sends = lane.run(move || {
             parallel_sum();
             tell.send(7).unwrap();

@@ -16,12 +16,15 @@ use tokio::{
     task,
 };
 
+use super::blocking::LoopPools;
+
 thread_local! {
     static OWN: RefCell<Option<Rc<Own>>> = const { RefCell::new(None) };
 }
 
 /// What a lane thread sleeps in.
 struct Own {
+    pools: Arc<LoopPools>,
     /// `None` inside if there could be none; the shared runtime serves what runs here, then.
     runtime: OnceCell<Option<Runtime>>,
 }
@@ -34,8 +37,9 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// For the calling lane thread.
-    pub(crate) fn here() -> Self {
+    pub(crate) fn here(pools: &Arc<LoopPools>) -> Self {
         let own = Rc::new(Own {
+            pools: Arc::clone(pools),
             runtime: OnceCell::new(),
         });
         OWN.set(Some(Rc::clone(&own)));
@@ -59,6 +63,11 @@ impl Park for Driver {
             // The yield ends after one look at what is due.
             runtime.block_on(task::yield_now());
         }
+    }
+
+    fn drives_tasks(&self) -> bool {
+        let runtime = self.own.runtime();
+        runtime.is_some_and(|runtime| runtime.metrics().num_alive_tasks() > 0)
     }
 
     fn unparker(&self) -> Unpark {
@@ -97,16 +106,16 @@ impl Drop for Own {
 pub(crate) fn start() {
     OWN.with_borrow(|own| {
         if let Some(own) = own {
-            own.runtime.get_or_init(|| build().map_err(report).ok());
+            own.runtime
+                .get_or_init(|| build(&own.pools).map_err(report).ok());
         }
     });
 }
 
-fn build() -> std::io::Result<Runtime> {
-    Builder::new_current_thread()
-        .thread_name("offload-blocking")
-        .enable_all()
-        .build()
+fn build(pools: &Arc<LoopPools>) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_current_thread();
+    pools.bind(&mut builder);
+    builder.thread_name("offload-blocking").enable_all().build()
 }
 
 fn report(error: std::io::Error) {
