@@ -17,21 +17,24 @@ use nix::{
 
 use super::{Priority, refused::Refused};
 
-/// The shortest slice that the kernel grants, in nanoseconds, for event loops. Kernels before 6.12 ignore it.
+/// The shortest slice that the kernel grants, for event loops. Kernels before 6.12 ignore it.
 ///
 /// They run for moments and sleep again: of those to whom it owes time the kernel lets the one with the earliest virtual deadline
 /// run, which is a slice away. With jobs of 5 and 500 ms on 2 cores, the light p99 was 0.2 to 0.6 ms with the kernel's own
 /// slice and 0.12 to 0.19 ms with this one.
-const SHORT_SLICE: u64 = 100_000;
+const SHORT_SLICE: Duration = Duration::from_micros(100);
 
-/// The slice of lane threads that have a share of their own, in nanoseconds: ten times an event loop's.
+/// The longest slice that the kernel grants.
+const LONGEST_SLICE: Duration = Duration::from_millis(100);
+
+/// The slice of lane threads that have a smaller share of their own: ten times an event loop's.
 ///
 /// Such a thread is often owed time, because the long lane had the core for a while, and then what decides whether an event
 /// loop that wakes comes first is whose deadline is earlier. With slices as short as the loop's it was the lane's, and the loop waited
 /// for up to 2 ms. Light p99 beside jobs of 5 and 500 ms on 2 cores, medians of twelve runs by turns: 0.5 ms with slices of
 /// 0.1 ms (up to 1.1), 0.3 ms with slices of 0.7 to 3 ms, above 1 ms with 100 ms. Another build of the same Linux 6.18 had it
 /// the other way round, 0.15 ms with 0.1 ms and up to 1.1 with 3 ms; this is in between.
-const LANE_SLICE: u64 = 1_000_000;
+const LANE_SLICE: Duration = Duration::from_millis(1);
 
 const LOWEST_NICE: i32 = 19;
 
@@ -86,15 +89,21 @@ impl Setting {
     /// gave the thread a policy on purpose.
     pub(super) fn prompt(mut self) -> Option<Self> {
         let plain = self.0.sched_policy == libc::SCHED_OTHER.cast_unsigned();
-        if !plain || self.0.sched_runtime == SHORT_SLICE {
+        if !plain || u128::from(self.0.sched_runtime) == SHORT_SLICE.as_nanos() {
             return None;
         }
-        self.0.sched_runtime = SHORT_SLICE;
+        self.slice(SHORT_SLICE);
+        Some(self)
+    }
+
+    /// With turns of this length, which threads that it starts do not get.
+    pub(super) fn slice(&mut self, slice: Duration) {
+        let slice = slice.clamp(SHORT_SLICE, LONGEST_SLICE);
+        self.0.sched_runtime = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
         // It would also take from the new threads a niceness below zero, which is worth more than a slice.
         if self.0.sched_nice >= 0 {
             self.0.sched_flags |= libc::SCHED_FLAG_RESET_ON_FORK as u64;
         }
-        Some(self)
     }
 
     /// As the process was started.
@@ -108,11 +117,16 @@ impl Setting {
     pub(super) fn with(mut self, priority: Priority) -> Self {
         match priority {
             Priority::Normal => self,
+            Priority::Slice(slice) => {
+                self.policy(libc::SCHED_OTHER);
+                self.slice(slice);
+                self
+            }
             Priority::Batch { nice } => {
                 self.policy(libc::SCHED_BATCH);
                 let nice = process_nice() + i32::from(nice.steps());
                 self.0.sched_nice = nice.min(LOWEST_NICE);
-                self.0.sched_runtime = LANE_SLICE;
+                self.slice(LANE_SLICE);
                 self
             }
             Priority::Idle => self.idle(),

@@ -1,6 +1,6 @@
 //! The words for how a lane's threads stand to the rest of the process.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// How the threads of a lane stand to all other threads of the process, the event loops above all.
 ///
@@ -31,6 +31,12 @@ pub enum Priority {
     /// As the thread that makes the lane: nothing is changed.
     #[default]
     Normal,
+    /// The share of any other thread, in turns of this length, from 0.1 to 100 ms.
+    ///
+    /// A thread that wakes with shorter turns comes first, so that long turns cost an event loop hardly anything, and a lane
+    /// has what is its due also beside other programs. Threads and processes that are started on such a thread have the
+    /// usual turns. Linux: the slice of `SCHED_OTHER`, which 6.12 and later honour.
+    Slice(Duration),
     /// Below the event loops, with a share of its own.
     ///
     /// Linux: `SCHED_BATCH`, nicer than the process by so many steps, and with a slice of 1 ms, which Linux 6.12 and later

@@ -1,6 +1,6 @@
 //! Other thread priorities of the two lanes than the default ones, so that several can be measured in the turns of one run.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use actix_offload::{Nice, OffloadBuilder, Priority};
 
@@ -16,8 +16,13 @@ pub(crate) struct Priorities {
 enum Level {
     Normal,
     Batch(Nice),
+    /// In whole milliseconds, up to the kernel's most.
+    Slice(u8),
     Idle,
 }
+
+/// The longest slice that the kernel grants, in milliseconds.
+const LONGEST_SLICE: u8 = 100;
 
 impl Priorities {
     /// The plugin with these.
@@ -32,12 +37,13 @@ impl Priorities {
 }
 
 impl Level {
-    const COUNT: usize = 21;
+    const COUNT: usize = 21 + LONGEST_SLICE as usize;
 
     fn priority(self) -> Priority {
         match self {
             Self::Normal => Priority::Normal,
             Self::Batch(nice) => Priority::Batch { nice },
+            Self::Slice(millis) => Priority::Slice(Duration::from_millis(millis.into())),
             Self::Idle => Priority::Idle,
         }
     }
@@ -46,6 +52,7 @@ impl Level {
         match self {
             Self::Normal => 0,
             Self::Batch(nice) => nice.steps().into(),
+            Self::Slice(millis) => 19 + usize::from(millis),
             Self::Idle => Self::COUNT - 1,
         }
     }
@@ -62,7 +69,9 @@ impl FromStr for Priorities {
             })
         });
         levels.ok_or_else(|| {
-            format!("{text}: two of `normal`, `batch1` to `batch19` and `idle` are wanted, as in `batch1-idle`")
+            format!(
+                "{text}: two of `normal`, `batch1` to `batch19`, `slice1` to `slice100` and `idle` are wanted, as in `batch1-idle`"
+            )
         })
     }
 }
@@ -73,6 +82,12 @@ impl Level {
             "normal" => Some(Self::Normal),
             "idle" => Some(Self::Idle),
             _ => {
+                if let Some(millis) = text.strip_prefix("slice") {
+                    let millis = millis.parse().ok()?;
+                    return (1..=LONGEST_SLICE)
+                        .contains(&millis)
+                        .then_some(Self::Slice(millis));
+                }
                 let steps = text.strip_prefix("batch")?.parse().ok()?;
                 Nice::new(steps).map(Self::Batch)
             }
@@ -85,6 +100,7 @@ impl fmt::Display for Level {
         match self {
             Self::Normal => f.write_str("normal"),
             Self::Batch(nice) => write!(f, "batch{nice}"),
+            Self::Slice(millis) => write!(f, "slice{millis}"),
             Self::Idle => f.write_str("idle"),
         }
     }
@@ -102,7 +118,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for text in ["normal-normal", "batch1-batch19", "batch10-idle"] {
+        for text in [
+            "normal-normal",
+            "batch1-batch19",
+            "batch10-idle",
+            "slice1-slice100",
+        ] {
             let priorities: Priorities = text.parse().expect(text);
             assert_eq!(priorities.to_string(), text);
         }
@@ -114,6 +135,8 @@ mod tests {
             "normal",
             "batch0-idle",
             "batch20-idle",
+            "slice0-slice1",
+            "slice1-slice101",
             "idle-idle-idle",
             "-",
         ] {
