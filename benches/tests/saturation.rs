@@ -3,7 +3,9 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Where a test's files go.
@@ -101,4 +103,101 @@ fn everything_that_was_measured_is_in_files() {
             assert!(svg.contains(name), "{plot} lacks {name}");
         }
     }
+}
+
+#[test]
+fn strangers_come_and_the_server_is_measured_beside_them() {
+    let output = saturation(&["--smoke", "--only", "block", "neighbours"]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    for table in [
+        "alone",
+        "1 stranger",
+        "1 stranger, heavy routes",
+        "drain beside 2 strangers",
+    ] {
+        assert!(report.contains(&format!("\n{table}\n")), "{report}");
+    }
+    // Only the plugin is judged.
+    let check = "not measured auto, 1 stranger, refused of those who wait in turn";
+    assert!(report.contains(check), "{report}");
+}
+
+#[test]
+fn a_stranger_ends_by_itself() {
+    let stranger = |ms: &str| {
+        let mut stranger = Command::new(env!("CARGO_BIN_EXE_saturation"));
+        stranger.args(["stranger", ms]).stdin(Stdio::piped());
+        stranger.spawn().expect("starts")
+    };
+    let mut left = stranger("600000");
+    drop(left.stdin.take());
+    left.wait()
+        .expect("ends when nobody holds its standard input");
+    let mut brief = stranger("20");
+    // To wait for a child closes its standard input, which must not be what ends it here.
+    let held = brief.stdin.take();
+    let status = brief.wait().expect("ends when its time is over");
+    assert!(status.success(), "{status}");
+    drop(held);
+}
+
+/// A server, and the pipe to another child, could hold what a stranger waits for to close.
+#[cfg(target_os = "linux")]
+#[test]
+fn strangers_end_with_a_harness_that_is_killed() {
+    let mut harness = Command::new(env!("CARGO_BIN_EXE_saturation"))
+        .arg("--out")
+        .arg(folder("killed"))
+        .args(["--smoke", "--only", "inline", "neighbours"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let pids = until("a stranger", || {
+        let pids = strangers_of(harness.id());
+        (!pids.is_empty()).then_some(pids)
+    });
+    harness.kill().expect("runs");
+    harness.wait().expect("ends");
+    until("the end of the strangers", || {
+        pids.iter().all(|pid| !is_stranger(*pid)).then_some(())
+    });
+}
+
+/// The strangers among the processes that `pid` has started.
+#[cfg(target_os = "linux")]
+fn strangers_of(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let lists = tasks.into_iter().flatten().filter_map(|task| {
+        let children = task.ok()?.path().join("children");
+        fs::read_to_string(children).ok()
+    });
+    let pids: Vec<u32> = lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    pids.into_iter().filter(|pid| is_stranger(*pid)).collect()
+}
+
+/// Who has ended has no command line, also if nobody has asked for its status yet.
+#[cfg(target_os = "linux")]
+fn is_stranger(pid: u32) -> bool {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split('\0').any(|word| word == "stranger")
+}
+
+#[cfg(target_os = "linux")]
+fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        if let Some(found) = look() {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited for {what} in vain");
 }

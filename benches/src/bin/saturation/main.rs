@@ -13,6 +13,7 @@
 mod alternative;
 mod arrivals;
 mod client;
+mod control_group;
 mod limits;
 mod peer;
 mod priorities;
@@ -21,6 +22,7 @@ mod report;
 mod scenario;
 mod server;
 mod settings;
+mod strangers;
 mod usage;
 
 use std::{io, process::ExitCode, time::Instant};
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some(process::SERVE) => server::serve(&args[1..]).map(|()| ExitCode::SUCCESS),
         Some(process::HASH) => server::hash_bare(&args[1..]).map(|()| ExitCode::SUCCESS),
+        Some(strangers::ROLE) => strangers::compute(&args[1..]).map(|()| ExitCode::SUCCESS),
         _ => compare(&Cli::read()),
     };
     outcome.unwrap_or_else(|error| {

@@ -54,6 +54,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it uses now; what it used when it was last looked at if it has died since.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,7 +117,7 @@ pub(crate) fn bare_hash_rate(time: Duration) -> io::Result<f64> {
 }
 
 /// This program in one of its other roles. It ends itself when its standard input closes, so that it never outlives us.
-fn itself(role: &str, argument: &str) -> io::Result<Child> {
+pub(crate) fn itself(role: &str, argument: &str) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args([role, argument])
         .stdin(Stdio::piped())

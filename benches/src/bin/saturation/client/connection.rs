@@ -53,13 +53,16 @@ impl Connection {
             Some((stream, _)) => stream,
             None => self.connect().map_err(|_| Failure::Connect)?,
         };
-        stream
-            .write_all(request)
-            .map_err(|_| Failure::WhileSending)?;
+        let sent = stream.write_all(request).is_ok();
         let mut incoming = Incoming::default();
-        let answer = read(&mut stream, &mut incoming, &mut self.buffer)
-            .map_err(|error| Failure::reading(&error, incoming.got()))?;
-        if answer.after == After::Open {
+        // A refusal may have come before a large body was through.
+        let answer = read(&mut stream, &mut incoming, &mut self.buffer).map_err(|error| {
+            match incoming.got() {
+                0 if !sent => Failure::WhileSending,
+                got => Failure::reading(&error, got),
+            }
+        })?;
+        if sent && answer.after == After::Open {
             self.open = Some((stream, Instant::now()));
         }
         Ok(answer)

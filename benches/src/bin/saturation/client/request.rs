@@ -26,6 +26,11 @@ pub(crate) fn json(size: usize) -> Request {
     post("/json", records(size).as_bytes())
 }
 
+/// The same body, only to parse.
+pub(crate) fn parse(size: usize) -> Request {
+    post("/json/parse", records(size).as_bytes())
+}
+
 /// The same body, to be given back as it is.
 pub(crate) fn carry(size: usize) -> Request {
     post("/carry", records(size).as_bytes())

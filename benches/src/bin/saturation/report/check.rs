@@ -52,6 +52,12 @@ impl Check {
         }
     }
 
+    /// The same of something that has to be named.
+    pub(crate) fn of(mut self, whose: &str) -> Self {
+        self.what = format!("{whose}, {}", self.what);
+        self
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         let (Some(value), Some(limit)) = (self.value, self.limit) else {
             return Verdict::Open;

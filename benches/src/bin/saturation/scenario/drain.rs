@@ -47,56 +47,81 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge,
 };
 
-/// What became of the requests of one drain, and how long it took.
+/// What became of the requests of some drains, and how long these took.
 #[derive(Debug, Default)]
-struct Drained {
+pub(super) struct Drains {
+    count: f64,
     served: f64,
     refused: f64,
-    cut: f64,
+    /// Accepted, and without an answer.
+    pub(super) cut: f64,
     cut_late: f64,
     not_accepted: f64,
     seconds: f64,
+    longest: f64,
     killed: f64,
 }
 
+impl Drains {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.served += other.served;
+        self.refused += other.refused;
+        self.cut += other.cut;
+        self.cut_late += other.cut_late;
+        self.not_accepted += other.not_accepted;
+        self.seconds += other.seconds;
+        self.longest = self.longest.max(other.longest);
+        self.killed += other.killed;
+    }
+
+    /// Puts all of it into the phase that was begun last.
+    fn put(&self, readings: &mut Readings) {
+        readings.put("drains", Unit::Count, self.count);
+        readings.put("answered 200", Unit::Count, self.served);
+        readings.put("answered 503", Unit::Count, self.refused);
+        readings.put("cut", Unit::Count, self.cut);
+        readings.put("cut at the signal", Unit::Count, self.cut_late);
+        readings.put("not accepted", Unit::Count, self.not_accepted);
+        readings.put("mean end", Unit::Seconds, self.seconds / self.count);
+        readings.put("longest end", Unit::Seconds, self.longest);
+        readings.put("did not end", Unit::Count, self.killed);
+    }
+}
+
 fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings> {
-    let times = settings.pick(50, 5, 1);
     let mut readings = Readings::default();
     readings.phase(PHASE);
-    let (mut sum, mut longest) = (Drained::default(), 0.0_f64);
-    for time in 0..times {
-        let drained = drain(settings, alternative, SEED + time, &mut readings)?;
-        sum.served += drained.served;
-        sum.refused += drained.refused;
-        sum.cut += drained.cut;
-        sum.cut_late += drained.cut_late;
-        sum.not_accepted += drained.not_accepted;
-        sum.killed += drained.killed;
-        sum.seconds += drained.seconds;
-        longest = longest.max(drained.seconds);
-    }
-    readings.put("drains", Unit::Count, times as f64);
-    readings.put("answered 200", Unit::Count, sum.served);
-    readings.put("answered 503", Unit::Count, sum.refused);
-    readings.put("cut", Unit::Count, sum.cut);
-    readings.put("cut at the signal", Unit::Count, sum.cut_late);
-    readings.put("not accepted", Unit::Count, sum.not_accepted);
-    readings.put("mean end", Unit::Seconds, sum.seconds / times as f64);
-    readings.put("longest end", Unit::Seconds, longest);
-    readings.put("did not end", Unit::Count, sum.killed);
-    if alternative == Alternative::Auto && sum.cut > 0.0 {
-        let what = format!("{} accepted requests had no answer", sum.cut);
+    let times = settings.pick(50, 5, 1);
+    let drains = drain(settings, alternative, times, &mut readings)?;
+    if alternative == Alternative::Auto && drains.cut > 0.0 {
+        let what = format!("{} accepted requests had no answer", drains.cut);
         readings.broken.push(format!("{PHASE}: {what}"));
     }
     Ok(readings)
 }
 
-fn drain(
+/// Ends so many servers in the middle of their work, and puts what came of it into the phase that was begun last.
+pub(super) fn drain(
+    settings: &Settings,
+    alternative: Alternative,
+    times: u64,
+    readings: &mut Readings,
+) -> io::Result<Drains> {
+    let mut drains = Drains::default();
+    for time in 0..times {
+        drains.add(&drain_once(settings, alternative, SEED + time, readings)?);
+    }
+    drains.put(readings);
+    Ok(drains)
+}
+
+fn drain_once(
     settings: &Settings,
     alternative: Alternative,
     seed: u64,
     readings: &mut Readings,
-) -> io::Result<Drained> {
+) -> io::Result<Drains> {
     let mut server = Server::start(alternative)?;
     let before = settings.pick(1_200, 1_200, 300);
     let (before, after) = (Duration::from_millis(before), Duration::from_millis(100));
@@ -122,7 +147,7 @@ fn drain(
     let missing = Records(&records).unaccounted(due);
     readings
         .broken
-        .extend(missing.map(|missing| format!("{PHASE}: {missing}")));
+        .extend(missing.map(|missing| format!("drain: {missing}")));
     Ok(sort(&records, signal, ended, status.is_some()))
 }
 
@@ -146,7 +171,7 @@ fn load(settings: &Settings, address: SocketAddr, time: Duration, seed: u64) -> 
     ]
 }
 
-fn sort(records: &[Record], signal: Instant, ended: Duration, by_itself: bool) -> Drained {
+fn sort(records: &[Record], signal: Instant, ended: Duration, by_itself: bool) -> Drains {
     let cut = |record: &&Record| {
         matches!(record.outcome, Outcome::Failed(failure) if failure != Failure::Connect)
             || record.outcome == Outcome::Unanswered
@@ -155,30 +180,33 @@ fn sort(records: &[Record], signal: Instant, ended: Duration, by_itself: bool) -
     let all = Records(records);
     let cut_accepted = records.iter().filter(cut).filter(accepted).count();
     let cut_late = records.iter().filter(cut).count() - cut_accepted;
-    Drained {
+    Drains {
+        count: 1.0,
         served: all.status(200),
         refused: all.status(503),
         cut: cut_accepted as f64,
         cut_late: cut_late as f64,
         not_accepted: all.failed(Failure::Connect) + all.not_sent(),
         seconds: ended.as_secs_f64(),
+        longest: ended.as_secs_f64(),
         killed: if by_itself { 0.0 } else { 1.0 },
     }
 }
 
 fn judge(results: &Results) -> Vec<Check> {
-    let auto = |column| results.auto(PHASE, column);
-    vec![
-        Check::at_most(
-            "accepted requests without an answer",
-            auto("cut"),
-            Some(0.0),
-        ),
+    checks(results, PHASE, Alternative::Auto).into()
+}
+
+/// What is wanted of the drains of a phase.
+pub(super) fn checks(results: &Results, phase: &str, alternative: Alternative) -> [Check; 3] {
+    let of = |column| results.median(phase, alternative, column);
+    [
+        Check::at_most("accepted requests without an answer", of("cut"), Some(0.0)),
         Check::at_most(
             "longest end in s, the grace period",
-            auto("longest end"),
+            of("longest end"),
             Some(GRACE as f64),
         ),
-        Check::at_most("processes that did not end", auto("did not end"), Some(0.0)),
+        Check::at_most("processes that did not end", of("did not end"), Some(0.0)),
     ]
 }

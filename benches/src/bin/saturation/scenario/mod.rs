@@ -7,6 +7,7 @@ mod flows;
 mod gone;
 mod memory;
 mod mixed;
+mod neighbours;
 mod overload;
 mod panics;
 mod ramp;
@@ -46,7 +47,7 @@ impl Scenario {
     }
 
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -56,5 +57,6 @@ impl Scenario {
         memory::SCENARIO,
         ramp::SCENARIO,
         everyday::SCENARIO,
+        neighbours::SCENARIO,
     ];
 }

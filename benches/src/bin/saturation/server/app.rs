@@ -13,7 +13,7 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::work;
+use super::{demo, work};
 use crate::alternative::Alternative;
 
 /// The largest body that the app reads.
@@ -43,6 +43,11 @@ impl Shared {
             alternative,
             begun: Begun::default(),
         }
+    }
+
+    /// In which way heavy work is done.
+    pub(super) fn alternative(&self) -> Alternative {
+        self.alternative
     }
 }
 
@@ -136,5 +141,6 @@ pub(crate) fn routes(shared: Data<Shared>, config: &mut ServiceConfig) {
         .route("/json", web::post().to(round_trip))
         .route("/carry", web::post().to(carry))
         .route("/panic", web::get().to(panic))
-        .route("/stats", web::get().to(stats));
+        .route("/stats", web::get().to(stats))
+        .configure(demo::routes);
 }

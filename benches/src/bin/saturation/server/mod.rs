@@ -1,6 +1,7 @@
 //! The roles of the processes that are measured: a server of the app, or the bare work without any server.
 
 mod app;
+mod demo;
 mod listen;
 mod work;
 
@@ -51,7 +52,7 @@ fn hash_for(time: Duration) -> f64 {
 }
 
 /// Ends this process when the one that started it is gone, however that ended.
-fn end_with_the_parent() {
+pub(crate) fn end_with_the_parent() {
     thread::spawn(|| {
         let mut nothing = Vec::new();
         let _closed = io::stdin().read_to_end(&mut nothing);
