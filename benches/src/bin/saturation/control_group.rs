@@ -16,6 +16,8 @@ const HIERARCHIES: [(&str, &str, &str); 2] = [
 /// How often the folder of a group is tried to be removed: the kernel frees it a little after its last process has ended.
 const TRIES: u32 = 50;
 const BETWEEN: Duration = Duration::from_millis(20);
+/// What the name of each group begins with; the number of its harness follows.
+const PREFIX: &str = "saturation-";
 
 /// A control group that gets as much of the cores as any other. It goes with this value; its processes must have ended.
 #[derive(Debug)]
@@ -38,7 +40,9 @@ impl Group {
                 "there are no control groups with weights here",
             ));
         };
-        let folder = Path::new(root).join(format!("saturation-{}-{name}", process::id()));
+        sweep(Path::new(root));
+        let name = format!("{PREFIX}{}-{name}", process::id());
+        let folder = Path::new(root).join(name);
         let named = |error| io::Error::other(format!("{}: {error}", folder.display()));
         fs::create_dir(&folder).map_err(named)?;
         let group = Self { folder };
@@ -60,6 +64,22 @@ fn weighs(root: &Path, file: &str) -> bool {
         || given
             .split_whitespace()
             .any(|controller| controller == "cpu")
+}
+
+/// Removes what a harness left that was interrupted. Where processes are still in a group, that is refused.
+fn sweep(root: &Path) {
+    let names = fs::read_dir(root).into_iter().flatten();
+    for entry in names.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let harness = name.to_str().and_then(|name| {
+            let (pid, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
+            pid.parse::<u32>().ok()
+        });
+        let is_gone = |pid: u32| !Path::new(&format!("/proc/{pid}")).exists();
+        if harness.is_some_and(is_gone) {
+            let _refused = fs::remove_dir(entry.path());
+        }
+    }
 }
 
 impl Drop for Group {
