@@ -26,6 +26,9 @@
 //! * **I6** A thread that was called with a slot and does not come, because what it drives keeps it or the kernel has set it
 //!   aside, loses the slot: the watch takes it back, and looks for jobs as after a push. The thread is not parked, so it is not
 //!   called again before it has come.
+//! * **I7** A thread that has just run a job may look for the next one for some microseconds before it lies down. It is counted
+//!   in `lookers` while it does; who submits meanwhile calls nobody. It takes itself off the count, then looks into the
+//!   queue, with a fence between; and when it has taken a job, it looks for more, as after a push.
 //!
 //! # Why no job is stuck while a slot is free
 //!
@@ -77,6 +80,10 @@ pub(crate) trait Attendant<J, R> {
     fn poll_resident(&self);
     /// Lets the thread's own timers and sockets through, between two pieces of work.
     fn breathe(&self);
+    /// Whether it is worth while to look for the next job for a moment before the thread sleeps.
+    fn lingers(&self) -> bool;
+    /// Whether to look once more.
+    fn looks_on(&self) -> bool;
     /// The thread has nothing to do, and is about to be callable.
     fn will_lie_down(&self);
     /// Sleeps until it is unparked; may return early.
@@ -121,6 +128,8 @@ pub(crate) struct Gate<J, R, S> {
     /// Tasks that have begun and were woken. They are not bounded: each was admitted once, and a wake-up can't be refused.
     resumed: Unbounded<R>,
     slots_taken: AtomicUsize,
+    /// How many threads look for a job at this moment (I7).
+    lookers: AtomicUsize,
     /// How many slots there are: those of the lane, with those lent (I4) and without those withdrawn (I5).
     limit: AtomicUsize,
     /// How many slots there are but for loans and withdrawals.
@@ -142,6 +151,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             waiting: AtomicIsize::new(0),
             resumed: Unbounded::new(),
             slots_taken: AtomicUsize::new(0),
+            lookers: AtomicUsize::new(0),
             limit: AtomicUsize::new(slots),
             slots,
             withdrawn: AtomicUsize::new(0),
@@ -269,15 +279,21 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         let seat = &self.seats[index];
         let mut holds = Holds::Nothing;
         let mut turn = Turn::Resumed;
+        let mut looked = false;
         while !attendant.is_over() {
-            self.work_off(index, &mut holds, &mut turn, attendant);
+            self.work_off(index, &mut holds, &mut turn, &mut looked, attendant);
+            if attendant.lingers() {
+                self.give_back(&mut holds);
+                looked = self.look(seat, attendant);
+                if looked {
+                    continue;
+                }
+            }
             attendant.will_lie_down();
             if !seat.lie_down() {
                 continue; // The resident was woken since it was polled.
             }
-            if std::mem::replace(&mut holds, Holds::Nothing) == Holds::Slot {
-                self.release_slot();
-            }
+            self.give_back(&mut holds);
             fence(Ordering::SeqCst); // I3
             if !self.is_empty() && self.take_slot() {
                 holds = Holds::Slot;
@@ -358,6 +374,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         index: usize,
         holds: &mut Holds,
         turn: &mut Turn,
+        looked: &mut bool,
         attendant: &impl Attendant<J, R>,
     ) {
         let seat = &self.seats[index];
@@ -374,6 +391,9 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
                 Holds::Nothing => None,
             };
             if let Some(job) = job {
+                if std::mem::take(looked) {
+                    self.unpark(self.want_thread(), attendant); // I7
+                }
                 self.work(index, *holds, attendant, || match job {
                     Job::Fresh(job) => attendant.begin(job),
                     Job::Resumed(task) => attendant.go_on(task),
@@ -386,6 +406,18 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             }
             attendant.breathe();
         }
+    }
+
+    /// Looks for something to do for a moment (I7). True if there is something.
+    fn look(&self, seat: &Seat, attendant: &impl Attendant<J, R>) -> bool {
+        self.lookers.fetch_add(1, Ordering::SeqCst);
+        let mut found = false;
+        while !found && attendant.looks_on() {
+            found = !self.is_empty() || seat.is_notified();
+        }
+        self.lookers.fetch_sub(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        found || !self.is_empty()
     }
 
     /// One piece of work, under the eyes of the watch.
@@ -424,7 +456,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     fn want_thread(&self) -> Wanted {
         loop {
             fence(Ordering::SeqCst);
-            if self.is_empty() || !self.take_slot() {
+            if self.is_empty() || self.lookers.load(Ordering::SeqCst) > 0 || !self.take_slot() {
                 return Wanted::Nothing;
             }
             if let Some(index) = self.call_with_slot() {
@@ -466,6 +498,12 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
                 (taken < self.limit.load(Ordering::SeqCst)).then_some(taken + 1)
             })
             .is_ok()
+    }
+
+    fn give_back(&self, holds: &mut Holds) {
+        if std::mem::replace(holds, Holds::Nothing) == Holds::Slot {
+            self.release_slot();
+        }
     }
 
     fn release_slot(&self) {

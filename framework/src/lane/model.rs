@@ -62,6 +62,8 @@ struct Model {
     recovered: Count,
     /// The job that the watch finds overdue does not end before another one has run.
     held: bool,
+    /// Threads look for a job once more before they sleep.
+    lingers: bool,
     go_on: Notify,
 }
 
@@ -76,6 +78,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 struct Worker<'a> {
     model: &'a Model,
     index: usize,
+    looked: Count,
 }
 
 impl Model {
@@ -92,6 +95,7 @@ impl Model {
             errands: Count::new(0),
             recovered: Count::new(0),
             held: false,
+            lingers: false,
             go_on: Notify::new(),
         }
     }
@@ -125,6 +129,7 @@ impl Model {
                         &Worker {
                             model: &model,
                             index,
+                            looked: Count::new(0),
                         },
                     )
                 })
@@ -188,6 +193,14 @@ impl Attendant<Job, Job> for Worker<'_> {
 
     fn breathe(&self) {}
 
+    fn lingers(&self) -> bool {
+        self.model.lingers
+    }
+
+    fn looks_on(&self) -> bool {
+        self.looked.fetch_add(1, SeqCst) % 2 == 0
+    }
+
     fn will_lie_down(&self) {}
 
     fn park(&self) {
@@ -236,6 +249,17 @@ fn loom_one_thread_loses_no_job_of_two_submitters() {
 #[test]
 fn loom_two_threads_and_one_slot_lose_no_job() {
     explore(|| Model::new(1, 2, 2).run([submit_two]));
+}
+
+#[test]
+fn loom_threads_that_look_before_they_sleep_lose_no_job() {
+    explore(|| {
+        let model = Model {
+            lingers: true,
+            ..Model::new(2, 2, 2)
+        };
+        model.run([submit_two]);
+    });
 }
 
 #[test]

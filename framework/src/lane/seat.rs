@@ -55,6 +55,11 @@ impl Seat {
             && self.0.fetch_and(!NOTIFIED, Ordering::SeqCst) & NOTIFIED != 0
     }
 
+    /// Whether the resident wants a poll.
+    pub(crate) fn is_notified(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & NOTIFIED != 0
+    }
+
     /// Records that the resident wants a poll. True if the caller must unpark the thread.
     #[must_use]
     pub(crate) fn notify(&self) -> bool {

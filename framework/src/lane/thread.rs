@@ -1,6 +1,8 @@
 //! What each thread of a lane's pool does for its whole life: a lane thread serves the gate, a helper is rayon's.
 
 use std::{
+    cell::Cell,
+    hint,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -24,6 +26,11 @@ use crate::{
 /// How many of rayon's jobs a thread runs between two of the lane's, so that they don't starve it.
 const RAYON_JOBS_A_BREATH: usize = 32;
 
+/// A thread that slept for less, in nanoseconds, waits for the next job awake: to be woken costs more.
+const BRISK: u64 = 60_000;
+/// And for so long, in nanoseconds.
+const LINGER: u64 = 15_000;
+
 /// Makes the calling thread serve its lane until that ends. Returns at once on a helper.
 pub(super) fn serve(shared: &Shared) {
     let Some(place) = Place::on_this_thread() else {
@@ -33,6 +40,9 @@ pub(super) fn serve(shared: &Shared) {
         let attendant = LaneThread {
             shared,
             place: &place,
+            ran: Cell::new(false),
+            is_brisk: Cell::new(false),
+            look_until: Cell::new(0),
         };
         shared.gate.serve(place.index(), &attendant);
     }
@@ -42,13 +52,23 @@ pub(super) fn serve(shared: &Shared) {
 struct LaneThread<'a> {
     shared: &'a Shared,
     place: &'a Place,
+    /// Whether it has run a job since it last asked whether to look for another.
+    ran: Cell<bool>,
+    /// Whether the next job comes so soon that it is worth while to wait for it.
+    is_brisk: Cell<bool>,
+    /// Until when it looks.
+    look_until: Cell<u64>,
 }
 
 impl LaneThread<'_> {
     /// Runs a job, if there is still something to run here. Returns what that has cost.
     fn run(&self, entry: &Arc<Entry>) -> Option<Duration> {
         let account = entry.account();
-        if self.shared.now() > account.latest() {
+        let now = self.shared.now();
+        if now < self.look_until.take() {
+            self.is_brisk.set(true); // It was worth while.
+        }
+        if now > account.latest() {
             self.shared.expire(entry);
             return None;
         }
@@ -75,6 +95,7 @@ impl LaneThread<'_> {
         drop(claim);
         key.store(0, Ordering::Relaxed);
         account.ended(self.shared.now());
+        self.ran.set(true);
         Some(cost)
     }
 
@@ -133,12 +154,29 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
         self.place.breathe();
     }
 
+    fn lingers(&self) -> bool {
+        let brisk = self.ran.take() && self.is_brisk.get();
+        if brisk {
+            // Unless it finds something, it does not look again so soon.
+            self.is_brisk.set(false);
+            self.look_until.set(self.now() + LINGER);
+        }
+        brisk
+    }
+
+    fn looks_on(&self) -> bool {
+        hint::spin_loop();
+        self.now() < self.look_until.get()
+    }
+
     fn will_lie_down(&self) {
         self.place.say_whether_engaged();
     }
 
     fn park(&self) {
+        let before = self.now();
         self.place.park();
+        self.is_brisk.set(self.now() - before < BRISK);
     }
 
     fn run_errands(&self) -> bool {
