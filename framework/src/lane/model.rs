@@ -78,6 +78,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 struct Worker<'a> {
     model: &'a Model,
     index: usize,
+    ran: Count,
     looked: Count,
 }
 
@@ -129,6 +130,7 @@ impl Model {
                         &Worker {
                             model: &model,
                             index,
+                            ran: Count::new(0),
                             looked: Count::new(0),
                         },
                     )
@@ -169,6 +171,7 @@ impl Attendant<Job, Job> for Worker<'_> {
         if job.begin().is_none() {
             return;
         }
+        self.ran.store(1, SeqCst);
         let model = self.model;
         if model.begun.fetch_add(1, SeqCst) == 0 && model.held {
             // What the watch does meanwhile.
@@ -194,7 +197,7 @@ impl Attendant<Job, Job> for Worker<'_> {
     fn breathe(&self) {}
 
     fn lingers(&self) -> bool {
-        self.model.lingers
+        self.ran.swap(0, SeqCst) == 1 && self.model.lingers
     }
 
     fn looks_on(&self) -> bool {
