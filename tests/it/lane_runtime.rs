@@ -166,3 +166,52 @@ fn lanes_have_the_stack_that_they_are_given() {
         .expect_err("too small");
     assert!(error.to_string().contains("stack_size"), "{error}");
 }
+
+/// Policy and niceness in a thread's line of `/proc`.
+#[cfg(target_os = "linux")]
+fn scheduled(stat: &str) -> String {
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let field = |number: usize| fields.split(' ').nth(number - 3).expect("a field").trim();
+    format!("policy {}, nice {}", field(41), field(19))
+}
+
+#[cfg(target_os = "linux")]
+fn scheduled_here() -> String {
+    scheduled(&std::fs::read_to_string("/proc/thread-self/stat").expect("a thread"))
+}
+
+/// Whatever a handler starts on a lane is scheduled as if it had been started on an event loop.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_started_on_a_lane_has_the_usual_priority() {
+    use std::process::Command;
+
+    async fn started() -> String {
+        let thread = thread::spawn(scheduled_here).join().expect("no panic");
+        let child = Command::new("cat").arg("/proc/self/stat").output();
+        let child = String::from_utf8(child.expect("runs").stdout).expect("text");
+        let blocking = web::block(scheduled_here).await.expect("runs");
+        let (tell, told) = std::sync::mpsc::channel();
+        // A pool of the app's own that a first request starts.
+        let pool = thread::spawn(move || {
+            thread::spawn(move || tell.send(scheduled_here()))
+                .join()
+                .is_ok()
+        });
+        assert!(pool.join().expect("no panic"));
+        let grandchild = told.recv().expect("it has told");
+        [thread, scheduled(&child), blocking, grandchild].join("; ")
+    }
+
+    let expected = thread::spawn(scheduled_here).join().expect("no panic");
+    let expected = [(); 4].map(|()| expected.as_str()).join("; ");
+    // What costs more than the limit is the long lane's from its second run on.
+    for limit in [Duration::from_secs(1), Duration::from_micros(1)] {
+        let offload = all_on_lanes(2).short_limit(limit).build().expect("starts");
+        let app = || App::new().route("/", web::get().to(started));
+        let server = TestServer::start(offload.app(app));
+        for _ in 0..3 {
+            assert_eq!(get(&server, "/"), expected);
+        }
+    }
+}

@@ -72,7 +72,7 @@ pub(crate) struct LaneThreadState {
     pub(crate) os: OnceLock<ThreadRef>,
     /// What the cost of its present work is remembered under; 0 if it isn't.
     pub(crate) key: AtomicU64,
-    /// Whether it was set back to the lowest priority. Locked while that changes, by the watch and the thread itself.
+    /// Whether it was set back. Locked while that changes, by the watch and the thread itself.
     pub(super) set_back: Mutex<bool>,
 }
 
@@ -175,10 +175,8 @@ impl Shared {
         if !self.gate.is_overdue_since(index, began) {
             return false;
         }
-        if let Some(os) = thread.os.get()
-            && os::can_restore()
-        {
-            *set_back = os::demote(os).is_ok();
+        if let Some(os) = thread.os.get() {
+            *set_back = os::set_back(os).is_ok();
         }
         true
     }

@@ -214,7 +214,7 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
         if std::mem::take(&mut *set_back)
             && let Some(os) = thread.os.get()
         {
-            os::restore(os, self.shared.priority);
+            os::restore(os);
         }
     }
 }

@@ -90,8 +90,6 @@ impl Watch {
     }
 
     fn keep(&self, shared: &Shared) {
-        // Found out by trying, which takes a moment: better now than while a job is overdue.
-        os::can_restore();
         let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
         let mut sights = vec![Sight::default(); shared.gate.threads()];
         let mut sharing = Sharing::new(shared);

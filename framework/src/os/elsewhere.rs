@@ -21,11 +21,7 @@ impl Id {
 pub(super) struct Setting;
 
 impl Setting {
-    pub(super) fn idle(self) -> Self {
-        self
-    }
-
-    pub(super) fn normal(self) -> Self {
+    pub(super) fn patient(self) -> Self {
         self
     }
 

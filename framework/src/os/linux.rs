@@ -79,9 +79,9 @@ fn state_in(stat: &[u8]) -> Option<u8> {
 pub(super) struct Setting(sched_attr);
 
 impl Setting {
-    /// Behind all others, and otherwise as it was.
-    pub(super) fn idle(mut self) -> Self {
-        self.policy(libc::SCHED_IDLE);
+    /// With the longest turns, and otherwise as it was.
+    pub(super) fn patient(mut self) -> Self {
+        self.take_turns_of(LONGEST_SLICE);
         self
     }
 
@@ -92,12 +92,12 @@ impl Setting {
         if !plain || u128::from(self.0.sched_runtime) == SHORT_SLICE.as_nanos() {
             return None;
         }
-        self.slice(SHORT_SLICE);
+        self.take_turns_of(SHORT_SLICE);
         Some(self)
     }
 
     /// With turns of this length, which threads that it starts do not get.
-    pub(super) fn slice(&mut self, slice: Duration) {
+    fn take_turns_of(&mut self, slice: Duration) {
         let slice = slice.clamp(SHORT_SLICE, LONGEST_SLICE);
         self.0.sched_runtime = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
         // It would also take from the new threads a niceness below zero, which is worth more than a slice.
@@ -106,30 +106,26 @@ impl Setting {
         }
     }
 
-    /// As the process was started.
-    pub(super) fn normal(mut self) -> Self {
-        self.policy(libc::SCHED_OTHER);
-        self.0.sched_nice = process_nice();
-        self
-    }
-
     /// What this thread has at `priority`, if this is what it had without.
     pub(super) fn with(mut self, priority: Priority) -> Self {
         match priority {
             Priority::Normal => self,
             Priority::Slice(slice) => {
                 self.policy(libc::SCHED_OTHER);
-                self.slice(slice);
+                self.take_turns_of(slice);
                 self
             }
             Priority::Batch { nice } => {
                 self.policy(libc::SCHED_BATCH);
                 let nice = process_nice() + i32::from(nice.steps());
                 self.0.sched_nice = nice.min(LOWEST_NICE);
-                self.slice(LANE_SLICE);
+                self.take_turns_of(LANE_SLICE);
                 self
             }
-            Priority::Idle => self.idle(),
+            Priority::Idle => {
+                self.policy(libc::SCHED_IDLE);
+                self
+            }
         }
     }
 

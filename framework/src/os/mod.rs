@@ -27,6 +27,4 @@ pub use priority::{Nice, Priority};
 pub use thread::wake_promptly;
 
 pub(crate) use cores::Cores;
-pub(crate) use thread::{
-    ThreadRef, apply, can_restore, cpu_time, demote, has_ended, is_waiting, restore,
-};
+pub(crate) use thread::{ThreadRef, apply, cpu_time, has_ended, is_waiting, restore, set_back};

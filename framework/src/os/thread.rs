@@ -7,8 +7,7 @@
 //! - I2. The lock is held for three system calls at most, and never while code of a user runs.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +17,7 @@ use super::{
     system::{self, Id, Setting},
 };
 
-/// Gives the calling thread a priority, which it then passes on to threads that it starts.
+/// Gives the calling thread a priority.
 ///
 /// Where it is refused that is logged once, and the thread goes on as it was.
 pub(crate) fn apply(priority: Priority) {
@@ -93,16 +92,17 @@ impl ThreadRef {
     }
 }
 
-/// Sets another thread behind all others. Ask [`can_restore`] first, because where it can't be restored it stays there.
+/// Gives another thread the longest turns, so that all others that wake come first, as long as its work is overdue. Its share of
+/// the cores stays, and no privilege is needed for the way back.
 ///
 /// # Errors
 ///
 /// [`Refused`] if the thread has ended or the system does not allow it.
-pub(crate) fn demote(thread: &ThreadRef) -> Result<(), Refused> {
+pub(crate) fn set_back(thread: &ThreadRef) -> Result<(), Refused> {
     let mut state = thread.lock(); // I1
     let id = state.id.ok_or(Refused::Ended)?;
     let now = system::read(id)?;
-    system::write(id, now.idle())?;
+    system::write(id, now.patient())?;
     state.before.get_or_insert(now);
     Ok(())
 }
@@ -125,67 +125,22 @@ pub(crate) fn is_waiting(thread: &ThreadRef) -> Option<bool> {
     system::is_waiting(state.id?)
 }
 
-/// Gives a thread that was set back its lane's priority again, at best by itself.
+/// Gives a thread that was set back its own turns again.
 ///
 /// Nothing happens to a thread that was not. Where it is refused that is logged once.
-pub(crate) fn restore(thread: &ThreadRef, priority: Priority) {
+pub(crate) fn restore(thread: &ThreadRef) {
     static ONCE: Once = Once::new();
     let mut state = thread.lock(); // I1
     let (Some(id), Some(before)) = (state.id, state.before.take()) else {
         return;
     };
-    if let Err(refused) = system::write(id, before.with(priority)) {
+    if let Err(refused) = system::write(id, before) {
         refused.report(
             &ONCE,
-            "the former priority of a thread that was set back",
-            "it serves its lane behind all other threads from now on",
+            "the former turns of a thread that was set back",
+            "it serves its lane in longer turns from now on",
         );
     }
-}
-
-/// Whether a thread that was set back can be restored, which takes `CAP_SYS_NICE` or an `RLIMIT_NICE` of 20.
-///
-/// Found out once, by trying it on a thread made for it, because there are more reasons than those two: a container's system
-/// call filter, a security module. The first call therefore waits until that thread has started.
-pub(crate) fn can_restore() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    static ONCE: Once = Once::new();
-    *ANSWER.get_or_init(|| match try_out() {
-        Ok(()) => true,
-        Err(refused) => {
-            refused.report(
-                &ONCE,
-                "to restore a thread that was set back",
-                "a job that runs far longer than predicted keeps its lane's priority \
-                 (CAP_SYS_NICE or an RLIMIT_NICE of 20 would change that)",
-            );
-            false
-        }
-    })
-}
-
-/// Sets a thread back and restores it. From outside: one that did it to itself would have to wait for a core in between.
-fn try_out() -> Result<(), Refused> {
-    let (tell, told) = mpsc::channel();
-    let (keep, kept) = mpsc::channel::<()>();
-    thread::Builder::new()
-        .name("offload-probe".to_owned())
-        .stack_size(64 * 1024)
-        .spawn(move || {
-            // Both ends only fail because the other one is gone, and then there is nothing to do.
-            let _ = tell.send(ThreadRef::current());
-            let _ = kept.recv();
-        })
-        .map_err(Refused::System)?;
-    let thread = told.recv().map_err(|_| Refused::Ended)?;
-    demote(&thread)?;
-    let state = thread.lock(); // I1
-    let id = state.id.ok_or(Refused::Ended)?;
-    // It may have come from a lane's thread, so it had less than the most that will ever be asked for.
-    let outcome = system::write(id, system::read(id)?.normal());
-    drop(state);
-    drop(keep); // It ends by itself; if it was left behind all others, that may take its time.
-    outcome
 }
 
 thread_local! {

@@ -1,6 +1,6 @@
-//! What the kernel says about threads after we set their priority, with and without the privilege to raise it again.
+//! What the kernel says about threads after we set their priority.
 
-use std::thread;
+use std::{sync::mpsc, thread};
 
 use super::*;
 
@@ -12,8 +12,8 @@ fn on_a_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> 
 #[test]
 fn a_thread_that_has_ended_is_left_alone() {
     let ended = on_a_thread(ThreadRef::current);
-    assert!(matches!(demote(&ended), Err(Refused::Ended)));
-    restore(&ended, Priority::Normal);
+    assert!(matches!(set_back(&ended), Err(Refused::Ended)));
+    restore(&ended);
     assert!(ended.lock().id.is_none());
 }
 
@@ -33,7 +33,7 @@ fn a_reference_made_while_a_thread_is_torn_down_refers_to_nothing() {
         drop(ThreadRef::current());
     });
     let late = told.recv().expect("the destructor has run");
-    assert!(demote(&late).is_err());
+    assert!(set_back(&late).is_err());
 }
 
 #[cfg(target_os = "linux")]
@@ -43,7 +43,6 @@ mod linux {
     use super::*;
     use crate::os::Nice;
 
-    const OTHER: i64 = 0;
     const BATCH: i64 = 3;
     const IDLE: i64 = 5;
 
@@ -150,6 +149,25 @@ mod linux {
         assert_eq!(after, if before == 0 { 0 } else { 1_000_000 });
     }
 
+    fn slice(millis: u64) -> Priority {
+        Priority::Slice(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_slice_changes_the_turns_and_nothing_that_is_started() {
+        let (before, after, started) = on_a_thread(|| {
+            let before = (scheduled_here(), slice_here());
+            apply(slice(7));
+            let after = (scheduled_here(), slice_here());
+            let started = on_a_thread(|| (scheduled_here(), slice_here()));
+            (before, after, started)
+        });
+        assert_eq!(after.0, before.0, "policy and niceness are as they were");
+        // Kernels before 6.12 say zero.
+        assert_eq!(after.1, if before.1 == 0 { 0 } else { 7_000_000 });
+        assert_eq!(started, before);
+    }
+
     #[test]
     fn idle_is_behind_all_others() {
         let here = on_a_thread(|| {
@@ -176,21 +194,27 @@ mod linux {
     }
 
     #[test]
-    fn a_thread_is_set_back_by_another_one_and_restored_if_that_is_allowed() {
-        for priority in [Priority::Normal, Priority::background()] {
+    fn a_thread_is_set_back_by_another_one_and_restored() {
+        for priority in [Priority::Normal, slice(3), Priority::background()] {
             beside(priority, |thread, id| {
-                let before = scheduled(id);
-                demote(thread).expect("going down takes no privilege");
-                assert_eq!(scheduled(id), (IDLE, before.1));
-                demote(thread).expect("twice is as good as once");
-                restore(thread, priority);
-                if can_restore() {
-                    assert_eq!(scheduled(id), before, "{priority:?}");
-                    assert!(matches!(before.0, OTHER | BATCH));
-                }
-                let now = scheduled(id);
-                restore(thread, priority);
-                assert_eq!(scheduled(id), now, "nothing is left to restore");
+                let slice_of = |id: nix::unistd::Pid| {
+                    let state = thread.lock();
+                    let slice = system::read(state.id.expect("it lives")).expect("it lives");
+                    (scheduled(id), slice.slice())
+                };
+                let before = slice_of(id);
+                set_back(thread).expect("it takes no privilege");
+                let back = slice_of(id);
+                assert_eq!(back.0, before.0, "policy and niceness stay");
+                // Kernels before 6.12 say zero.
+                assert_eq!(back.1, if before.1 == 0 { 0 } else { 100_000_000 });
+                set_back(thread).expect("twice is as good as once");
+                restore(thread);
+                assert_eq!(slice_of(id), before, "{priority:?}");
+                set_back(thread).expect("again");
+                restore(thread);
+                restore(thread);
+                assert_eq!(slice_of(id), before, "nothing is left to restore");
             });
         }
     }
@@ -212,46 +236,5 @@ mod linux {
             }
             assert!(thread.join().expect("it only sends").is_ok());
         }
-    }
-
-    #[test]
-    fn restored_by_itself_it_has_its_short_slice_again() {
-        let slices = on_a_thread(|| {
-            apply(Priority::background());
-            let before = slice_here();
-            let own = ThreadRef::current();
-            demote(&own).expect("going down takes no privilege");
-            restore(&own, Priority::background());
-            (before, slice_here())
-        });
-        if can_restore() {
-            assert_eq!(slices.0, slices.1);
-        }
-    }
-
-    #[test]
-    fn whether_it_can_be_restored_is_what_the_kernel_does() {
-        // The rule as the manual states it, which no container's filter makes any laxer.
-        let capable = fs::read_to_string("/proc/self/status")
-            .expect("a status")
-            .lines()
-            .find_map(|line| line.strip_prefix("CapEff:\t"))
-            .is_some_and(|mask| {
-                u64::from_str_radix(mask, 16).is_ok_and(|mask| mask >> 23 & 1 == 1)
-            });
-        let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NICE)
-            .expect("a limit");
-        let within_limit = 20 - base() <= i64::try_from(limit).unwrap_or(i64::MAX);
-        if !capable && !within_limit {
-            assert!(!can_restore());
-        }
-        // The answer stands, from whichever thread it is asked.
-        assert_eq!(can_restore(), on_a_thread(can_restore));
-        assert_eq!(on_a_thread(can_restore_from_below), can_restore());
-    }
-
-    fn can_restore_from_below() -> bool {
-        apply(Priority::background());
-        try_out().is_ok()
     }
 }
