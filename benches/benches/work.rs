@@ -1,4 +1,4 @@
-//! Everyday blockers through each way: JSON, sorting, argon2.
+//! Everyday blockers through each way: JSON, sorting alone and in parallel, argon2.
 //!
 //! One at a time, so this shows the overhead of each way and not what it does to other requests.
 
@@ -10,6 +10,7 @@ use criterion::{
     measurement::WallTime,
 };
 use offload_benches::{Way, lane, on_event_loop};
+use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -79,13 +80,29 @@ fn json(c: &mut Criterion) {
     }
 }
 
+/// A fixed shuffle: a multiplier that is odd visits all residues of a power of two.
+fn shuffled(n: u64) -> Vec<u64> {
+    (0..n)
+        .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .collect()
+}
+
+/// What rayon does inside of a job: on a lane its halves are the helpers', elsewhere its global pool's.
+fn parallel_sort(c: &mut Criterion) {
+    let mut group = c.benchmark_group("parallel sort");
+    for n in [100_000, 500_000, 1_000_000] {
+        group.throughput(Throughput::Elements(n));
+        each_way(&mut group, &n.to_string(), &shuffled(n), |mut numbers| {
+            numbers.par_sort_unstable();
+            numbers
+        });
+    }
+}
+
 fn sort(c: &mut Criterion) {
     let mut group = c.benchmark_group("sort");
     for n in [1_000u64, 10_000, 100_000, 1_000_000] {
-        // A fixed shuffle: a multiplier that is odd visits all residues of a power of two.
-        let numbers: Vec<u64> = (0..n)
-            .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-            .collect();
+        let numbers = shuffled(n);
         group.throughput(Throughput::Elements(n));
         each_way(&mut group, &n.to_string(), &numbers, |mut numbers| {
             numbers.sort_unstable();
@@ -119,5 +136,5 @@ fn short() -> Criterion {
         .measurement_time(Duration::from_millis(1500))
 }
 
-criterion_group!(name = benches; config = short(); targets = json, sort, argon2);
+criterion_group!(name = benches; config = short(); targets = json, sort, parallel_sort, argon2);
 criterion_main!(benches);
