@@ -27,6 +27,12 @@ pub use priority::{Nice, Priority};
 pub use thread::wake_promptly;
 
 pub(crate) use cores::Cores;
+#[cfg(all(
+    feature = "stall-backtrace",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) use system::{cpu_clock_of, cpu_time_of, is_waiting_of};
 pub(crate) use thread::{
     ThreadRef, apply, can_restore, cpu_time, demote, has_ended, is_waiting, restore,
 };
