@@ -5,10 +5,12 @@ use std::fmt;
 /// Where a thread was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Backtrace {
+    waits_in: Option<String>,
     frames: Vec<Frame>,
 }
 
 impl Backtrace {
+    /// Of a thread that waits in this, or of one that runs.
     #[cfg_attr(
         not(all(
             feature = "stall-backtrace",
@@ -17,13 +19,28 @@ impl Backtrace {
         )),
         expect(dead_code, reason = "nobody makes one where none can be taken")
     )]
-    pub(in crate::backtrace) fn new(frames: Vec<Frame>) -> Self {
-        Self { frames }
+    pub(in crate::backtrace) fn new(waits_in: Option<String>, frames: Vec<Frame>) -> Self {
+        Self { waits_in, frames }
     }
 
-    /// The functions, innermost first, with those that the compiler inlined; at most 64.
+    /// What it waits in, if it waits; then the functions, innermost first, with those that the compiler inlined, at most 64.
     ///
     /// A stack that goes deeper than could be read ends early.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let waits = self.waits_in.iter().map(|call| format!("waits in {call}"));
+        let frames = self.frames.iter().map(ToString::to_string);
+        waits.chain(frames).collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl Backtrace {
+    /// What the thread waits in: a system call, as a rule.
+    pub(crate) fn waits_in(&self) -> Option<&str> {
+        self.waits_in.as_deref()
+    }
+
+    /// The functions.
     pub(crate) fn frames(&self) -> &[Frame] {
         &self.frames
     }
@@ -32,13 +49,7 @@ impl Backtrace {
 impl fmt::Display for Backtrace {
     /// One line for each frame.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, frame) in self.frames.iter().enumerate() {
-            if at > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{frame}")?;
-        }
-        Ok(())
+        f.write_str(&self.lines().join("\n"))
     }
 }
 
@@ -102,9 +113,14 @@ mod tests {
             "app::burn at src/a.rs:7"
         );
         let backtrace = Backtrace {
+            waits_in: Some("futex".into()),
             frames: vec![frame(Some("src/a.rs"), Some(7)), frame(None, None)],
         };
-        assert_eq!(backtrace.to_string(), "app::burn at src/a.rs:7\napp::burn");
+        assert_eq!(
+            backtrace.to_string(),
+            "waits in futex\napp::burn at src/a.rs:7\napp::burn"
+        );
+        assert_eq!(backtrace.waits_in(), Some("futex"));
         let parts = |frame: &Frame| (frame.function().len(), frame.file().is_some(), frame.line());
         let parts: Vec<_> = backtrace.frames().iter().map(parts).collect();
         assert_eq!(parts, [(9, true, Some(7)), (9, false, None)]);

@@ -53,17 +53,31 @@ impl Id {
 
 /// The CPU time of any thread, by the clock that the kernel has for each.
 pub(super) fn cpu_time(Id(id): Id) -> Option<Duration> {
-    // The number of a thread's clock, as the C library makes it: the complement of the thread's, and the kind in the lower
-    // bits (per thread, scheduler's time).
-    const THREAD_AND_SCHEDULED: libc::clockid_t = 4 | 2;
-    let clock = ClockId::from_raw((!id << 3) | THREAD_AND_SCHEDULED);
+    cpu_time_of(id)
+}
+
+/// As [`cpu_time`], of the thread that has this number in this process at the moment.
+pub(crate) fn cpu_time_of(thread: pid_t) -> Option<Duration> {
+    let clock = ClockId::from_raw(cpu_clock_of(thread));
     clock_gettime(clock).ok().map(Duration::from)
+}
+
+/// The number of a thread's CPU clock, as the C library makes it: the complement of the thread's, and the kind in the lower
+/// bits (per thread, scheduler's time).
+pub(crate) fn cpu_clock_of(thread: pid_t) -> libc::clockid_t {
+    const THREAD_AND_SCHEDULED: libc::clockid_t = 4 | 2;
+    (!thread << 3) | THREAD_AND_SCHEDULED
 }
 
 /// Whether a thread sleeps, by the state that the kernel shows for it.
 pub(super) fn is_waiting(Id(id): Id) -> Option<bool> {
+    is_waiting_of(id)
+}
+
+/// As [`is_waiting`], of the thread that has this number in this process at the moment.
+pub(crate) fn is_waiting_of(thread: pid_t) -> Option<bool> {
     let mut text = [0; 64];
-    let mut stat = File::open(format!("/proc/self/task/{id}/stat")).ok()?;
+    let mut stat = File::open(format!("/proc/self/task/{thread}/stat")).ok()?;
     let read = stat.read(&mut text).ok()?;
     state_in(&text[..read]).map(|state| matches!(state, b'S' | b'D'))
 }

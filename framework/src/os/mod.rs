@@ -2,12 +2,14 @@
 //!
 //! Two leaves that know nothing else of this crate. The priority of threads is `priority` (the words), `thread` (what is
 //! done to a thread), `refused` (what is said when it can't be done) and one file for each kind of platform. The budget is
-//! `budget` (the rules), `allowed` and `quota` (pure readings of what the kernel says).
+//! `budget` (the rules), `allowed`, `quota` and `groups` (pure readings of what the kernel says).
 
 #[cfg(any(target_os = "linux", test))]
 mod allowed;
 mod budget;
 mod cores;
+#[cfg(any(target_os = "linux", test))]
+mod groups;
 mod priority;
 #[cfg(any(target_os = "linux", test))]
 mod quota;
@@ -27,4 +29,10 @@ pub use priority::{Nice, Priority};
 pub use thread::wake_promptly;
 
 pub(crate) use cores::Cores;
+#[cfg(all(
+    feature = "stall-backtrace",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) use system::{cpu_clock_of, cpu_time_of, is_waiting_of};
 pub(crate) use thread::{ThreadRef, apply, cpu_time, has_ended, is_waiting, restore, set_back};

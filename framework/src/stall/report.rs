@@ -78,8 +78,9 @@ pub struct Stall {
     pub began: Instant,
     /// How many reports of any stall the cap has suppressed since the one before this.
     pub suppressed: u64,
-    /// Where the thread was when it was reported first, innermost call first. Empty without the feature `stall-backtrace`, and
-    /// where the system has no way to tell.
+    /// Where the thread was when it was reported first, or at a later report if it could not be told before: what it waits in
+    /// (`waits in futex`), if it waits, then the calls, innermost first. Empty without the feature `stall-backtrace`, and where the
+    /// system has no way to tell.
     pub backtrace: Vec<String>,
 }
 

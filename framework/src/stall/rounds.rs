@@ -50,7 +50,9 @@ pub(super) struct Rounds {
 /// What is said of a stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Saying {
-    First,
+    /// That it lasts, and where its thread was found, if it was.
+    Where,
+    /// That it still lasts.
     Again,
     Over,
 }
@@ -71,6 +73,8 @@ struct Lasting {
     again_at: Duration,
     /// Whether any report of it was made, so that its end is of interest.
     reported: bool,
+    /// Whether one said where its thread was.
+    located: bool,
 }
 
 /// What is found out about a stall at one look.
@@ -249,6 +253,7 @@ impl Rounds {
             None => true,
             Some(lasting) => found.blamed >= lasting.again_at,
         };
+        let is_known = lasting.is_some();
         let lasting = lasting.get_or_insert_with(|| {
             if found.kind.is_of_loop() {
                 sight.event_loop.watched.count();
@@ -260,8 +265,16 @@ impl Rounds {
                 since: found.since,
                 again_at: Duration::ZERO,
                 reported: false,
+                located: false,
             }
         });
+        if is_known && due && self.is_nowhere(lasting.id) {
+            // On a busy machine a thread may not get a core in time to say where it is, but for a longer stall it will.
+            let backtrace = self.backtrace(sight, found.kind);
+            if let Some(stall) = self.shared.stalls().get_mut(lasting.id) {
+                stall.backtrace = backtrace;
+            }
+        }
         let mut stall = {
             let mut stalls = self.shared.stalls();
             let Some(stall) = stalls.get_mut(lasting.id) else {
@@ -279,8 +292,9 @@ impl Rounds {
         match self.limit.ask(now) {
             Some(suppressed) => {
                 stall.suppressed = suppressed;
-                let saying = match mem::replace(&mut lasting.reported, true) {
-                    false => Saying::First,
+                lasting.reported = true;
+                let saying = match mem::replace(&mut lasting.located, !stall.backtrace.is_empty()) {
+                    false => Saying::Where,
                     true => Saying::Again,
                 };
                 self.to_say.push((stall, saying));
@@ -304,6 +318,14 @@ impl Rounds {
             suppressed: 0,
             backtrace: self.backtrace(sight, found.kind),
         }
+    }
+
+    /// Whether it is still to be found out where the thread of a stall is.
+    fn is_nowhere(&self, id: u64) -> bool {
+        let mut stalls = self.shared.stalls();
+        stalls
+            .get_mut(id)
+            .is_some_and(|stall| stall.backtrace.is_empty())
     }
 
     fn backtrace(&self, sight: &Sight, kind: StallKind) -> Vec<String> {
@@ -341,9 +363,9 @@ impl Rounds {
             );
             return;
         }
-        // The log gets the backtrace once a stall: it is that of the first look, and the later lines would only bury it.
+        // The log gets the backtrace once a stall: it is that of one look, and the later lines would only bury it.
         let backtrace: &[String] = match saying {
-            Saying::First => &stall.backtrace,
+            Saying::Where => &stall.backtrace,
             _ => &[],
         };
         tracing::warn!(

@@ -10,6 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(all(
+    feature = "stall-backtrace",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[path = "whereabouts_tests.rs"]
+mod whereabouts;
+
 use super::*;
 use crate::{
     clock::{LoopClock, thread_cpu_time},
@@ -403,35 +411,6 @@ fn a_lane_job_is_late_by_the_measure_of_its_route() {
     assert_eq!(recent[0].route, unknown.to_string());
     assert_eq!(recent[0].kind, StallKind::LaneJob);
     assert_eq!(recent[0].event_loop, None);
-}
-
-#[cfg(all(
-    feature = "stall-backtrace",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-#[test]
-fn a_report_says_where_the_thread_is() {
-    #[inline(never)]
-    fn a_function_that_is_to_be_named(told: &mpsc::Receiver<Stall>) -> bool {
-        let frames = compute_until_told(told).backtrace;
-        frames
-            .iter()
-            .any(|frame| frame.contains("a_function_that_is_to_be_named"))
-    }
-    let loops = EventLoops::default();
-    let (_watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
-    let polls = Polls::on(&loops);
-    let start = Instant::now();
-    // The first ones may come before the program's file is read.
-    loop {
-        let mut named = false;
-        polls.poll(None, || named = a_function_that_is_to_be_named(&told));
-        if named {
-            break;
-        }
-        assert!(start.elapsed() < PATIENCE, "it is never named");
-    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Whereabouts {
             return Vec::new();
         };
         match backtrace::of_thread(stack) {
-            Ok(taken) => taken.frames().iter().map(ToString::to_string).collect(),
+            Ok(taken) => taken.lines(),
             Err(unavailable) => {
                 tracing::debug!(target: "offload", thread = event_loop.name(), "{unavailable}");
                 Vec::new()

@@ -31,8 +31,8 @@ const REFUSED: u64 = 4;
 /// The state is in the lower half, the thread of a request in the upper.
 const THREAD_SHIFT: u32 = 32;
 
-/// How often a watcher looks.
-const PAUSE: Duration = Duration::from_micros(50);
+/// How often a watcher looks. The thread answers at the kernel's next tick.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// What of a thread's registers is needed to find its frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,21 @@ pub(super) struct Registers {
     pub(super) lr: u64,
 }
 
+impl Registers {
+    /// The two that are known of a thread that nobody has asked.
+    pub(super) fn of_waiting(pc: u64, sp: u64) -> Self {
+        let (fp, lr) = (UNKNOWN, 0);
+        Self { pc, sp, fp, lr }
+    }
+
+    pub(super) fn are_all_known(self) -> bool {
+        self.fp != UNKNOWN
+    }
+}
+
+/// No frame lies there, nor is this where a stack ends.
+const UNKNOWN: u64 = 1;
+
 /// A thread's registers and what lay above its stack pointer.
 pub(super) struct Picture {
     pub(super) registers: Registers,
@@ -52,7 +67,6 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    #[cfg(all(test, not(loom)))]
     pub(super) fn new(registers: Registers, start: u64, words: Vec<u64>) -> Self {
         Self {
             registers,

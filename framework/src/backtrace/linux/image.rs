@@ -10,7 +10,7 @@ use std::{
 use framehop::ExplicitModuleSectionInfo;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache, ReadRef};
 
-use super::{maps::Mapping, names::Names};
+use super::{maps::Mapping, names::Names, outside::MEMORY, record};
 
 /// The module that the unwinder gets to know.
 pub(super) type Module = framehop::Module<Vec<u8>>;
@@ -137,9 +137,60 @@ fn memory(mapping: &Mapping) -> Option<Vec<u8>> {
     let addresses = &mapping.addresses;
     let size = usize::try_from(addresses.end.checked_sub(addresses.start)?).ok()?;
     let mut image = vec![0; size];
-    let memory = File::open("/proc/self/mem").ok()?;
+    let memory = File::open(MEMORY).ok()?;
     memory.read_exact_at(&mut image, addresses.start).ok()?;
     Some(image)
+}
+
+/// All code of the process, as it lies in memory.
+#[derive(Debug)]
+pub(super) struct Code<'a> {
+    images: &'a mut [Image],
+    memory: File,
+}
+
+impl<'a> Code<'a> {
+    pub(super) fn of(images: &'a mut [Image]) -> Option<Self> {
+        let memory = File::open(MEMORY).ok()?;
+        Some(Self { images, memory })
+    }
+
+    /// The outermost function at an address, with the number of its image.
+    fn function(&mut self, address: u64) -> Option<(usize, Option<String>)> {
+        let number = self.images.iter().position(|it| it.contains(address))?;
+        let image = &mut self.images[number];
+        let in_file = image.in_file(address);
+        let frames = image.names().at(in_file);
+        Some((
+            number,
+            frames.into_iter().next_back().map(|frame| frame.function),
+        ))
+    }
+}
+
+impl record::Code for Code<'_> {
+    fn before(&self, address: u64, most: u64) -> Vec<u8> {
+        let last = address.wrapping_sub(1);
+        let image = self.images.iter().find(|image| image.contains(last));
+        let start = image.map_or(address, |image| {
+            let begin = image.mapping.addresses.start;
+            begin.max(address.saturating_sub(most))
+        });
+        let mut bytes = vec![0; usize::try_from(address - start).unwrap_or(0)];
+        let read = self.memory.read_exact_at(&mut bytes, start);
+        read.map_or_else(|_| Vec::new(), |()| bytes)
+    }
+
+    fn bytes<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.memory.read_exact_at(&mut bytes, address).ok()?;
+        Some(bytes)
+    }
+
+    fn is_one_function(&mut self, one: u64, other: u64) -> bool {
+        let one = self.function(one);
+        one.is_some() && one == self.function(other)
+    }
 }
 
 /// What a file says.

@@ -1,16 +1,17 @@
 //! Reads pictures: finds the frames of a stack and names them, all on the watcher's time.
 
-use std::fs;
+use std::{fs, mem};
 
 use framehop::{
     CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder, UnwinderNative,
 };
 
 use super::{
-    super::{Backtrace, frame::Frame},
+    super::frame::Frame,
     exchange::{Picture, Registers},
-    image::Image,
+    image::{Code, Image},
     maps::{self, Mapping},
+    record,
 };
 
 /// The most frames of a backtrace, and the most that are looked for.
@@ -36,7 +37,7 @@ impl Reader {
     }
 
     /// The frames of a stack, innermost first.
-    pub(super) fn read(&mut self, picture: &Picture) -> Backtrace {
+    pub(super) fn read(&mut self, picture: &Picture) -> Vec<Frame> {
         self.refresh();
         let addresses = self.addresses(picture);
         let mut frames: Vec<Frame> = Vec::with_capacity(MOST_FRAMES);
@@ -53,7 +54,7 @@ impl Reader {
         if let Some(bottom) = bottom {
             frames.truncate(bottom);
         }
-        Backtrace::new(frames)
+        frames
     }
 
     /// Reads what the frames of any stack will need.
@@ -103,18 +104,43 @@ impl Reader {
 
     /// Where the thread was, and where each function returns to. Ends early where the picture does.
     fn addresses(&mut self, picture: &Picture) -> Vec<FrameAddress> {
-        let registers = registers(picture.registers, self.unwinder.max_known_code_address());
+        let pc = picture.registers.pc;
+        let mut registers = registers(picture.registers, self.unwinder.max_known_code_address());
         let mut read = |address| picture.word(address).ok_or(());
-        let mut frames =
-            self.unwinder
-                .iter_frames(picture.registers.pc, registers, &mut self.rules, &mut read);
-        let mut found = Vec::with_capacity(MOST_FRAMES);
+        let mut found = vec![FrameAddress::InstructionPointer(pc)];
+        let mut found_out = picture.registers.are_all_known();
         while found.len() < MOST_FRAMES
-            && let Ok(Some(frame)) = frames.next()
+            && let Some(&frame) = found.last()
         {
-            found.push(frame);
+            let caller =
+                self.unwinder
+                    .unwind_frame(frame, &mut registers, &mut self.rules, &mut read);
+            let caller = match caller {
+                Ok(caller) => caller,
+                Err(_) if !mem::replace(&mut found_out, true) => {
+                    self.caller_by_record(frame, &mut registers, picture)
+                }
+                Err(_) => None,
+            };
+            let Some(caller) = caller.and_then(FrameAddress::from_return_address) else {
+                break;
+            };
+            found.push(caller);
         }
         found
+    }
+
+    /// Goes on to the caller of a function that can't be unwound without a frame pointer, which is not known.
+    fn caller_by_record(
+        &mut self,
+        frame: FrameAddress,
+        registers: &mut UnwindRegsNative,
+        picture: &Picture,
+    ) -> Option<u64> {
+        let mut code = Code::of(&mut self.images)?;
+        let at = frame.address_for_lookup();
+        let record = record::find(at, registers.sp(), picture, &mut code)?;
+        record::step(record, registers, picture)
     }
 
     fn named(&mut self, address: u64) -> Vec<Frame> {

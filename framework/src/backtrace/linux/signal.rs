@@ -1,4 +1,4 @@
-//! The signal that makes a thread draw its own stack, and what little else of the system that needs; all the `unsafe` of it.
+//! The signal that makes a thread draw its own stack, and what little else of the system that needs; with `timer` all the `unsafe` of it.
 //!
 //! `SIGURG`, because a process that does not handle it is not disturbed by it: not even if the handler were taken away
 //! just before. Go interrupts its threads by it for the same reason.
@@ -6,8 +6,8 @@
 use std::{ffi::c_void, io, mem::MaybeUninit, ptr, sync::atomic::Ordering};
 
 use nix::{
-    libc::{self, c_int, c_long, sighandler_t, siginfo_t, ucontext_t},
-    unistd::{getpid, gettid},
+    libc::{self, c_int, sighandler_t, siginfo_t, ucontext_t},
+    unistd::gettid,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 /// The only one, because a signal handler is told nothing but the signal.
 pub(super) static EXCHANGE: Exchange = Exchange::new();
 
-const SIGNAL: c_int = libc::SIGURG;
+pub(super) const SIGNAL: c_int = libc::SIGURG;
 
 /// Where the calling thread's stack lies.
 #[expect(unsafe_code, reason = "no safe binding tells where a stack lies")]
@@ -114,30 +114,6 @@ fn handler(new: Option<&libc::sigaction>) -> Result<libc::sigaction, Unavailable
         old.assume_init()
     };
     Ok(old)
-}
-
-/// Sends the signal to a thread of this process.
-#[expect(unsafe_code, reason = "no safe binding has this system call")]
-pub(super) fn ring(thread: i32) -> Result<(), Unavailable> {
-    let process = c_long::from(getpid().as_raw());
-    // SAFETY: takes three integers, checks them, and reaches threads of this process alone; the signal is ignored or
-    // ours (`listen`).
-    let outcome = unsafe {
-        libc::syscall(
-            libc::SYS_tgkill,
-            process,
-            c_long::from(thread),
-            c_long::from(SIGNAL),
-        )
-    };
-    if outcome == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    Err(match error.raw_os_error() {
-        Some(libc::ESRCH) => Unavailable::Gone,
-        _ => Unavailable::System(error),
-    })
 }
 
 /// The handler: draws the thread's stack if it was asked to.

@@ -109,9 +109,9 @@ fn signals_that_nobody_here_sent_do_nothing() {
     for _ in 0..100 {
         until(&stack, |found| !found.frames().is_empty());
         // To this thread and to the other, beside those that are sent for pictures.
-        ring(gettid().as_raw()).expect("it lives");
+        ring(gettid().as_raw());
         for _ in 0..10 {
-            ring(stack.thread).expect("it lives");
+            ring(stack.thread);
         }
     }
     stop.store(true, Ordering::Relaxed);
@@ -135,15 +135,17 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_struck_later() {
             );
         }
     };
-    let (go_on, wait) = mpsc::channel();
-    let (unblocked, seen) = mpsc::channel();
-    let (stack, thread) = watched(move || {
-        set_blocked(libc::SIG_BLOCK);
-        unblocked.send(()).expect("the test waits");
-        wait.recv().expect("the test goes on");
-        set_blocked(libc::SIG_UNBLOCK);
-        unblocked.send(()).expect("the test waits");
-        wait.recv().expect("the test goes on");
+    let [unblock, stop] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (changed, seen) = mpsc::channel();
+    let (stack, thread) = watched({
+        let [unblock, stop] = [&unblock, &stop].map(Arc::clone);
+        move || {
+            for (how, end) in [(libc::SIG_BLOCK, unblock), (libc::SIG_UNBLOCK, stop)] {
+                set_blocked(how);
+                changed.send(()).expect("the test waits");
+                a_thread_at_work(&end);
+            }
+        }
     });
     seen.recv().expect("it blocks the signal");
     for _ in 0..3 {
@@ -152,10 +154,10 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_struck_later() {
         assert!(matches!(answer, Err(Unavailable::NoAnswer)), "{answer:?}");
         assert!(begun.elapsed().as_secs() < 30, "bounded");
     }
-    go_on.send(()).expect("it waits");
+    unblock.store(true, Ordering::Relaxed);
     seen.recv().expect("the late signal did no harm");
-    until(&stack, |found| !found.frames().is_empty());
-    go_on.send(()).expect("it waits");
+    until(&stack, |found| has(found, "a_thread_at_work"));
+    stop.store(true, Ordering::Relaxed);
     thread.join().expect("nothing went wrong");
 }
 

@@ -1,4 +1,4 @@
-//! Threads that are drawn a thousand times finish their work, with the right results.
+//! Threads that are looked at hundreds of times finish their work, with the right results.
 
 use std::{
     io::{self, Read, Write, pipe},
@@ -13,10 +13,10 @@ use tokio::{
 use super::*;
 
 /// How often a thread is drawn while it works.
-const PICTURES: usize = 1000;
+const PICTURES: usize = 400;
 
 /// Of so many pictures one is read as well.
-const READ: usize = 25;
+const READ: usize = 10;
 
 /// Draws the thread again and again until it was done often enough, and then tells it to stop.
 fn draw(stack: &StackOf, stop: &AtomicBool) {
@@ -27,7 +27,7 @@ fn draw(stack: &StackOf, stop: &AtomicBool) {
             of_thread(stack).map(|found| assert!(!found.frames().is_empty()))
         } else {
             let _alone = READER.lock().unwrap_or_else(PoisonError::into_inner);
-            picture(stack).map(|_| ())
+            seen(stack).map(|_| ())
         };
         match outcome {
             Ok(()) => drawn += 1,
