@@ -187,6 +187,49 @@ fn a_background_task_that_stalls_its_loop_has_no_route() {
     assert!(all(&told).iter().all(|stall| stall.kind.is_of_loop()));
 }
 
+/// A computation that a handler on a lane has spawned keeps the lane thread and what waits there, and is told.
+#[test]
+fn a_task_that_keeps_its_lane_thread_is_told() {
+    let (watch, told) = told();
+    let offload = Offload::builder()
+        .policy(Policy::AlwaysLane)
+        .threads(2)
+        .stall_watch(watch.lane_jobs(Duration::from_millis(50)))
+        .build()
+        .expect("starts");
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stops = Arc::clone(&over);
+    let app = move || {
+        let stops = Arc::clone(&stops);
+        App::new().route(
+            "/spawn",
+            web::get().to(move || {
+                let stops = Arc::clone(&stops);
+                async move {
+                    tokio::spawn(async move {
+                        while !stops.load(Ordering::Relaxed) {
+                            std::hint::spin_loop();
+                        }
+                    });
+                    "spawned"
+                }
+            }),
+        )
+    };
+    let server = TestServer::start(offload.app(app));
+    get(&server, "/spawn");
+    let of_tasks = || {
+        let mut all = all(&told);
+        all.retain(|stall| stall.kind == StallKind::LaneTasks);
+        all
+    };
+    wait_until("it is reported", || !of_tasks().is_empty());
+    over.store(true, Ordering::Relaxed);
+    let stall = &of_tasks()[0];
+    assert_eq!(stall.event_loop, None);
+    assert!(stall.thread.contains("offload-short"), "{stall}");
+}
+
 #[test]
 fn a_full_blocking_pool_is_no_stalled_loop() {
     let (watch, told) = told();

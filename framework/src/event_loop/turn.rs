@@ -14,6 +14,8 @@ pub struct Label(u32);
 impl Label {
     /// Nobody that is known.
     pub const NONE: Self = Self(0);
+    /// Tasks that were spawned on a lane thread, which it drives while it is parked. That it sleeps meanwhile is no stall.
+    pub const TASKS: Self = Self(u32::MAX);
 
     /// The label of a route, if there is one.
     #[must_use]

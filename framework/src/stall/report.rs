@@ -25,6 +25,8 @@ pub enum StallKind {
     Waiting,
     /// A request on a lane takes far longer than its like, or long while nothing is known of its like. No event loop is stalled.
     LaneJob,
+    /// Tasks that handlers have spawned on a lane thread compute, and keep the handlers that wait there. No event loop is stalled.
+    LaneTasks,
     /// An event loop's pool for blocking work takes nothing more. The loop itself is not stalled.
     BlockingPool,
 }
@@ -36,13 +38,14 @@ impl StallKind {
         matches!(self, Self::Computing | Self::Waiting)
     }
 
-    /// The word that reports and metrics use: `computing`, `waiting`, `lane_job`, `blocking_pool`.
+    /// The word that reports and metrics use: `computing`, `waiting`, `lane_job`, `lane_tasks`, `blocking_pool`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Computing => "computing",
             Self::Waiting => "waiting",
             Self::LaneJob => "lane_job",
+            Self::LaneTasks => "lane_tasks",
             Self::BlockingPool => "blocking_pool",
         }
     }
@@ -163,6 +166,10 @@ impl fmt::Display for Stall {
             (StallKind::LaneJob, false) => write!(
                 f,
                 "{route} has run on {thread} for {elapsed:.1?}, longer than expected; no event loop is stalled"
+            ),
+            (StallKind::LaneTasks, false) => write!(
+                f,
+                "tasks that were spawned on {thread} have computed for {elapsed:.1?} ({on_cpu:.1?} on the CPU) and keep the requests that wait there; no event loop is stalled"
             ),
             (StallKind::BlockingPool, false) => write!(
                 f,

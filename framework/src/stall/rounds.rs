@@ -207,6 +207,7 @@ impl Rounds {
 
     fn judge(&self, role: Role, stuck: Stuck) -> Option<Found> {
         let kind = match role {
+            Role::LaneThread if stuck.label == Label::TASKS => StallKind::LaneTasks,
             Role::LaneThread => {
                 let usual = self
                     .route(stuck.label)

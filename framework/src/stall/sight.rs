@@ -29,6 +29,8 @@ pub(super) struct Sight {
     /// What it did since it has been at what it is at.
     used: Duration,
     waited: Duration,
+    /// When it was last seen to sleep though it has tasks to drive.
+    rested: Moment,
 }
 
 /// A thread that has not gone on.
@@ -63,6 +65,7 @@ impl Sight {
             asked: now,
             used: Duration::ZERO,
             waited: Duration::ZERO,
+            rested: Moment::default(),
             event_loop,
         }
     }
@@ -99,6 +102,12 @@ impl Sight {
             return Look::WentOn(at);
         }
         self.used += used;
+        if self.poll.label == Some(Label::TASKS) && used < gap / 2 {
+            // The tasks wait, and the thread sleeps.
+            self.rested = now;
+            self.used = Duration::ZERO;
+            return Look::WentOn(now);
+        }
         let Some((since, label)) = self.open() else {
             self.ask_now_and_then(now, used > gap / 2);
             return Look::Same(None);
@@ -137,7 +146,7 @@ impl Sight {
     /// Since when it owes a sign of life, and for whom it is busy.
     fn open(&self) -> Option<(Moment, Label)> {
         if let Some(label) = self.poll.label {
-            return Some((self.poll.since, label));
+            return Some((self.poll.since.max(self.rested), label));
         }
         let asked = self.event_loop.heard().asked()?;
         // It may have been asked during a poll, which is no part of what keeps it now.

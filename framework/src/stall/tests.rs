@@ -414,6 +414,30 @@ fn a_lane_job_is_late_by_the_measure_of_its_route() {
 }
 
 #[test]
+fn tasks_on_a_lane_thread_are_reported_if_they_compute_and_not_if_they_wait() {
+    let loops = EventLoops::default();
+    let watch = StallWatch::builder()
+        .threshold(Duration::from_millis(5))
+        .lane_jobs(THRESHOLD)
+        .start(&loops)
+        .expect("starts");
+    let here = loops.lane_thread_here();
+    here.begin_now(Label::TASKS);
+    // Parked with tasks to drive, for far longer than they may compute.
+    thread::park_timeout(4 * THRESHOLD);
+    assert_eq!(watch.recent(), []);
+    compute_until("the report", || total(&watch) > 0);
+    let recent = watch.recent();
+    assert_eq!(recent[0].kind, StallKind::LaneTasks);
+    assert_eq!(
+        (recent[0].event_loop, recent[0].route.as_str()),
+        (None, "no route")
+    );
+    here.end_now();
+    until("it is over", || watch.recent()[0].over);
+}
+
+#[test]
 fn a_panic_in_what_is_told_ends_nothing() {
     let loops = EventLoops::default();
     let told = Arc::new(AtomicUsize::new(0));

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use offload_core::{Park, Unpark};
+use offload_core::{Park, Unpark, event_loop::Label};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
@@ -53,7 +53,16 @@ impl Driver {
 impl Park for Driver {
     fn park(&mut self) {
         match self.own.runtime() {
-            Some(runtime) => runtime.block_on(self.called.notified()),
+            Some(runtime) => {
+                let record = self.drives_tasks().then(super::record).flatten();
+                if let Some(record) = &record {
+                    record.begin_now(Label::TASKS);
+                }
+                runtime.block_on(self.called.notified());
+                if let Some(record) = &record {
+                    record.end_now();
+                }
+            }
             None => thread::park(),
         }
     }

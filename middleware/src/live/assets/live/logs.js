@@ -7,6 +7,7 @@ const KINDS = {
   computing: "computing",
   waiting: "waiting in a system call or for a lock",
   lane_job: "a job on a lane is late",
+  lane_tasks: "spawned tasks keep a lane thread",
   blocking_pool: "the pool of web::block is full",
 };
 
@@ -48,6 +49,7 @@ function keyIn(history) {
 
 function where(stall) {
   if (stall.kind === "lane_job") return "A lane";
+  if (stall.kind === "lane_tasks") return "A lane thread";
   if (stall.kind === "blocking_pool") return "The blocking pool";
   return stall.event_loop == null ? stall.thread : `Loop ${stall.event_loop}`;
 }
