@@ -30,4 +30,4 @@ pub use lane::{
     Bill, BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Run, Task, is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
-pub use os::{CpuBudget, Nice, Priority, wake_promptly};
+pub use os::{CpuBudget, Nice, NoThreads, Priority, Rehearsed, rehearse_threads, wake_promptly};

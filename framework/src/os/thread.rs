@@ -7,6 +7,7 @@
 //! - I2. The lock is held for three system calls at most, and never while code of a user runs.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
     thread,
     time::Duration,
@@ -146,12 +147,18 @@ pub(crate) fn restore(thread: &ThreadRef, priority: Priority) {
 /// Whether a thread that was set back can be restored, which takes `CAP_SYS_NICE` or an `RLIMIT_NICE` of 20.
 ///
 /// Found out once, by trying it on a thread made for it, because there are more reasons than those two: a container's system
-/// call filter, a security module. The first call therefore waits until that thread has started.
+/// call filter, a security module. The first call therefore waits until that thread has started. If none can be had the
+/// answer is no until one can.
 pub(crate) fn can_restore() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     static ONCE: Once = Once::new();
-    *ANSWER.get_or_init(|| match try_out() {
+    if let Some(answer) = ANSWER.get() {
+        return *answer;
+    }
+    let answer = match try_out() {
         Ok(()) => true,
+        // There is no thread to try it on. What the kernel refuses to a thread it refuses otherwise.
+        Err(Refused::System(error)) if error.kind() == io::ErrorKind::WouldBlock => return false,
         Err(refused) => {
             refused.report(
                 &ONCE,
@@ -161,7 +168,8 @@ pub(crate) fn can_restore() -> bool {
             );
             false
         }
-    })
+    };
+    *ANSWER.get_or_init(|| answer)
 }
 
 /// Sets a thread back and restores it. From outside: one that did it to itself would have to wait for a core in between.
