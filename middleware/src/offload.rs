@@ -17,7 +17,7 @@ use actix_web::{
     dev::{AppConfig, ServiceFactory},
 };
 use offload_core::{
-    Lanes,
+    Lanes, LanesBuilder,
     admission::{Flow, Rank, Weight},
     event_loop::EventLoops,
     routes::RouteTable,
@@ -38,6 +38,12 @@ use crate::{
     shutdown::Underway,
     spans::RequestSpan,
 };
+
+/// The threads of the runtime that serves the lanes' timers and sockets.
+const DRIVERS: usize = 1;
+
+/// The thread of the stall watch. It does without the one that reads what names functions.
+const WATCHES: usize = 1;
 
 /// Keeps actix-web's event loops responsive while handlers compute.
 ///
@@ -110,6 +116,15 @@ impl Offload {
     }
 
     pub(crate) fn start(mut settings: OffloadBuilder) -> Result<Self, BuildError> {
+        let lanes = lanes(&settings);
+        let watches = match settings.stall_watch {
+            Some(_) => WATCHES,
+            None => 0,
+        };
+        let threads = lanes.thread_count().map_err(lanes_refused)? + DRIVERS + watches;
+        // The runtime panics if it gets none.
+        let rehearsed = offload_core::rehearse_threads(threads)
+            .map_err(|none| BuildError::NoThreads(Box::new(none)))?;
         let runtime = LaneRuntime::new().map_err(BuildError::Runtime)?;
         let handle = runtime.handle();
         let table = crate::profile::table(&settings);
@@ -117,29 +132,14 @@ impl Offload {
         let loops = EventLoops::default();
         let lanes = {
             let (handle, loops) = (handle.clone(), loops.clone());
-            let (least, factor, most) = settings.patience;
-            let mut lanes = Lanes::builder();
-            if let Some(spares) = settings.spare_threads {
-                lanes = lanes.spare_threads(spares);
-            }
-            let (short, long) = settings.lane_threads();
             lanes
-                .threads(short)
-                .long_threads(long)
-                .queue_bound(settings.queue_bound)
-                .short_limit(settings.short_limit)
-                .patience(least, factor, most)
-                .priorities(settings.priorities.0, settings.priorities.1)
                 .local(move |_| local::resident(&loops))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
                     work();
                 })
                 .build()
-                .map_err(|error| match error.setting_name() {
-                    Some(_) => BuildError::LaneSetting(Box::new(error)),
-                    None => BuildError::Lane(Box::new(error)),
-                })?
+                .map_err(lanes_refused)?
         };
         let stalls = match settings.stall_watch.take() {
             Some(watch) => {
@@ -148,6 +148,7 @@ impl Offload {
             }
             None => None,
         };
+        drop(rehearsed);
         let core = Arc::new(Core {
             lanes,
             table,
@@ -235,6 +236,30 @@ impl Offload {
     /// ```
     pub fn lanes(&self) -> &Lanes {
         &self.core.lanes
+    }
+}
+
+/// The lanes as they are set, with nothing of their threads' own yet.
+fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
+    let (least, factor, most) = settings.patience;
+    let (short, long) = settings.lane_threads();
+    let mut lanes = Lanes::builder();
+    if let Some(spares) = settings.spare_threads {
+        lanes = lanes.spare_threads(spares);
+    }
+    lanes
+        .threads(short)
+        .long_threads(long)
+        .queue_bound(settings.queue_bound)
+        .short_limit(settings.short_limit)
+        .patience(least, factor, most)
+        .priorities(settings.priorities.0, settings.priorities.1)
+}
+
+fn lanes_refused(error: offload_core::BuildError) -> BuildError {
+    match error.setting_name() {
+        Some(_) => BuildError::LaneSetting(Box::new(error)),
+        None => BuildError::Lane(Box::new(error)),
     }
 }
 
