@@ -31,4 +31,4 @@ pub use lane::{
     Unpark, is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
-pub use os::{CpuBudget, Nice, Priority, wake_promptly};
+pub use os::{CpuBudget, Nice, NoThreads, Priority, Rehearsed, rehearse_threads, wake_promptly};

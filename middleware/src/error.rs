@@ -68,6 +68,10 @@ pub enum BuildError {
     /// A setting of the lanes has a value that is not allowed; the text names it.
     #[error(transparent)]
     LaneSetting(Box<dyn std::error::Error + Send + Sync>),
+    /// The system does not give the threads that are needed. The text says how many it gives, which limit is reached as far as that
+    /// can be told, and what to do.
+    #[error(transparent)]
+    NoThreads(Box<dyn std::error::Error + Send + Sync>),
     /// The threads of the lanes could not be started.
     #[error("the lanes' threads could not be started")]
     Lane(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -3,6 +3,7 @@
 
 mod answers;
 mod app_routes;
+mod blocking;
 mod builder;
 mod declared;
 mod error;

@@ -17,7 +17,7 @@ use actix_web::{
     dev::{AppConfig, ServiceFactory},
 };
 use offload_core::{
-    Lanes,
+    Lanes, LanesBuilder,
     admission::{Flow, Rank, Weight},
     event_loop::EventLoops,
     routes::RouteTable,
@@ -38,6 +38,12 @@ use crate::{
     shutdown::Underway,
     spans::RequestSpan,
 };
+
+/// The threads of the runtime that serves the lanes' timers and sockets.
+const DRIVERS: usize = 1;
+
+/// The thread of the stall watch. It does without the one that reads what names functions.
+const WATCHES: usize = 1;
 
 /// Keeps actix-web's event loops responsive while handlers compute.
 ///
@@ -110,6 +116,15 @@ impl Offload {
     }
 
     pub(crate) fn start(mut settings: OffloadBuilder) -> Result<Self, BuildError> {
+        let lanes = lanes(&settings);
+        let watches = match settings.stall_watch {
+            Some(_) => WATCHES,
+            None => 0,
+        };
+        let threads = lanes.thread_count().map_err(lanes_refused)? + DRIVERS + watches;
+        // The runtime panics if it gets none.
+        let rehearsed = offload_core::rehearse_threads(threads)
+            .map_err(|none| BuildError::NoThreads(Box::new(none)))?;
         let runtime = SharedRuntime::new().map_err(BuildError::Runtime)?;
         let handle = runtime.handle();
         let table = crate::profile::table(&settings);
@@ -119,22 +134,7 @@ impl Offload {
         let lanes = {
             let (handle, loops) = (handle.clone(), loops.clone());
             let pools = Arc::clone(&pools);
-            let (least, factor, most) = settings.patience;
-            let mut lanes = Lanes::builder();
-            if let Some(spares) = settings.spare_threads {
-                lanes = lanes.spare_threads(spares);
-            }
-            if let Some(bytes) = settings.stack_size {
-                lanes = lanes.stack_size(bytes);
-            }
-            let (short, long) = settings.lane_threads();
             lanes
-                .threads(short)
-                .long_threads(long)
-                .queue_bound(settings.queue_bound)
-                .short_limit(settings.short_limit)
-                .patience(least, factor, most)
-                .priorities(settings.priorities.0, settings.priorities.1)
                 .park(move |_| Box::new(Driver::here(&pools)))
                 .local(move |_| local::resident(&loops))
                 .around(move |work| {
@@ -142,10 +142,7 @@ impl Offload {
                     work();
                 })
                 .build()
-                .map_err(|error| match error.setting_name() {
-                    Some(_) => BuildError::LaneSetting(Box::new(error)),
-                    None => BuildError::Lane(Box::new(error)),
-                })?
+                .map_err(lanes_refused)?
         };
         let stalls = match settings.stall_watch.take() {
             Some(watch) => {
@@ -154,6 +151,7 @@ impl Offload {
             }
             None => None,
         };
+        drop(rehearsed);
         let core = Arc::new(Core {
             lanes,
             table,
@@ -241,6 +239,33 @@ impl Offload {
     /// ```
     pub fn lanes(&self) -> &Lanes {
         &self.core.lanes
+    }
+}
+
+/// The lanes as they are set, with nothing of their threads' own yet.
+fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
+    let (least, factor, most) = settings.patience;
+    let (short, long) = settings.lane_threads();
+    let mut lanes = Lanes::builder();
+    if let Some(spares) = settings.spare_threads {
+        lanes = lanes.spare_threads(spares);
+    }
+    if let Some(bytes) = settings.stack_size {
+        lanes = lanes.stack_size(bytes);
+    }
+    lanes
+        .threads(short)
+        .long_threads(long)
+        .queue_bound(settings.queue_bound)
+        .short_limit(settings.short_limit)
+        .patience(least, factor, most)
+        .priorities(settings.priorities.0, settings.priorities.1)
+}
+
+fn lanes_refused(error: offload_core::BuildError) -> BuildError {
+    match error.setting_name() {
+        Some(_) => BuildError::LaneSetting(Box::new(error)),
+        None => BuildError::Lane(Box::new(error)),
     }
 }
 

@@ -13,6 +13,7 @@ use offload_core::{
 };
 
 use crate::{
+    blocking,
     builder::OffloadBuilder,
     error::BuildError,
     offload::{Core, Offload},
@@ -123,10 +124,12 @@ pub(crate) fn save_now_and_then(core: &Arc<Core>) {
         loop {
             tokio::time::sleep(INTERVAL).await;
             let Some(core) = weak.upgrade() else { return };
-            let saving = tokio::task::spawn_blocking(move || core.save_profile());
-            if let Ok(Err(error)) = saving.await {
-                tracing::warn!(target: "offload", %error, "the profile could not be saved");
-            }
+            let error = match blocking::run(move || core.save_profile()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(undone) => undone.to_string(),
+            };
+            tracing::warn!(target: "offload", error, "the profile could not be saved");
         }
     });
 }

@@ -15,6 +15,8 @@ mod panics;
 mod plugin;
 mod responsive;
 mod saturation;
+#[cfg(target_os = "linux")]
+mod scarce;
 mod server_timing;
 mod stalls;
 mod tidy;

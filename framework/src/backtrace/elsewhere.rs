@@ -29,6 +29,11 @@ pub(crate) fn of_thread(StackOf: &StackOf) -> Result<Backtrace, Unavailable> {
 /// Nothing.
 pub(crate) fn prepare() {}
 
+/// None.
+pub(crate) fn room_to_prepare() -> u64 {
+    0
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -37,6 +42,7 @@ mod tests {
     fn there_is_no_backtrace_and_an_error_says_so() {
         assert!(StackOf::current().is_none());
         prepare();
+        assert_eq!(room_to_prepare(), 0);
         assert!(of_thread(&StackOf).is_err());
     }
 }

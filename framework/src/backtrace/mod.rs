@@ -47,4 +47,4 @@ mod system;
 mod system;
 
 pub(crate) use frame::Backtrace;
-pub(crate) use system::{AVAILABLE, StackOf, of_thread, prepare};
+pub(crate) use system::{AVAILABLE, StackOf, of_thread, prepare, room_to_prepare};

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    io,
     num::NonZeroUsize,
     pin::Pin,
     sync::{Arc, OnceLock, atomic::AtomicBool},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     admission::{Backlog, Flow},
     cost::CostMemo,
-    os::{Cores, Priority},
+    os::{Cores, NoThreads, Priority},
     quiet,
 };
 
@@ -218,14 +219,11 @@ impl LaneBuilder {
             .start_handler(move |index| Place::take_up(&place, index))
             .exit_handler(|_| Place::give_up())
             .build()
-            .map_err(|error| BuildError {
-                kind: Kind::Threads(error.to_string()),
-            })?;
+            // Rayon keeps what the system said to itself, but with these settings it can only be that.
+            .map_err(|_| BuildError::threads(io::ErrorKind::WouldBlock.into()))?;
         Engine::start(shared, pool)
             .map(Lane::over)
-            .map_err(|error| BuildError {
-                kind: Kind::Threads(error.to_string()),
-            })
+            .map_err(BuildError::threads)
     }
 }
 
@@ -233,7 +231,7 @@ impl LaneBuilder {
 ///
 /// With the thread that runs the job they are as many as the lane runs jobs at a time. At least one, or a job that waits for
 /// what it has spawned would wait for ever.
-fn helpers(threads: usize) -> usize {
+pub(crate) fn helpers(threads: usize) -> usize {
     (threads - 1).max(1)
 }
 
@@ -292,6 +290,12 @@ enum Kind {
 }
 
 impl BuildError {
+    fn threads(error: io::Error) -> Self {
+        Self {
+            kind: Kind::Threads(NoThreads::explained(error).to_string()),
+        }
+    }
+
     pub(crate) fn setting(name: &'static str, rule: impl Into<String>) -> Self {
         Self {
             kind: Kind::Setting {

@@ -44,7 +44,7 @@ use self::{
 };
 pub(crate) use self::{
     account::{Arrival, Patience},
-    builder::Family,
+    builder::{Family, helpers},
     engine::Longer,
     resident::Place,
 };

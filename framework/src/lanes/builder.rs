@@ -15,7 +15,7 @@ use super::{Inner, Lanes};
 use crate::{
     admission::{Backlog, Trials},
     cost::CostMemo,
-    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience},
+    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience, helpers},
     os::Priority,
 };
 
@@ -28,6 +28,8 @@ const OVERDUE: u32 = 2;
 /// A job may be predicted to cost more than the limit by one part of so many and still count as short. Predictions err a
 /// little, and jobs that cost just the limit should not be torn between the lanes.
 const TOLERANCE: u32 = 8;
+
+const MOST_THREADS: usize = 4096;
 
 /// On few cores, too, a handful of unknown jobs that turn out to be long should not take all threads.
 const MORE_SPARES: usize = 4;
@@ -164,19 +166,38 @@ impl LanesBuilder {
         self
     }
 
-    /// Starts the threads.
+    /// How many threads [`build`](Self::build) starts: those of both lanes, the spares, and one for each lane that watches it. To
+    /// find out beforehand whether they can be had: [`rehearse_threads`](crate::rehearse_threads).
     ///
     /// # Errors
     ///
-    /// Returns a [`BuildError`] that names the setting whose value is not allowed, or says that the operating system gave
-    /// no thread.
-    pub fn build(self) -> Result<Lanes, BuildError> {
+    /// Returns a [`BuildError`] that names the setting whose value is not allowed.
+    pub fn thread_count(&self) -> Result<usize, BuildError> {
+        const WATCHES: usize = 2;
+        let Counts {
+            threads,
+            long_threads,
+            spares,
+        } = self.check()?;
+        let helpers = helpers(threads) + helpers(long_threads);
+        Ok(threads + long_threads + spares + helpers + WATCHES)
+    }
+
+    /// Whether the settings of both lanes together are allowed; how many threads they mean.
+    fn check(&self) -> Result<Counts, BuildError> {
         let threads = self
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let long_threads = self.long_threads.unwrap_or(threads);
+        for (setting, threads) in [("threads", threads), ("long_threads", long_threads)] {
+            if !(1..=MOST_THREADS).contains(&threads) {
+                let rule = format!("must be 1 to {MOST_THREADS}, not {threads}");
+                return Err(BuildError::setting(setting, rule));
+            }
+        }
         let spares = self.spare_threads.unwrap_or(threads + MORE_SPARES);
-        if spares > 4096 {
-            let rule = format!("must be 0 to 4096, not {spares}");
+        if spares > MOST_THREADS {
+            let rule = format!("must be 0 to {MOST_THREADS}, not {spares}");
             return Err(BuildError::setting("spare_threads", rule));
         }
         let limits = Duration::from_micros(1)..=Duration::from_secs(1);
@@ -190,7 +211,28 @@ impl LanesBuilder {
             let rule = format!("must have least <= most, not {least:?} and {most:?}");
             return Err(BuildError::setting("patience", rule));
         }
-        let long_threads = self.long_threads.unwrap_or(threads);
+        if self.name.is_empty() {
+            return Err(BuildError::setting("name", "must not be empty"));
+        }
+        Ok(Counts {
+            threads,
+            long_threads,
+            spares,
+        })
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`BuildError`] that names the setting whose value is not allowed, or says that the operating system gave
+    /// no thread.
+    pub fn build(self) -> Result<Lanes, BuildError> {
+        let Counts {
+            threads,
+            long_threads,
+            spares,
+        } = self.check()?;
         let threads_of = |lane| if lane == LONG { long_threads } else { threads };
         let memo = Arc::new(CostMemo::default());
         let books: Arc<[Backlog]> = [SHORT, LONG]
@@ -212,9 +254,6 @@ impl LanesBuilder {
                 .threads(threads_of(index))
                 .priority(priority)
         };
-        if self.name.is_empty() {
-            return Err(BuildError::setting("name", "must not be empty"));
-        }
         let quantum = self.short_limit * OVERDUE;
         let short_limit = self.short_limit + self.short_limit / TOLERANCE;
         let short = lane(SHORT, "short", self.short_priority)
@@ -241,6 +280,13 @@ impl LanesBuilder {
             }),
         })
     }
+}
+
+/// How many threads of which kind.
+struct Counts {
+    threads: usize,
+    long_threads: usize,
+    spares: usize,
 }
 
 impl fmt::Debug for LanesBuilder {

@@ -40,6 +40,16 @@ pub(super) fn is_waiting(_thread: Id) -> Option<bool> {
     None
 }
 
+/// Nor of any other.
+pub(super) fn others_run() -> bool {
+    false
+}
+
+/// Nor whether it is still counted.
+pub(super) fn is_gone(_thread: Id) -> bool {
+    true
+}
+
 /// Threads are left where they are.
 pub(super) fn current_core() -> Option<usize> {
     None

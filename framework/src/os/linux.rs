@@ -1,9 +1,10 @@
 //! Linux: policy, niceness and slice of one thread, by `sched_setattr`, which alone can set all three.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     mem,
+    path::Path,
     sync::OnceLock,
     time::Duration,
 };
@@ -86,6 +87,22 @@ pub(crate) fn is_waiting_of(thread: pid_t) -> Option<bool> {
 fn state_in(stat: &[u8]) -> Option<u8> {
     let bracket = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(bracket + 2).copied()
+}
+
+/// Whether any other thread of this process runs, or would if it got a core.
+pub(super) fn others_run() -> bool {
+    let own = gettid().as_raw();
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return false;
+    };
+    tasks
+        .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
+        .any(|thread: pid_t| thread != own && is_waiting_of(thread) == Some(false))
+}
+
+/// Whether the kernel has forgotten a thread, which it counts until then, or shows none at all.
+pub(super) fn is_gone(Id(id): Id) -> bool {
+    !Path::new(&format!("/proc/self/task/{id}")).exists()
 }
 
 /// How the kernel schedules a thread.

@@ -1,8 +1,10 @@
-//! What the lanes ask of the operating system: that their threads stand below the event loops, and how many CPUs there are.
+//! What the lanes ask of the operating system: that their threads stand below the event loops, how many CPUs there are, and
+//! whether there are threads to be had.
 //!
-//! Two leaves that know nothing else of this crate. The priority of threads is `priority` (the words), `thread` (what is
+//! Three leaves that know nothing else of this crate. The priority of threads is `priority` (the words), `thread` (what is
 //! done to a thread), `refused` (what is said when it can't be done) and one file for each kind of platform. The budget is
 //! `budget` (the rules), `allowed`, `quota` and `groups` (pure readings of what the kernel says).
+//! Whether threads can be had is found out by `rehearsal`, and why not by `shortage`; `space` is about address space.
 
 #[cfg(any(target_os = "linux", test))]
 mod allowed;
@@ -14,6 +16,9 @@ mod priority;
 #[cfg(any(target_os = "linux", test))]
 mod quota;
 mod refused;
+mod rehearsal;
+mod shortage;
+mod space;
 mod thread;
 
 #[cfg(not(target_os = "linux"))]
@@ -25,10 +30,13 @@ mod system;
 
 pub use budget::CpuBudget;
 pub use priority::{Nice, Priority};
+pub use rehearsal::{Rehearsed, rehearse_threads};
+pub use shortage::NoThreads;
 
 pub use thread::wake_promptly;
 
 pub(crate) use cores::Cores;
+pub(crate) use space::room_for;
 #[cfg(all(
     feature = "stall-backtrace",
     target_os = "linux",

@@ -64,7 +64,8 @@ impl StallWatchBuilder {
     /// How long an event loop's pool for blocking work may take nothing before it is reported; `None` looks at no pool.
     /// Default: 1 s.
     ///
-    /// To find out, each pool is given an empty closure as often as that, which keeps one of its threads alive.
+    /// To find out, each pool is given an empty closure as often as that, which keeps one of its threads alive. A pool that has no thread is
+    /// given none while the system would not give it one either, which is logged and is no stall.
     pub fn blocking_pool(mut self, limit: Option<Duration>) -> Self {
         self.blocking_pool = limit.map(|limit| limit.max(Duration::from_millis(10)));
         self

@@ -1,7 +1,7 @@
 //! The watch at work: looks at all event loops in turn, more often while one may be stuck, and reports those that are.
 
 use std::{
-    fmt, io, mem,
+    fmt, mem,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -88,21 +88,24 @@ struct Found {
 }
 
 impl Rounds {
-    pub(super) fn new(shared: Arc<Shared>, loops: EventLoops) -> io::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(shared: Arc<Shared>, loops: EventLoops) -> Self {
+        Self {
             limit: Limit::new(shared.settings.reports_per_minute),
-            whereabouts: Whereabouts::new(shared.settings.backtraces)?,
+            whereabouts: Whereabouts::new(shared.settings.backtraces),
             shared,
             loops,
             under_watch: Vec::new(),
             met: (0, 0),
             suspects: false,
             to_say: Vec::new(),
-        })
+        }
     }
 
     /// Looks until the watch is over.
     pub(super) fn go(&mut self) {
+        // Not at once: what others start together with this comes first.
+        thread::park_timeout(self.pace());
+        self.whereabouts.get_ready();
         while !self.shared.is_over() {
             thread::park_timeout(self.pace());
             self.meet_new();

@@ -15,7 +15,10 @@ use super::{
     report::{Stall, StallCount, Stalls},
     rounds::Rounds,
 };
-use crate::{event_loop::EventLoops, os};
+use crate::{
+    event_loop::EventLoops,
+    os::{self, NoThreads},
+};
 
 /// Watches event loops for stalls; see the [module](crate::stall). Clones share everything, and when the last one is dropped the
 /// watch ends.
@@ -57,13 +60,14 @@ impl StallWatch {
             stalls: Mutex::default(),
             over: AtomicBool::new(false),
         });
-        let mut rounds = Rounds::new(Arc::clone(&shared), loops)?;
+        let mut rounds = Rounds::new(Arc::clone(&shared), loops);
         let handle = thread::Builder::new()
             .name("offload-stalls".to_owned())
             .spawn(move || {
                 os::wake_promptly();
                 rounds.go();
-            })?;
+            })
+            .map_err(NoThreads::explained)?;
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,

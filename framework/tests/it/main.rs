@@ -11,6 +11,8 @@ mod order;
 mod panics;
 mod resident;
 mod run;
+#[cfg(target_os = "linux")]
+mod scarce;
 mod spans;
 mod spawn;
 mod support;

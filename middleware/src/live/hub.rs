@@ -27,7 +27,6 @@ use actix_web::web::Bytes;
 use futures_util::future::select;
 use tokio::{
     sync::{Notify, watch},
-    task::spawn_blocking,
     time::{Instant, sleep_until},
 };
 
@@ -36,7 +35,7 @@ use super::{
     events,
     state::State,
 };
-use crate::{app_routes::AppRoutes, offload::Core};
+use crate::{app_routes::AppRoutes, blocking, offload::Core};
 
 pub(super) const MOST_VIEWERS: usize = 64;
 
@@ -205,8 +204,9 @@ async fn collect(hub: Arc<Hub>, core: Weak<Core>) {
         let Some(core) = core.upgrade() else { return };
         let seq = hub.seq.fetch_add(1, Ordering::Relaxed) + 1;
         let uptime = hub.started.elapsed();
-        // Not on the runtime's own thread, which serves the lanes' timers.
-        match spawn_blocking(move || Frame::of(&core, seq, uptime)).await {
+        // Not on the runtime's own thread, which serves the lanes' timers, unless there is no other: those who look on then
+        // want to know why.
+        match blocking::run_or_here(move || Frame::of(&core, seq, uptime)).await {
             Ok(Ok(frame)) => {
                 hub.frames.send_replace(Some(frame));
             }

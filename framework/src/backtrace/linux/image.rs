@@ -20,7 +20,7 @@ pub(super) type Module = framehop::Module<Vec<u8>>;
 const KERNELS: &str = "[vdso]";
 
 /// The running program, even if another has been put in its place since.
-const PROGRAM: &str = "/proc/self/exe";
+pub(super) const PROGRAM: &str = "/proc/self/exe";
 
 /// One mapping of code, and what is known of it.
 pub(super) struct Image {

@@ -16,6 +16,7 @@ mod unavailable;
 
 use std::{
     error::Error as _,
+    fs,
     sync::{Mutex, Once, PoisonError},
     time::Duration,
 };
@@ -25,6 +26,7 @@ use nix::unistd::gettid;
 pub(crate) use self::unavailable::Unavailable;
 use self::{
     exchange::Picture,
+    image::PROGRAM,
     outside::Look,
     reader::Reader,
     signal::{EXCHANGE, SIGNAL},
@@ -99,6 +101,12 @@ pub(crate) fn prepare() {
         *reader = None;
         quiet::report("reading the program", payload);
     }
+}
+
+/// How much of the address space `prepare` may take, in KiB: it maps the program's file and remembers what that says.
+pub(crate) fn room_to_prepare() -> u64 {
+    let program = fs::metadata(PROGRAM).map_or(0, |file| file.len());
+    64 * 1024 + 2 * program / 1024
 }
 
 /// What the thread waits in, and its stack. A thread that waits is looked at from outside, one that runs is asked.
