@@ -235,7 +235,7 @@ impl Published {
 
 /// The routes of one app, shared by its event loops and the lanes.
 pub(crate) struct AppRoutes {
-    app: u16,
+    app: u32,
     table: RouteTable,
     generation: AtomicU64,
     published: Mutex<Arc<Published>>,
@@ -244,7 +244,7 @@ pub(crate) struct AppRoutes {
 
 impl AppRoutes {
     /// `pinned` are the patterns that must be known before the first request.
-    pub(crate) fn new(app: u16, table: RouteTable, pinned: Vec<String>) -> Self {
+    pub(crate) fn new(app: u32, table: RouteTable, pinned: Vec<String>) -> Self {
         let index = RouteIndex::from_patterns(pinned);
         let published = Published::new(index, Knowledge::Pins);
         for route in table.routes().iter().filter(|route| route.app() == app) {

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -88,7 +88,7 @@ pub(crate) struct Core {
     pins: Vec<Pin>,
     serving: Vec<Served>,
     pub(crate) workers: usize,
-    apps: AtomicU16,
+    apps: AtomicU32,
     wrapped: Mutex<Option<Arc<AppRoutes>>>,
     // Last, so that the lanes' handlers have drivers for as long as the lanes run.
     _runtime: LaneRuntime,
@@ -167,7 +167,7 @@ impl Offload {
             serving: settings.serving,
             pins: settings.pins,
             request_span: settings.request_span,
-            apps: AtomicU16::new(0),
+            apps: AtomicU32::new(0),
             wrapped: Mutex::new(None),
             _runtime: runtime,
         });
