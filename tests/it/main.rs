@@ -8,6 +8,7 @@ mod drain;
 mod gate;
 mod gone;
 mod hop;
+mod lifetimes;
 mod live;
 mod logs;
 mod panics;
