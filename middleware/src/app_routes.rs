@@ -8,10 +8,12 @@
 //!
 //! - R1: an event loop takes the `published` lock with `try_lock` only, and only when the generation
 //!   has changed, so it never waits for a lane thread.
-//! - R2: memory is bounded by patterns x methods; paths are never stored.
+//! - R2: memory is bounded by patterns x methods; paths are never stored. Routes of an earlier app that had the number of
+//!   this one leave the table once all patterns of this one are known, or at its end.
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashSet,
     rc::Rc,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -235,16 +237,24 @@ impl Published {
 
 /// The routes of one app, shared by its event loops and the lanes.
 pub(crate) struct AppRoutes {
-    app: u16,
+    app: u32,
     table: RouteTable,
+    /// Patterns that settings name, whether or not the app has them.
+    declared: Vec<String>,
     generation: AtomicU64,
     published: Mutex<Arc<Published>>,
     asked: AtomicBool,
 }
 
 impl AppRoutes {
-    /// `pinned` are the patterns that must be known before the first request.
-    pub(crate) fn new(app: u16, table: RouteTable, pinned: Vec<String>) -> Self {
+    /// `pinned` are the patterns that must be known before the first request, `served` further ones that settings name.
+    pub(crate) fn new(
+        app: u32,
+        table: RouteTable,
+        pinned: Vec<String>,
+        served: Vec<String>,
+    ) -> Self {
+        let declared = pinned.iter().cloned().chain(served).collect();
         let index = RouteIndex::from_patterns(pinned);
         let published = Published::new(index, Knowledge::Pins);
         for route in table.routes().iter().filter(|route| route.app() == app) {
@@ -253,6 +263,7 @@ impl AppRoutes {
         Self {
             app,
             table,
+            declared,
             generation: AtomicU64::new(1),
             published: Mutex::new(Arc::new(published)),
             asked: AtomicBool::new(false),
@@ -375,8 +386,28 @@ impl AppRoutes {
         }
     }
 
+    /// The app has ended, and others may have its number from now on.
+    pub(crate) fn end(&self) {
+        let published = self.published();
+        if published.knowledge == Knowledge::Full {
+            self.keep_own(&published);
+        }
+    }
+
+    /// Lets routes go that are an earlier app's.
+    fn keep_own(&self, published: &Published) {
+        let patterns = published.index.patterns().chain([UNMATCHED]);
+        let declared = self.declared.iter().map(String::as_str);
+        let own: HashSet<&str> = patterns.chain(declared).collect();
+        self.table
+            .keep_only(self.app, |route| own.contains(route.pattern()));
+    }
+
     fn publish(&self, index: RouteIndex) {
         let published = Published::new(index, Knowledge::Full);
+        if published.index.is_complete() {
+            self.keep_own(&published);
+        }
         self.adopt_all(&published);
         *self
             .published

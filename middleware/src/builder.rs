@@ -12,6 +12,7 @@ use tracing::Span;
 
 use crate::{
     Offload,
+    app_routes::{UNMATCHED, is_method},
     error::BuildError,
     serving::{Served, Serving},
     spans::RequestSpan,
@@ -279,6 +280,9 @@ impl OffloadBuilder {
     /// `pattern` is the full resource pattern as `HttpRequest::match_pattern` gives it, scopes
     /// included: `/users/{id}`. [`Placement::Loop`] is the opt-out for a route that must stay where
     /// it is; [`Placement::Lane`] does what `#[offload]` does without touching the handler.
+    ///
+    /// A default service has no pattern. Its requests are those of the route `(unmatched)`, whose pin holds once the app's
+    /// patterns are known, which is from its first response on.
     pub fn pin(
         mut self,
         method: impl Into<String>,
@@ -436,12 +440,12 @@ impl OffloadBuilder {
 }
 
 fn check_route(method: &str, pattern: &str) -> Result<(), BuildError> {
-    if !crate::app_routes::is_method(method) {
+    if !is_method(method) {
         return Err(BuildError::RouteMethod {
             given: method.to_owned(),
         });
     }
-    if !pattern.starts_with('/') {
+    if !pattern.starts_with('/') && pattern != UNMATCHED {
         return Err(BuildError::RoutePattern {
             given: pattern.to_owned(),
         });

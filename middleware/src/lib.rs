@@ -10,6 +10,7 @@ mod error;
 mod hop;
 mod json;
 mod lane_side;
+mod lifetime;
 #[cfg(feature = "live")]
 mod live;
 mod local;

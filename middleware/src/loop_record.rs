@@ -26,7 +26,7 @@ pub(crate) struct LoopRecords {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LoopReport {
-    /// The event loop: 0, 1, 2, … in the order in which they started.
+    /// The event loop: 0, 1, 2, … in the order in which they started. One that starts takes the first number that is free.
     pub event_loop: usize,
     /// The name of its thread.
     pub thread: String,
@@ -34,7 +34,7 @@ pub struct LoopReport {
     pub requests: u64,
     /// The time that they kept it, in seconds.
     pub busy_seconds: f64,
-    /// The CPU time of its thread, in seconds, if the system tells and the thread is still there.
+    /// The CPU time of its thread since it is an event loop, in seconds, if the system tells.
     pub cpu_seconds: Option<f64>,
     /// How long it took to come round when it was asked last, in seconds; so far, if it has not. It is asked twice a second
     /// at rest, ten times while it serves, and more often while it computes outside of any request; not if the stall watch is off.
@@ -72,7 +72,7 @@ impl LoopRecords {
         }
     }
 
-    /// The record of the calling thread, which becomes an event loop if it was none.
+    /// The record of the calling thread, which becomes an event loop if it was none, until it is [left](Self::leave).
     pub(crate) fn here(&self) -> Arc<EventLoop> {
         let here = self.loops.here();
         if self.prompt {
@@ -89,6 +89,11 @@ impl LoopRecords {
             }
         }
         here
+    }
+
+    /// Whoever asked for it is done. After the last one the loop has ended.
+    pub(crate) fn leave(&self, here: &Arc<EventLoop>) {
+        self.loops.leave(here);
     }
 
     #[cfg(feature = "metrics")]

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,14 +23,14 @@ use offload_core::{
 use tokio::runtime::Handle;
 
 use crate::{
-    app_routes::AppRoutes,
+    app_routes::{AppRoutes, UNMATCHED},
     builder::{OffloadBuilder, Pin, ServerTiming},
     error::BuildError,
     hop::read_ahead::ReadAhead,
-    lane_side::instance::LaneApps,
+    lifetime::{Hurry, Number, Numbers},
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
-    loop_side::service::OffloadApp,
+    loop_side::{factory::AppFactory, service::OffloadApp},
     serving::Served,
     shutdown::Underway,
     spans::RequestSpan,
@@ -94,8 +91,9 @@ pub(crate) struct Core {
     pins: Vec<Pin>,
     serving: Vec<Served>,
     pub(crate) workers: usize,
-    apps: AtomicU16,
-    wrapped: Mutex<Option<Arc<AppRoutes>>>,
+    pub(crate) hurry: Arc<Hurry>,
+    apps: Arc<Numbers>,
+    wrapped: Mutex<Option<(Arc<AppRoutes>, Number)>>,
     // Last, so that futures on the lanes have drivers for as long as the lanes run.
     _runtime: SharedRuntime,
 }
@@ -171,7 +169,8 @@ impl Offload {
             serving: settings.serving,
             pins: settings.pins,
             request_span: settings.request_span,
-            apps: AtomicU16::new(0),
+            hurry: Arc::default(),
+            apps: Arc::default(),
             wrapped: Mutex::new(None),
             _runtime: runtime,
         });
@@ -183,6 +182,13 @@ impl Offload {
     /// lane. Takes and gives what `HttpServer::new` takes.
     ///
     /// `factory` runs once on each event loop, as always, and once more on each lane thread.
+    ///
+    /// What it makes there ends with the server: when the last event loop of the app has ended, and before the future of
+    /// `HttpServer::run` does. A lane thread that computes meanwhile holds that up for two seconds at most; what it has is
+    /// dropped when it is done, and a warning with the target `offload` says so.
+    ///
+    /// An app has a number, the first that no other has at the time. One that is started again after its end has the same number
+    /// and so goes on with what was learned of its routes.
     ///
     /// # Examples
     ///
@@ -209,9 +215,8 @@ impl Offload {
         S::Response: Into<Response<B>> + 'static,
         B: MessageBody + 'static,
     {
-        let core = Arc::clone(&self.core);
-        let lane_apps = Arc::new(LaneApps::new(factory.clone(), core.new_app()));
-        move || OffloadApp::new(factory.clone(), Arc::clone(&core), Arc::clone(&lane_apps))
+        let factory = AppFactory::new(factory, Arc::clone(&self.core));
+        move || factory.make()
     }
 
     /// How many event loops to run: one per logical core, or what
@@ -270,9 +275,11 @@ fn lanes_refused(error: offload_core::BuildError) -> BuildError {
 }
 
 impl Core {
-    /// The routes of a further app.
-    pub(crate) fn new_app(&self) -> Arc<AppRoutes> {
-        let app = self.apps.fetch_add(1, Ordering::Relaxed);
+    /// The routes of a further app, for as long as it has its number.
+    pub(crate) fn new_app(&self) -> (Arc<AppRoutes>, Number) {
+        let number = self.apps.take();
+        let app = number.get();
+        self.table.begin_app(app);
         for pin in &self.pins {
             let route = self.table.route(app, &pin.method, &pin.pattern);
             route.pin(
@@ -284,14 +291,19 @@ impl Core {
             let route = self.table.route(app, &served.method, &served.pattern);
             served.serving.apply(&route);
         }
-        let pinned = self.pins.iter().map(|pin| pin.pattern.clone()).collect();
-        Arc::new(AppRoutes::new(app, self.table.clone(), pinned))
+        let pinned = self.pins.iter().map(|pin| pin.pattern.clone());
+        // No path is known to match nothing before all patterns are known.
+        let pinned = pinned.filter(|pattern| pattern != UNMATCHED).collect();
+        let served = self.serving.iter().map(|served| served.pattern.clone());
+        let routes = AppRoutes::new(app, self.table.clone(), pinned, served.collect());
+        (Arc::new(routes), number)
     }
 
     /// The routes of the apps that are merely wrapped, which cannot be told apart.
     pub(crate) fn wrapped_app(&self) -> Arc<AppRoutes> {
         let mut wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(wrapped.get_or_insert_with(|| self.new_app()))
+        let (routes, _) = wrapped.get_or_insert_with(|| self.new_app());
+        Arc::clone(routes)
     }
 }
 

@@ -15,11 +15,11 @@ use crate::{Offload, loop_record::LoopReport, offload::Core};
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The routes that were met so far.
+    /// The routes that were met so far. Those of an app that has ended are among them until another app has its number.
     pub routes: Vec<RouteReport>,
     /// The lanes: the one for short requests and the one for long ones.
     pub lanes: Vec<LaneReport>,
-    /// The event loops, in the order in which they started.
+    /// The event loops that live, by their numbers.
     pub event_loops: Vec<LoopReport>,
     /// For how long one poll may keep an event loop before it is a stall, in milliseconds; absent without a stall watch.
     pub stall_threshold_ms: Option<f64>,

@@ -1,10 +1,12 @@
 //! The end of a server: what is under way on the lanes is finished or refused, and nothing is lost.
 
 use std::{
+    any::Any,
     fmt,
     future::Future,
     io,
     pin::{Pin, pin},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -57,12 +59,13 @@ impl Default for Underway {
 }
 
 impl Underway {
-    /// Counts a request for as long as the pass lives.
-    pub(crate) fn enter(self: &Arc<Self>) -> Pass {
+    /// Counts a request for as long as the pass lives, which keeps the request's `service`.
+    pub(crate) fn enter(self: &Arc<Self>, service: Rc<dyn Any>) -> Pass {
         self.count.send_modify(|count| *count += 1);
         Pass {
             underway: Arc::clone(self),
             refusal: None,
+            _service: service,
         }
     }
 
@@ -109,6 +112,8 @@ pub(crate) struct Pass {
     underway: Arc<Underway>,
     /// Made when the request first has to wait.
     refusal: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    // Dropped last: it may be the app's end, which is not to be held up by this request.
+    _service: Rc<dyn Any>,
 }
 
 impl Pass {
@@ -298,7 +303,10 @@ impl Offload {
             Either::Left((Either::Right(((), _)), _)) => {
                 unreachable!("the server's side never ends")
             }
-            Either::Right(((), _)) => Ended::Forced,
+            Either::Right(((), _)) => {
+                self.core.hurry.up();
+                Ended::Forced
+            }
         })
     }
 }

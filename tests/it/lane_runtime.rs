@@ -117,7 +117,7 @@ fn what_a_handler_spawns_keeps_one_thread_only() {
                             tells.open();
                             waits.wait();
                         });
-                        HttpResponse::Ok()
+                        "spawned"
                     }
                 }),
             )
@@ -125,7 +125,7 @@ fn what_a_handler_spawns_keeps_one_thread_only() {
                 "/sleep",
                 web::get().to(|| async {
                     rt::time::sleep(Duration::from_millis(1)).await;
-                    HttpResponse::Ok()
+                    "slept"
                 }),
             )
     };

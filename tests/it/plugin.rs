@@ -502,6 +502,34 @@ fn a_flood_of_paths_and_methods_adds_no_routes() {
 }
 
 #[test]
+fn a_default_service_that_is_pinned_has_the_data_of_its_connection() {
+    async fn connection(request: actix_web::HttpRequest) -> String {
+        format!("{:?}", request.conn_data::<&str>())
+    }
+    let offload = timed().pin("GET", "(unmatched)", Placement::Loop);
+    let offload = offload.build().expect("starts");
+    let app = offload.app(|| {
+        let default = web::to(connection);
+        App::new().service(plain).default_service(default)
+    });
+    let server = TestServer::builder().start_with(app, |server| {
+        server.on_connect(|_, data| {
+            data.insert("the connection's");
+        })
+    });
+    let ask = || text(&get(&server, "/nothing/there"));
+    wait_until("it is pinned", || ask() == r#"Some("the connection's")"#);
+    for _ in 0..10 {
+        assert_eq!(ask(), r#"Some("the connection's")"#);
+    }
+    assert_eq!(
+        place(&get(&server, "/plain")),
+        "lane",
+        "nothing is known of it"
+    );
+}
+
+#[test]
 fn an_upgrade_header_is_no_way_around_the_lanes() {
     let offload = timed().policy(Policy::AlwaysLane).build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(plain)));

@@ -2,7 +2,8 @@
 //!
 //! An adapter registers each of its event loops with [`EventLoops::here`], surrounds each poll of a request by
 //! [`EventLoop::begin`] and [`EventLoop::end`], and lets the loop run its [`Pulse`]. That is what the
-//! [stall watch](crate::stall) looks at, and what reports and metrics are made of.
+//! [stall watch](crate::stall) looks at, and what reports and metrics are made of. A loop that has ended leaves the books, with
+//! [`EventLoops::leave`] or with its thread.
 //!
 //! # Examples
 //!
@@ -28,6 +29,7 @@ mod poll_times;
 mod pulse;
 mod record;
 mod registry;
+mod totals;
 mod turn;
 
 pub use poll_times::BOUNDS;

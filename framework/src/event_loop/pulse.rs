@@ -64,6 +64,15 @@ impl Heard {
         }
     }
 
+    /// Has the pulse look whether its loop has ended.
+    pub(super) fn stop(&self) {
+        // A pulse that was not polled yet looks when it is.
+        let waker = self.waker().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
         self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +121,8 @@ fn keep(kept: &mut Option<Waker>, waker: &Waker) {
     }
 }
 
-/// A task for an event loop to run as long as it lives; see [`EventLoop::pulse`]. Never ready.
+/// A task for an event loop to run as long as it lives; see [`EventLoop::pulse`]. Ready once the loop was
+/// [left](super::EventLoops::leave).
 ///
 /// Dropping it tells the watch that the loop has ended.
 #[must_use = "the event loop has to run it"]
@@ -132,6 +142,10 @@ impl Future for Pulse {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.heard.answer(cx);
+        // Looked at once there is a waker, so that no end is missed.
+        if self.0.has_ended() {
+            return Poll::Ready(());
+        }
         Poll::Pending
     }
 }
@@ -168,10 +182,19 @@ impl fmt::Debug for Pulse {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::pin::pin;
+    use std::{pin::pin, task::Wake};
 
     use super::*;
     use crate::event_loop::EventLoops;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
 
     #[test]
     fn a_loop_that_is_asked_comes_round_and_one_that_ended_is_not_asked() {
@@ -199,6 +222,23 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 1, "the runtime is let go");
         here.heard.ask(Moment::now());
         assert!(!here.heard.beats() && here.heard.asked().is_none());
-        assert!(here.pulse().is_some(), "a next server on this thread");
+    }
+
+    #[test]
+    fn the_pulse_of_a_loop_that_was_left_ends_and_the_next_loop_has_its_own() {
+        let loops = EventLoops::default();
+        let here = loops.here();
+        let mut pulse = Box::pin(here.pulse().expect("the first"));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(pulse.as_mut().poll(&mut cx).is_pending());
+        loops.leave(&here);
+        assert!(woken.0.load(Ordering::SeqCst));
+        assert!(pulse.as_mut().poll(&mut cx).is_ready());
+        assert!(
+            loops.here().pulse().is_some(),
+            "a next server on this thread"
+        );
     }
 }

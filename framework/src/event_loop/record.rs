@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::Duration,
@@ -39,8 +39,12 @@ pub struct EventLoop {
     pub(crate) watched: Watched,
     role: Role,
     number: usize,
+    serial: u64,
+    ended: AtomicBool,
     name: String,
     thread: ThreadRef,
+    /// What the thread had used before it was met.
+    cpu_before: Option<Duration>,
     stack: Option<StackOf>,
     pool: Mutex<Option<Arc<Pool>>>,
 }
@@ -103,7 +107,7 @@ pub struct Snapshot {
     pub longest_poll_label: Label,
     /// How many polls took how long, by [`BOUNDS`](super::BOUNDS).
     pub polls: [u64; CLASSES],
-    /// The CPU time of its thread, if the system tells and the thread is still there.
+    /// The CPU time of its thread since it is an event loop, if the system tells and the thread is still there.
     pub cpu: Option<Duration>,
     /// How long it took to come round when it was asked last; so far, if it has not yet or is stalled.
     pub lag: Duration,
@@ -117,22 +121,26 @@ pub struct Snapshot {
 
 impl EventLoop {
     /// For the calling thread.
-    pub(super) fn here(number: usize, role: Role) -> Self {
+    pub(super) fn here(number: usize, serial: u64, role: Role) -> Self {
         let thread = thread::current();
+        let own = ThreadRef::current();
         Self {
             own: Own::default(),
             heard: Heard::default(),
             watched: Watched::default(),
             role,
             number,
+            serial,
+            ended: AtomicBool::new(false),
             name: thread.name().unwrap_or_default().to_owned(),
-            thread: ThreadRef::current(),
+            cpu_before: os::cpu_time(&own),
+            thread: own,
             stack: StackOf::current(),
             pool: Mutex::default(),
         }
     }
 
-    /// Its number: 0, 1, 2, … in the order in which event loops were met.
+    /// Its number: the first of 0, 1, 2, … that no other event loop had when it was met.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
@@ -211,6 +219,22 @@ impl EventLoop {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many were met before it.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Whether it is an event loop no longer.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// It is no event loop any more, so its pulse ends.
+    pub(super) fn be_over(&self) {
+        self.ended.store(true, Relaxed);
+        self.heard.stop();
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.role
     }
@@ -245,7 +269,8 @@ impl EventLoop {
             longest_poll: nanos(&self.own.longest_nanos),
             longest_poll_label: label(&self.own.longest_label),
             polls: self.own.polls.counts(),
-            cpu: os::cpu_time(&self.thread),
+            cpu: os::cpu_time(&self.thread)
+                .map(|cpu| cpu.saturating_sub(self.cpu_before.unwrap_or_default())),
             lag: self.heard.lag(now).max(stalled),
             longest_lag: self.heard.longest_lag(now).max(stalled),
             stalls: self.watched.stalls.load(Relaxed),

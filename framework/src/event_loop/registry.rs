@@ -1,4 +1,7 @@
 //! All event loops of a process, found by their thread.
+//!
+//! A loop that has ended leaves the books. The next loop takes its number, and what it had counted is kept by that number, so
+//! that sums over all loops never shrink and there are never more numbers than loops at a time.
 
 use std::{
     fmt,
@@ -6,9 +9,13 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use super::record::{EventLoop, Role};
+use super::{
+    record::{EventLoop, Role},
+    totals::Totals,
+};
+use crate::os;
 
-/// The event loops that were met, and the lane threads that run requests. Clones share everything.
+/// The event loops that live, and the lane threads that run requests. Clones share everything.
 #[derive(Clone, Default)]
 pub struct EventLoops {
     met: Arc<Mutex<Met>>,
@@ -16,37 +23,102 @@ pub struct EventLoops {
 
 #[derive(Default)]
 struct Met {
-    loops: Vec<(ThreadId, Arc<EventLoop>)>,
+    /// By number.
+    places: Vec<Place>,
     lane_threads: Vec<(ThreadId, Arc<EventLoop>)>,
+    /// How many threads were ever met.
+    count: u64,
+}
+
+/// What belongs to one number.
+#[derive(Default)]
+struct Place {
+    here: Option<Here>,
+    /// What the loops that had the number before have counted.
+    before: Totals,
+}
+
+struct Here {
+    thread: ThreadId,
+    event_loop: Arc<EventLoop>,
+    /// How often it was asked for and not left since.
+    users: usize,
+}
+
+/// What the loops of one number have counted, for metrics.
+#[cfg(feature = "metrics")]
+pub(crate) struct Counted {
+    pub(crate) number: usize,
+    /// The one that lives, if one does.
+    pub(crate) event_loop: Option<Arc<EventLoop>>,
+    /// What those before it counted.
+    pub(crate) before: Totals,
 }
 
 impl EventLoops {
     /// The record of the calling thread, which becomes an event loop if it was none. Takes a lock: once per loop, not for
     /// each request.
+    ///
+    /// It lives until it was [left](Self::leave) as often as it was asked for, or until its thread ends.
     #[must_use]
     pub fn here(&self) -> Arc<EventLoop> {
-        self.met().here(Role::EventLoop)
+        self.met().event_loop_here()
     }
 
-    /// The record of the calling thread, which is one of a lane's.
+    /// Says that whoever asked for the record with [`here`](Self::here) is done. After the last of them the loop has ended: it
+    /// is no longer among [`all`](Self::all), its [`Pulse`](super::Pulse) ends, and no watch looks at it. If its thread becomes
+    /// an event loop again, that is another one.
+    pub fn leave(&self, event_loop: &Arc<EventLoop>) {
+        let ended = self.met().leave(event_loop);
+        if ended {
+            // Outside of the lock: it wakes the loop's pulse.
+            event_loop.be_over();
+        }
+    }
+
+    /// The record of the calling thread, which is one of a lane's. It lives until the thread ends.
     #[must_use]
     pub fn lane_thread_here(&self) -> Arc<EventLoop> {
-        self.met().here(Role::LaneThread)
+        self.met().lane_thread_here()
     }
 
-    /// All event loops, in the order in which they were met.
+    /// All event loops that live, by their numbers.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<EventLoop>> {
-        let met = self.met();
-        met.loops.iter().map(|(_, met)| Arc::clone(met)).collect()
+        let mut met = self.met();
+        met.sweep();
+        let here = met.places.iter().filter_map(|place| place.here.as_ref());
+        here.map(|here| Arc::clone(&here.event_loop)).collect()
     }
 
-    /// Copies what was met since a look that saw so many of each.
-    pub(crate) fn met_since(&self, loops: usize, lane_threads: usize) -> Vec<Arc<EventLoop>> {
+    /// What the loops of each number have counted.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted(&self) -> Vec<Counted> {
+        let mut met = self.met();
+        met.sweep();
+        let places = met.places.iter().enumerate();
+        places
+            .map(|(number, place)| Counted {
+                number,
+                event_loop: place.here.as_ref().map(|here| Arc::clone(&here.event_loop)),
+                before: place.before.clone(),
+            })
+            .collect()
+    }
+
+    /// Those that live and were met after the first so many, oldest first, and how many were ever met.
+    pub(crate) fn met_since(&self, count: u64) -> (Vec<Arc<EventLoop>>, u64) {
         let met = self.met();
-        let new = met.loops.iter().skip(loops);
-        let new = new.chain(met.lane_threads.iter().skip(lane_threads));
-        new.map(|(_, met)| Arc::clone(met)).collect()
+        let loops = met.places.iter().filter_map(|place| place.here.as_ref());
+        let loops = loops.map(|here| &here.event_loop);
+        let lane_threads = met.lane_threads.iter().map(|(_, known)| known);
+        let mut new: Vec<_> = loops
+            .chain(lane_threads)
+            .filter(|known| known.serial() >= count)
+            .map(Arc::clone)
+            .collect();
+        new.sort_by_key(|known| known.serial());
+        (new, met.count)
     }
 
     fn met(&self) -> MutexGuard<'_, Met> {
@@ -55,18 +127,85 @@ impl EventLoops {
 }
 
 impl Met {
-    fn here(&mut self, role: Role) -> Arc<EventLoop> {
-        let list = match role {
-            Role::EventLoop => &mut self.loops,
-            Role::LaneThread => &mut self.lane_threads,
-        };
-        let id = thread::current().id();
-        if let Some((_, known)) = list.iter().find(|(thread, _)| *thread == id) {
+    fn event_loop_here(&mut self) -> Arc<EventLoop> {
+        self.sweep();
+        let thread = thread::current().id();
+        let known = self
+            .places
+            .iter_mut()
+            .filter_map(|place| place.here.as_mut());
+        if let Some(here) = known.into_iter().find(|here| here.thread == thread) {
+            here.users += 1;
+            return Arc::clone(&here.event_loop);
+        }
+        let free = self.places.iter().position(|place| place.here.is_none());
+        let number = free.unwrap_or(self.places.len());
+        if free.is_none() {
+            self.places.push(Place::default());
+        }
+        let event_loop = self.make(number, Role::EventLoop);
+        self.places[number].here = Some(Here {
+            thread,
+            event_loop: Arc::clone(&event_loop),
+            users: 1,
+        });
+        event_loop
+    }
+
+    fn lane_thread_here(&mut self) -> Arc<EventLoop> {
+        self.sweep();
+        let thread = thread::current().id();
+        if let Some((_, known)) = self.lane_threads.iter().find(|(id, _)| *id == thread) {
             return Arc::clone(known);
         }
-        let new = Arc::new(EventLoop::here(list.len(), role));
-        list.push((id, Arc::clone(&new)));
+        let new = self.make(self.lane_threads.len(), Role::LaneThread);
+        self.lane_threads.push((thread, Arc::clone(&new)));
         new
+    }
+
+    fn make(&mut self, number: usize, role: Role) -> Arc<EventLoop> {
+        let serial = self.count;
+        self.count += 1;
+        Arc::new(EventLoop::here(number, serial, role))
+    }
+
+    /// Whether the loop has ended.
+    fn leave(&mut self, event_loop: &Arc<EventLoop>) -> bool {
+        let Some(place) = self.places.get_mut(event_loop.number()) else {
+            return false;
+        };
+        match &mut place.here {
+            Some(here) if Arc::ptr_eq(&here.event_loop, event_loop) => {
+                here.users = here.users.saturating_sub(1);
+                if here.users == 0 {
+                    place.end();
+                    return true;
+                }
+                false
+            }
+            // It was swept away, or it is another's.
+            _ => false,
+        }
+    }
+
+    /// Lets go of all whose threads have ended without a word.
+    fn sweep(&mut self) {
+        for place in &mut self.places {
+            let ended = |here: &Here| os::has_ended(here.event_loop.thread());
+            if place.here.as_ref().is_some_and(ended) {
+                place.end();
+            }
+        }
+        self.lane_threads
+            .retain(|(_, known)| !os::has_ended(known.thread()));
+    }
+}
+
+impl Place {
+    fn end(&mut self) {
+        if let Some(here) = self.here.take() {
+            self.before.add(&here.event_loop.snapshot());
+        }
     }
 }
 
@@ -105,11 +244,78 @@ mod tests {
     #[test]
     fn what_was_met_since_a_look_is_told() {
         let loops = EventLoops::default();
-        let _here = loops.here();
+        let here = loops.here();
         let _lane = loops.lane_thread_here();
-        assert_eq!(loops.met_since(0, 0).len(), 2);
-        assert_eq!(loops.met_since(1, 0).len(), 1);
-        assert_eq!(loops.met_since(1, 1).len(), 0);
+        let since = |count| {
+            let (new, met) = loops.met_since(count);
+            (new.len(), met)
+        };
+        assert_eq!(since(0), (2, 2));
+        assert_eq!(since(1), (1, 2));
+        assert_eq!(since(2), (0, 2));
         assert_eq!(loops.all().len(), 1);
+        loops.leave(&here);
+        let again = loops.here();
+        let (new, met) = loops.met_since(2);
+        assert_eq!(met, 3);
+        assert!(new.len() == 1 && Arc::ptr_eq(&new[0], &again));
+    }
+
+    #[test]
+    fn a_loop_that_all_have_left_is_gone_and_the_next_has_its_number() {
+        let loops = EventLoops::default();
+        let first = loops.here();
+        let again = loops.here();
+        loops.leave(&again);
+        assert_eq!(loops.all().len(), 1, "somebody is still there");
+        loops.leave(&first);
+        loops.leave(&first);
+        assert!(loops.all().is_empty() && first.has_ended());
+
+        let next = loops.here();
+        assert!(!Arc::ptr_eq(&first, &next));
+        assert_eq!((next.number(), next.snapshot().requests), (0, 0));
+        loops.leave(&first);
+        assert!(!next.has_ended(), "the number is another's now");
+    }
+
+    #[test]
+    fn threads_that_end_without_a_word_are_gone() {
+        let loops = EventLoops::default();
+        for _ in 0..100 {
+            let one = thread::scope(|scope| {
+                let met = || (loops.here(), loops.lane_thread_here());
+                scope.spawn(met).join().expect("no panic")
+            });
+            assert_eq!(one.0.number(), 0);
+        }
+        assert!(loops.all().is_empty());
+        assert!(loops.met_since(0).0.is_empty());
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn what_a_number_counted_never_shrinks() {
+        let loops = EventLoops::default();
+        let mut last = 0;
+        for round in 1..=5 {
+            let here = loops.here();
+            here.count_request();
+            here.count_poll(Duration::from_millis(1), Label::NONE);
+            for leaves in [false, true] {
+                if leaves {
+                    loops.leave(&here);
+                }
+                let counted = loops.counted();
+                assert_eq!(counted.len(), 1);
+                let mut totals = counted[0].before.clone();
+                if let Some(event_loop) = &counted[0].event_loop {
+                    totals.add(&event_loop.snapshot());
+                }
+                assert_eq!((totals.requests, totals.polls.iter().sum()), (round, round));
+                assert!(totals.requests >= last);
+                last = totals.requests;
+            }
+        }
     }
 }

@@ -1,4 +1,9 @@
 //! The metrics of each event loop.
+//!
+//! A series belongs to a number, and the loops that have it one after the other count on in it. So counters never go back, and
+//! a recorder, which keeps every series that it ever had, gets no more of them than there were loops at a time.
+
+use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
@@ -6,20 +11,27 @@ use super::times::{Of, Published};
 use crate::event_loop::EventLoops;
 
 pub(super) fn publish(loops: &EventLoops, published: &mut Published) {
-    for event_loop in loops.all() {
-        let number = || event_loop.number().to_string();
-        let seen = event_loop.snapshot();
-        counter!("offload_loop_requests_total", "event_loop" => number()).absolute(seen.requests);
-        counter!("offload_loop_stalls_total", "event_loop" => number()).absolute(seen.stalls);
-        let seconds = [
-            ("offload_loop_busy_seconds", Some(seen.busy)),
-            ("offload_loop_cpu_seconds", seen.cpu),
-            ("offload_loop_longest_poll_seconds", Some(seen.longest_poll)),
-            ("offload_loop_lag_seconds", Some(seen.lag)),
-            ("offload_loop_longest_lag_seconds", Some(seen.longest_lag)),
+    for counted in loops.counted() {
+        let number = || counted.number.to_string();
+        let seen = counted.event_loop.map(|event_loop| event_loop.snapshot());
+        let mut all = counted.before;
+        if let Some(seen) = &seen {
+            all.add(seen);
+        }
+        counter!("offload_loop_requests_total", "event_loop" => number()).absolute(all.requests);
+        counter!("offload_loop_stalls_total", "event_loop" => number()).absolute(all.stalls);
+        let (lag, stalled) = seen.map_or_else(Default::default, |seen| {
+            (seen.lag, seen.stalled.map(|(time, _)| time))
+        });
+        let seconds: [(&'static str, Option<Duration>); 6] = [
+            ("offload_loop_busy_seconds", Some(all.busy)),
+            ("offload_loop_cpu_seconds", all.cpu),
+            ("offload_loop_longest_poll_seconds", Some(all.longest_poll)),
+            ("offload_loop_lag_seconds", Some(lag)),
+            ("offload_loop_longest_lag_seconds", Some(all.longest_lag)),
             (
                 "offload_loop_stalled_seconds",
-                Some(seen.stalled.map_or_else(Default::default, |(time, _)| time)),
+                Some(stalled.unwrap_or_default()),
             ),
         ];
         for (name, time) in seconds {
@@ -28,6 +40,6 @@ pub(super) fn publish(loops: &EventLoops, published: &mut Published) {
             }
         }
         let to = histogram!("offload_loop_poll_seconds", "event_loop" => number());
-        published.hand_over(Of::PollsOfLoop(event_loop.number()), seen.polls, &to);
+        published.hand_over(Of::PollsOfLoop(counted.number), all.polls, &to);
     }
 }

@@ -26,6 +26,10 @@
 //! | `offload_stall_threshold_seconds` | gauge | |
 //! | `offload_stall_reports_suppressed_total` | counter | |
 //!
+//! An event loop takes the number of one that has ended, and a route is named by its app's number, which the app's successor
+//! takes. Both count on in the series that are there, so no counter goes back when a server is started again in one process,
+//! and there are never more series than loops and routes at a time. What an ended loop says of now, its lag and its stall, is 0.
+//!
 //! Sums of seconds are gauges because counters of the facade are whole numbers; `rate` and `increase` work on them all the same.
 //!
 //! Histograms have the classes of [`BOUNDS`]; give these to your recorder. A time is handed over as the middle of its class,

@@ -1,4 +1,6 @@
 //! The metrics of each route.
+//!
+//! A series belongs to a name. A route that leaves the table and comes back counts on, so counters never go back.
 
 use metrics::{Label, counter, gauge, histogram};
 
@@ -67,8 +69,8 @@ fn publish_route(route: &Route, published: &mut Published) {
     if report.lane_runs > 0 {
         let (runs, queued) = route.lane_times();
         let to = histogram!("offload_lane_run_seconds", labels.clone());
-        published.hand_over(Of::RunsOfRoute(route.id()), runs.counts(), &to);
+        published.hand_over(Of::RunsOfRoute(route.name()), runs.counts(), &to);
         let to = histogram!("offload_lane_queue_seconds", labels);
-        published.hand_over(Of::QueueOfRoute(route.id()), queued.counts(), &to);
+        published.hand_over(Of::QueueOfRoute(route.name()), queued.counts(), &to);
     }
 }

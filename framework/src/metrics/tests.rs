@@ -170,6 +170,37 @@ fn counts_are_absolute_and_times_are_handed_over_once() {
 }
 
 #[test]
+fn counts_of_loops_and_routes_that_come_and_go_never_shrink() {
+    let table = RouteTable::new(Rules::default());
+    let loops = EventLoops::default();
+    let lanes = Lanes::builder().threads(1).build().expect("starts");
+    let publisher = Publisher::new(table.clone(), lanes, loops.clone(), None);
+    let recorder = Remembering::default();
+    let publish = || metrics::with_local_recorder(&recorder, || publisher.publish());
+    for round in 1..=3 {
+        let here = loops.here();
+        here.count_poll(Duration::from_micros(10), crate::event_loop::Label::NONE);
+        here.count_request();
+        observe(&table, "/", Duration::from_millis(3), Placement::Lane);
+        publish();
+        loops.leave(&here);
+        table.keep_only(0, |_| false);
+        publish();
+        let number = |name: &str| recorder.counter(name);
+        assert_eq!(number("offload_loop_requests_total event_loop=0"), round);
+        let runs = "offload_requests_total app=0 method=GET route=/ placement=lane";
+        assert_eq!(number(runs), round);
+        let times = |name: &str| recorder.times(name).len() as u64;
+        assert_eq!(times("offload_loop_poll_seconds event_loop=0"), round);
+        let queued = "offload_lane_queue_seconds app=0 method=GET route=/";
+        assert_eq!(times(queued), round);
+        // Nobody is there to be late.
+        assert_eq!(recorder.gauge("offload_loop_lag_seconds event_loop=0"), 0.0);
+    }
+    assert!(!recorder.knows("event_loop=1"));
+}
+
+#[test]
 fn everything_is_described_once() {
     let table = RouteTable::new(Rules::default());
     let loops = EventLoops::default();

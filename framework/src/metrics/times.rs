@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use metrics::Histogram;
 
-use crate::event_loop::{BOUNDS, CLASSES};
+use crate::{
+    event_loop::{BOUNDS, CLASSES},
+    routes::Name,
+};
 
 /// Whose times they are.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Of {
-    RunsOfRoute(u32),
-    QueueOfRoute(u32),
+    RunsOfRoute(Name),
+    QueueOfRoute(Name),
     PollsOfLoop(usize),
 }
 

@@ -35,7 +35,7 @@ struct Text {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RouteText {
-    app: u16,
+    app: u32,
     method: String,
     pattern: String,
     verdicts: Vec<VerdictText>,
@@ -166,7 +166,7 @@ mod tests {
         };
         let routes = vec![
             route(
-                1,
+                70_000,
                 "POST",
                 "/sort \"quoted\" \u{e4}\n",
                 vec![
@@ -244,7 +244,7 @@ mod tests {
         let changes: [Change; 6] = [
             |value| value["budget_ns"] = (-1).into(),
             |value| value["extra"] = 1.into(),
-            |value| value["routes"][0]["app"] = 65_536.into(),
+            |value| value["routes"][0]["app"] = (1_u64 << 32).into(),
             |value| value["routes"][0]["verdicts"][0]["body_size"] = "<=2KiB".into(),
             |value| value["routes"][0]["verdicts"][0]["placement"] = "moon".into(),
             |value| value["routes"][0]["verdicts"][0]["relapses"] = 256.into(),

@@ -49,7 +49,7 @@ pub struct Profile {
 /// One route of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeptRoute {
-    pub(crate) app: u16,
+    pub(crate) app: u32,
     pub(crate) method: String,
     pub(crate) pattern: String,
     pub(crate) verdicts: Vec<KeptVerdict>,
@@ -94,7 +94,7 @@ impl Profile {
 }
 
 impl KeptRoute {
-    fn name(&self) -> (u16, &str, &str) {
+    fn name(&self) -> (u32, &str, &str) {
         (self.app, &self.method, &self.pattern)
     }
 }

@@ -9,11 +9,13 @@
 //! - T2: a clean run on an event loop of a route that belongs there writes nothing that another event loop reads or
 //!   writes, but for every 16th, so that light routes do not pass cache lines around.
 //! - T3: nothing is logged while a lock is held.
-//! - T4: memory is bounded by the table's capacity, whatever clients send.
+//! - T4: memory is bounded by the table's capacity, whatever clients send and however many apps come and go: routes of apps
+//!   that have ended leave for those of the app that has their number now.
 //!
 //! All atomic accesses are relaxed: each word stands for itself and publishes nothing else.
 
 mod last_move;
+mod learned;
 mod moves;
 mod pin;
 mod record;
@@ -29,6 +31,8 @@ mod tests;
 pub use last_move::LastMove;
 pub use report::{BucketReport, CostReport, MoveReport, RouteMove, RouteReport};
 pub use route::{Observation, Route};
+#[cfg(feature = "metrics")]
+pub(crate) use table::Name;
 pub use table::RouteTable;
 pub use tally::LoopTally;
 pub use warm::Restored;

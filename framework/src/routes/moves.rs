@@ -59,6 +59,12 @@ impl LatestMoves {
         });
     }
 
+    /// Leaves out the moves of a route whose identifier will be another's.
+    pub(super) fn forget(&self, route: u32) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.latest.retain(|moved| moved.route != route);
+    }
+
     pub(super) fn copy(&self) -> Vec<Moved> {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.latest.iter().copied().collect()

@@ -23,6 +23,15 @@ impl Pin {
             })
             .is_ok()
     }
+
+    /// Takes a pin of that source away.
+    pub(super) fn clear(&self, source: PinSource) {
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |code| {
+            decode(code)
+                .is_some_and(|pinned| pinned.1 == source)
+                .then_some(0)
+        });
+    }
 }
 
 fn encode((placement, source): (Placement, PinSource)) -> u8 {
@@ -61,9 +70,11 @@ mod tests {
             Some((Placement::Loop, PinSource::Configuration))
         );
         assert!(pin.set(Placement::Lane, PinSource::Configuration));
-        assert_eq!(
-            pin.load(),
-            Some((Placement::Lane, PinSource::Configuration))
-        );
+        let pinned = Some((Placement::Lane, PinSource::Configuration));
+        assert_eq!(pin.load(), pinned);
+        pin.clear(PinSource::Attribute);
+        assert_eq!(pin.load(), pinned);
+        pin.clear(PinSource::Configuration);
+        assert_eq!(pin.load(), None);
     }
 }

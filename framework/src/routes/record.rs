@@ -20,6 +20,7 @@ use crate::{
 #[repr(align(64))]
 #[derive(Default)]
 pub(super) struct Record {
+    /// What event loops had tallied of it before it last left the table is among these.
     loop_runs: [AtomicU64; SizeBucket::COUNT],
     lane_runs: [AtomicU64; SizeBucket::COUNT],
     loop_nanos: AtomicU64,
@@ -123,6 +124,16 @@ impl Record {
     pub(super) fn expected_cost(&self, bucket: SizeBucket) -> Option<Duration> {
         let nanos = self.expected[bucket.index()].load(Relaxed);
         (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    /// Takes in what event loops have tallied, and drops the estimates, as what is kept of a route that leaves.
+    pub(super) fn close(&self, tallied: &Tallied) {
+        for (sum, runs) in self.loop_runs.iter().zip(tallied.runs) {
+            sum.fetch_add(runs, Relaxed);
+        }
+        self.loop_nanos.fetch_add(tallied.nanos, Relaxed);
+        let sketches = self.sketches.lock();
+        *sketches.unwrap_or_else(PoisonError::into_inner) = Sketches::default();
     }
 
     /// A copy of the estimates. Waits for whoever is at them, so it is for reports only.

@@ -17,8 +17,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RouteReport {
-    /// The app it belongs to, counted from 0 in the order in which apps were made.
-    pub app: u16,
+    /// The app it belongs to: 0, 1, 2, … in the order in which apps were made. An app takes the first number that is free.
+    pub app: u32,
     /// Its method.
     pub method: String,
     /// Its resource pattern.

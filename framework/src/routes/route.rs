@@ -11,10 +11,11 @@ use std::{
 
 use super::{
     last_move::{LastMove, LastMoveCell},
+    learned::{Kept, Verdicts},
     pin::Pin,
     record::{Record, Runs},
-    table::Shared,
-    tally::SAMPLE,
+    table::{Name, Shared},
+    tally::{SAMPLE, Tallied},
 };
 #[cfg(feature = "metrics")]
 use crate::event_loop::PollTimes;
@@ -67,7 +68,7 @@ pub struct Observation {
 /// ```
 pub struct Route {
     id: u32,
-    app: u16,
+    app: u32,
     kind: Kind,
     pin: Pin,
     rules: Rules,
@@ -81,7 +82,9 @@ pub struct Route {
     flow: OnceLock<Arc<Flow>>,
     probes: OnceLock<Arc<Flow>>,
     patience: OnceLock<Duration>,
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
+    /// What event loops had tallied of the route that had this identifier before.
+    tallied_before: Tallied,
 }
 
 /// So many requests of a body size count as probes. Errors count, too, or a flood of bad requests would be one of probes.
@@ -99,10 +102,17 @@ pub(super) enum Kind {
 impl Route {
     pub(super) fn new(
         id: u32,
-        (app, method, pattern): (u16, &str, &str),
+        (app, method, pattern): Name,
         kind: Kind,
+        kept: Option<Kept>,
         shared: Arc<Shared>,
     ) -> Self {
+        let (verdicts, record) = match kept {
+            Some(Kept {
+                verdicts, record, ..
+            }) => (verdicts, record),
+            None => Default::default(),
+        };
         Self {
             id,
             app,
@@ -110,19 +120,20 @@ impl Route {
             pin: Pin::default(),
             rules: shared.rules,
             clean: shared.rules.clean_limit(),
-            verdicts: Default::default(),
-            method: method.into(),
-            pattern: pattern.into(),
+            verdicts: verdicts.map(|verdict| AtomicU64::new(verdict.to_bits())),
+            method,
+            pattern,
+            tallied_before: shared.tallies.sum(id),
             shared,
             last_move: LastMoveCell::default(),
             flow: OnceLock::new(),
             probes: OnceLock::new(),
             patience: OnceLock::new(),
-            record: Record::default(),
+            record,
         }
     }
 
-    /// A number that no other route of the same table has.
+    /// A number that no other route has that is in the table.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
@@ -130,7 +141,7 @@ impl Route {
 
     /// The app it belongs to.
     #[must_use]
-    pub fn app(&self) -> u16 {
+    pub fn app(&self) -> u32 {
         self.app
     }
 
@@ -390,7 +401,30 @@ impl Route {
 
     /// How often it ran, everywhere together.
     pub(super) fn runs(&self) -> Runs {
-        self.record.runs(&self.shared.tallies.sum(self.id))
+        self.record.runs(&self.tallied())
+    }
+
+    fn tallied(&self) -> Tallied {
+        let tallied = self.shared.tallies.sum(self.id);
+        tallied.since(&self.tallied_before)
+    }
+
+    pub(crate) fn name(&self) -> Name {
+        (self.app, self.method.clone(), self.pattern.clone())
+    }
+
+    pub(super) fn verdicts(&self) -> Verdicts {
+        std::array::from_fn(|index| Verdict::from_bits(self.verdicts[index].load(Relaxed)))
+    }
+
+    /// What the route has counted, for when it leaves the table.
+    pub(super) fn take_record(&self) -> Arc<Record> {
+        self.record.close(&self.tallied());
+        Arc::clone(&self.record)
+    }
+
+    pub(super) fn forget_attribute(&self) {
+        self.pin.clear(PinSource::Attribute);
     }
 
     /// Whether the model has no say, so that verdicts stay as they are.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    learned::{Learned, Verdicts},
     moves::LatestMoves,
     report::RouteMove,
     route::{Kind, Route},
@@ -19,7 +20,9 @@ use crate::{event_loop::Label, placement::Rules};
 /// The label of routes that found no room.
 const OTHER: &str = "(other)";
 
-/// All routes of a process. Clones share everything.
+/// All routes of a process, by the number of their app. Clones share everything.
+///
+/// An app that has ended may give its number to the next, which then begins with what is known of routes of the same name.
 ///
 /// # Examples
 ///
@@ -47,11 +50,18 @@ pub(super) struct Shared {
     pub(super) moves: LatestMoves,
 }
 
+/// An app, a method and a pattern.
+pub(crate) type Name = (u32, Box<str>, Box<str>);
+
+/// The identifiers of all that have one below the capacity, and of those that are free, are 0, 1, 2, … without a gap.
 #[derive(Default)]
 struct Routes {
-    by_name: HashMap<(u16, Box<str>, Box<str>), Arc<Route>>,
-    overflow: HashMap<u16, Arc<Route>>,
+    by_name: HashMap<Name, Arc<Route>>,
+    overflow: HashMap<u32, Arc<Route>>,
     in_order: Vec<Arc<Route>>,
+    /// The identifiers of those that have left.
+    free: Vec<u32>,
+    learned: Learned,
 }
 
 impl RouteTable {
@@ -98,24 +108,29 @@ impl RouteTable {
     /// The route of that name, made if it is met for the first time. Takes a lock and allocates: for new patterns, not
     /// for each request.
     #[must_use]
-    pub fn route(&self, app: u16, method: &str, pattern: &str) -> Arc<Route> {
+    pub fn route(&self, app: u32, method: &str, pattern: &str) -> Arc<Route> {
         let mut routes = self.lock();
-        let key = (app, method.into(), pattern.into());
-        if let Some(route) = routes.by_name.get(&key) {
+        let name = (app, method.into(), pattern.into());
+        if let Some(route) = routes.by_name.get(&name) {
             return Arc::clone(route);
         }
-        let met = routes.by_name.len();
-        if met < self.shared.capacity {
-            let route = self.make(met, (app, method, pattern), Kind::Single);
-            routes.by_name.insert(key, Arc::clone(&route));
+        let known = routes.by_name.len();
+        if known < self.shared.capacity {
+            let id = routes.free.pop().unwrap_or(known as u32);
+            let kept = routes.learned.take(&name);
+            let shared = Arc::clone(&self.shared);
+            let route = Arc::new(Route::new(id, name.clone(), Kind::Single, kept, shared));
+            routes.by_name.insert(name, Arc::clone(&route));
             routes.in_order.push(Arc::clone(&route));
             return route;
         }
         if let Some(route) = routes.overflow.get(&app) {
             return Arc::clone(route);
         }
-        let id = self.shared.capacity + routes.overflow.len();
-        let route = self.make(id, (app, OTHER, OTHER), Kind::Overflow);
+        let id = (self.shared.capacity + routes.overflow.len()) as u32;
+        let name = (app, OTHER.into(), OTHER.into());
+        let shared = Arc::clone(&self.shared);
+        let route = Arc::new(Route::new(id, name, Kind::Overflow, None, shared));
         routes.overflow.insert(app, Arc::clone(&route));
         routes.in_order.push(Arc::clone(&route));
         drop(routes);
@@ -126,6 +141,55 @@ impl RouteTable {
             "the route table is full: further routes are not told apart",
         );
         route
+    }
+
+    /// A new app has this number. Routes that an earlier one had keep what was learned and counted of them; what its
+    /// attributes pinned is forgotten, because the new one's say it again.
+    pub fn begin_app(&self, app: u32) {
+        for route in self.routes_of(app) {
+            route.forget_attribute();
+        }
+    }
+
+    /// Lets those routes of an app leave that are not `its_own`, as those of an earlier app of that number.
+    ///
+    /// What was learned and counted of them is kept, of as many routes as the table may hold: they go on with it when they
+    /// are met again, and it stays in what is [saved](Self::snapshot).
+    pub fn keep_only(&self, app: u32, its_own: impl Fn(&Route) -> bool) {
+        let mut foreign = self.routes_of(app);
+        foreign.retain(|route| !route.is_overflow() && !its_own(route));
+        if foreign.is_empty() {
+            return;
+        }
+        let mut routes = self.lock();
+        for route in &foreign {
+            let name = route.name();
+            // Somebody else may have been faster.
+            if routes.by_name.remove(&name).is_some() {
+                let most = self.shared.capacity;
+                routes.free.push(route.id());
+                routes
+                    .learned
+                    .keep(name, route.verdicts(), route.take_record(), most);
+                self.shared.moves.forget(route.id());
+            }
+        }
+        let gone = |route: &Arc<Route>| foreign.iter().any(|foreign| Arc::ptr_eq(foreign, route));
+        routes.in_order.retain(|route| !gone(route));
+    }
+
+    fn routes_of(&self, app: u32) -> Vec<Arc<Route>> {
+        let routes = self.lock();
+        let its = routes.in_order.iter().filter(|route| route.app() == app);
+        its.map(Arc::clone).collect()
+    }
+
+    /// What was learned of the routes that have left.
+    pub(super) fn learned(&self) -> Vec<(Name, Verdicts)> {
+        let routes = self.lock();
+        let all = routes.learned.verdicts();
+        all.map(|(name, verdicts)| (name.clone(), *verdicts))
+            .collect()
     }
 
     /// All routes, in the order in which they were met.
@@ -178,10 +242,6 @@ impl RouteTable {
     #[cfg(test)]
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
-    }
-
-    fn make(&self, id: usize, name: (u16, &str, &str), kind: Kind) -> Arc<Route> {
-        Arc::new(Route::new(id as u32, name, kind, Arc::clone(&self.shared)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Routes> {

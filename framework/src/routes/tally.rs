@@ -120,9 +120,21 @@ type Row = [AtomicU64; SizeBucket::COUNT + 1];
 const NANOS: usize = SizeBucket::COUNT;
 
 /// What all event loops counted of a route.
+#[derive(Default)]
 pub(super) struct Tallied {
     pub(super) runs: [u64; SizeBucket::COUNT],
     pub(super) nanos: u64,
+}
+
+impl Tallied {
+    /// What was counted after `before`.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let runs = |index: usize| self.runs[index].wrapping_sub(before.runs[index]);
+        Self {
+            runs: std::array::from_fn(runs),
+            nanos: self.nanos.wrapping_sub(before.nanos),
+        }
+    }
 }
 
 type Page = [Row; ROWS];

@@ -1,5 +1,6 @@
 //! Routes under many threads, at the table's bound, pinned, tallied and restored.
 
+mod apps;
 mod log;
 
 use std::{

@@ -1,8 +1,11 @@
 //! Takes what was learned out of a table and into another, so that a restarted process begins warm.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use super::table::RouteTable;
+use super::{
+    learned::Verdicts,
+    table::{Name, RouteTable},
+};
 use crate::{
     cost::SizeBucket,
     placement::Verdict,
@@ -23,17 +26,21 @@ pub struct Restored {
 
 impl RouteTable {
     /// What was learned so far: for each route and body size that is no longer unknown, where it belongs and how often
-    /// it relapsed. Two snapshots are equal if nothing was learned in between.
+    /// it relapsed, also of routes that have left the table. Two snapshots are equal if nothing was learned in between.
     ///
     /// # Examples
     ///
     /// See [`restore`](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Profile {
-        let routes = self.routes().into_iter().filter_map(|route| {
+        let mut known: HashMap<Name, Verdicts> = self.learned().into_iter().collect();
+        let met = self.routes().into_iter();
+        let met = met.filter(|route| !route.is_overflow());
+        known.extend(met.map(|route| (route.name(), route.verdicts())));
+        let routes = known.into_iter().filter_map(|(name, verdicts)| {
             let verdicts: Vec<_> = SizeBucket::all()
                 .filter_map(|body_size| {
-                    let verdict = route.verdict(body_size);
+                    let verdict = verdicts[body_size.index()];
                     Some(KeptVerdict {
                         body_size,
                         placement: verdict.known()?,
@@ -41,11 +48,11 @@ impl RouteTable {
                     })
                 })
                 .collect();
-            let worth_keeping = !route.is_overflow() && !verdicts.is_empty();
-            worth_keeping.then(|| KeptRoute {
-                app: route.app(),
-                method: route.method().to_owned(),
-                pattern: route.pattern().to_owned(),
+            let (app, method, pattern) = name;
+            (!verdicts.is_empty()).then(|| KeptRoute {
+                app,
+                method: method.into(),
+                pattern: pattern.into(),
                 verdicts,
             })
         });

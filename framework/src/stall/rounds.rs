@@ -38,7 +38,7 @@ pub(super) struct Rounds {
     loops: EventLoops,
     under_watch: Vec<UnderWatch>,
     /// How many event loops and lane threads were met.
-    met: (usize, usize),
+    met: u64,
     limit: Limit,
     /// Whether an event loop may be about to stall.
     suspects: bool,
@@ -95,7 +95,7 @@ impl Rounds {
             shared,
             loops,
             under_watch: Vec::new(),
-            met: (0, 0),
+            met: 0,
             suspects: false,
             to_say: Vec::new(),
         }
@@ -145,11 +145,9 @@ impl Rounds {
 
     fn meet_new(&mut self) {
         let now = Moment::now();
-        for new in self.loops.met_since(self.met.0, self.met.1) {
-            match new.role() {
-                Role::EventLoop => self.met.0 += 1,
-                Role::LaneThread => self.met.1 += 1,
-            }
+        let (new, met) = self.loops.met_since(self.met);
+        self.met = met;
+        for new in new {
             self.under_watch.push(UnderWatch {
                 sight: Sight::new(new, now),
                 stuck: None,
@@ -163,7 +161,7 @@ impl Rounds {
     fn look(&mut self, thread: &mut UnderWatch) -> bool {
         let now = Moment::now();
         let event_loop = Arc::clone(&thread.sight.event_loop);
-        if os::has_ended(event_loop.thread()) {
+        if event_loop.has_ended() || os::has_ended(event_loop.thread()) {
             self.goes_on(thread, now);
             self.pool_goes_on(thread, now);
             return false;

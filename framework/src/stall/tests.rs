@@ -478,13 +478,28 @@ fn a_stall_is_over_when_its_thread_ends() {
     let (watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
     let its_loops = loops.clone();
     let ends_in_a_poll = thread::spawn(move || {
-        its_loops.here().begin_now(Label::NONE);
+        let here = its_loops.here();
+        here.begin_now(Label::NONE);
         compute_until_told(&told);
+        here
     });
-    ends_in_a_poll.join().expect("no panic");
+    let here = ends_in_a_poll.join().expect("no panic");
     until("its end", || watch.recent()[0].over);
-    assert_eq!(loops.all()[0].snapshot().stalled, None);
+    assert_eq!(here.snapshot().stalled, None);
     assert_eq!(total(&watch), 1);
+}
+
+#[test]
+fn a_stall_is_over_when_its_loop_is_left() {
+    let loops = EventLoops::default();
+    let (watch, told) = heard(StallWatch::builder().threshold(THRESHOLD), &loops);
+    let here = loops.here();
+    here.begin_now(Label::NONE);
+    compute_until_told(&told);
+    loops.leave(&here);
+    until("its end", || watch.recent()[0].over);
+    assert_eq!(here.snapshot().stalled, None);
+    assert!(loops.all().is_empty());
 }
 
 #[test]

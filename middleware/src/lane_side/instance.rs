@@ -1,58 +1,82 @@
 //! Gives each lane thread an instance of the app of its own, built by the same factory as the event
 //! loops' instances, exactly as each actix worker has one.
 //!
-//! An instance is built when the first request of its app comes to the thread, and dropped with the
-//! thread, or once the server it belongs to is gone and another instance is built.
+//! An instance is built when the first request of its app comes to the thread, and dropped when the app
+//! ends (see [`lifetime`](crate::lifetime)) or with the thread. With it go the tasks that its handlers and
+//! its factory have spawned, as they go with a worker without the plugin.
 
 use std::{
     any::Any,
     cell::RefCell,
     collections::HashMap,
     fmt,
+    future::Future,
     rc::Rc,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use actix_http::Request;
 use actix_service::IntoServiceFactory;
 use actix_web::dev::{AppConfig, ServiceFactory};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, task::LocalSet};
 
-use crate::{app_routes::AppRoutes, panics};
+use crate::{
+    app_routes::AppRoutes,
+    lifetime::{Alive, Deadline, Hurry, Life, Number},
+    local, panics,
+};
 
 thread_local! {
-    static INSTANCES: RefCell<HashMap<u64, Kept>> = RefCell::new(HashMap::new());
+    static INSTANCES: RefCell<HashMap<u64, Rc<dyn Any>>> = RefCell::new(HashMap::new());
 }
 
 /// Drops all instances of the calling thread, which is a lane thread at its end.
 pub(crate) fn drop_all() {
     let all = INSTANCES.with(|instances| std::mem::take(&mut *instances.borrow_mut()));
-    all.into_values().for_each(Kept::end);
+    all.into_values().for_each(end);
 }
 
-/// An instance that a lane thread keeps, and the app that it belongs to.
-struct Kept {
-    app: Weak<dyn Any + Send + Sync>,
-    instance: Rc<dyn Any>,
+/// Drops an instance, and with it what its handlers share. A second panic while a first one unwinds
+/// through several instances would end the process.
+fn end(instance: Rc<dyn Any>) {
+    panics::contain(None, || drop(instance));
 }
 
-impl Kept {
-    /// Drops it, and with it what its handlers share. A second panic while a first one unwinds through
-    /// several instances would end the process.
-    fn end(self) {
-        panics::contain(None, || drop(self));
+/// Keeps an instance of the calling thread, and runs its tasks, until its app has ended.
+async fn keep(id: u64, tasks: Rc<LocalSet>, ended: impl Future<Output = ()>) {
+    tasks.run_until(ended).await;
+    drop(tasks);
+    let instance = INSTANCES.with(|instances| instances.borrow_mut().remove(&id));
+    // User code runs in its destructor, so the table is not borrowed any more.
+    if let Some(instance) = instance {
+        end(instance);
     }
 }
 
 /// All that the lanes know of one call of `offload.app`: the factory, and the app once for each
 /// address that the server listens on, which its handlers can ask for.
 pub(crate) struct LaneApps<F> {
-    factory: Mutex<F>,
+    /// `None` once no instance will be built any more.
+    factory: Mutex<Option<F>>,
     routes: Arc<AppRoutes>,
-    apps: Mutex<Vec<Weak<LaneApp<F>>>>,
+    hurry: Arc<Hurry>,
+    apps: Mutex<Apps<F>>,
+}
+
+/// The apps that have services.
+struct Apps<F> {
+    serving: Vec<Entry<F>>,
+    /// Until when is waited for those that end.
+    deadline: Deadline,
+}
+
+struct Entry<F> {
+    app: Weak<LaneApp<F>>,
+    services: usize,
 }
 
 /// An app as the lanes see it: how to build an instance, and for which address.
@@ -61,48 +85,102 @@ pub(crate) struct LaneApp<F> {
     apps: Arc<LaneApps<F>>,
     config: AppConfig,
     system: Option<actix_rt::System>,
+    life: Arc<Life>,
+}
+
+/// Held by all that make or hold services of an app. After the last of them there will be no more.
+pub(crate) struct Owner<F> {
+    lane_apps: Arc<LaneApps<F>>,
+    // Dropped after the app's routes have been put in order.
+    _number: Number,
 }
 
 /// A lane thread's instance of an app, or the place where it is being built.
-type Instance<S> = OnceCell<S>;
+struct Instance<S> {
+    // First, because the tasks use what the service owns.
+    tasks: Rc<LocalSet>,
+    service: OnceCell<S>,
+    // Last, so that all else is gone for those who wait.
+    _alive: Alive,
+}
 
-impl<F: Clone + Send + 'static> LaneApps<F> {
-    pub(crate) fn new(factory: F, routes: Arc<AppRoutes>) -> Self {
+impl<F> Owner<F> {
+    pub(crate) fn new(lane_apps: Arc<LaneApps<F>>, number: Number) -> Self {
         Self {
-            factory: Mutex::new(factory),
-            routes,
-            apps: Mutex::default(),
+            lane_apps,
+            _number: number,
         }
     }
 
-    /// The app for `config`, the same for all event loops that have this address.
-    pub(crate) fn app(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<F>> {
+    pub(crate) fn lane_apps(&self) -> &Arc<LaneApps<F>> {
+        &self.lane_apps
+    }
+}
+
+impl<F> Drop for Owner<F> {
+    fn drop(&mut self) {
+        // Jobs that have been given up may live on for a while. What the factory owns is the user's, and does not.
+        let factory = self.lane_apps.factory().take();
+        panics::contain(None, || drop(factory));
+        self.lane_apps.routes.end();
+    }
+}
+
+impl<F> LaneApps<F> {
+    pub(crate) fn new(factory: F, routes: Arc<AppRoutes>, hurry: Arc<Hurry>) -> Self {
+        Self {
+            factory: Mutex::new(Some(factory)),
+            routes,
+            hurry,
+            apps: Mutex::new(Apps {
+                serving: Vec::new(),
+                deadline: Deadline::default(),
+            }),
+        }
+    }
+
+    /// The app for `config`, the same for all event loops that have this address, which has one service more.
+    pub(crate) fn enter(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<F>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        apps.retain(|app| app.strong_count() > 0);
-        let known = apps.iter().filter_map(Weak::upgrade);
-        let same = known
-            .into_iter()
-            .find(|app| same_address(&app.config, &config));
-        same.unwrap_or_else(|| {
-            let app = Arc::new(LaneApp {
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
-                apps: Arc::clone(self),
-                config,
-                system: actix_rt::System::try_current(),
-            });
-            apps.push(Arc::downgrade(&app));
-            app
-        })
+        let mut apps = self.apps();
+        apps.deadline.clear();
+        for entry in &mut apps.serving {
+            if let Some(app) = entry.app.upgrade()
+                && same_address(&app.config, &config)
+            {
+                entry.services += 1;
+                return app;
+            }
+        }
+        let app = Arc::new(LaneApp {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            apps: Arc::clone(self),
+            config,
+            system: actix_rt::System::try_current(),
+            life: Life::new(),
+        });
+        apps.serving.push(Entry {
+            app: Arc::downgrade(&app),
+            services: 1,
+        });
+        app
     }
 
     pub(crate) fn routes(&self) -> &Arc<AppRoutes> {
         &self.routes
     }
 
-    fn factory(&self) -> F {
-        let factory = self.factory.lock().unwrap_or_else(PoisonError::into_inner);
-        F::clone(&factory)
+    /// Until when is waited for what begins to end now.
+    pub(crate) fn give_up(&self) -> Instant {
+        self.apps().deadline.get(&self.hurry)
+    }
+
+    fn factory(&self) -> MutexGuard<'_, Option<F>> {
+        self.factory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apps(&self) -> MutexGuard<'_, Apps<F>> {
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,79 +190,108 @@ fn same_address(one: &AppConfig, other: &AppConfig) -> bool {
         && one.local_addr() == other.local_addr()
 }
 
-impl<F: Clone + Send + 'static> LaneApp<F> {
+impl<F> LaneApp<F> {
     pub(crate) fn routes(&self) -> &Arc<AppRoutes> {
         &self.apps.routes
     }
 
-    /// This lane thread's instance, which may still have to be built.
-    fn place<S: 'static>(self: &Arc<Self>) -> Rc<Instance<S>> {
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// The app has one service less. After the last one it has ended (L5), and until when to wait for its instances is told.
+    pub(crate) fn leave(&self) -> Option<Instant> {
+        let mut apps = self.apps.apps();
+        let is_this = |entry: &Entry<F>| std::ptr::eq(entry.app.as_ptr(), self);
+        let at = apps.serving.iter().position(is_this)?;
+        apps.serving[at].services -= 1;
+        if apps.serving[at].services > 0 {
+            return None;
+        }
+        apps.serving.swap_remove(at);
+        let give_up = apps.deadline.get(&self.apps.hurry);
+        drop(apps);
+        self.life.end();
+        Some(give_up)
+    }
+}
+
+impl<F: Clone + Send + 'static> LaneApp<F> {
+    /// This lane thread's instance, whose service may still have to be built.
+    pub(crate) fn instance<S: 'static>(&self) -> LaneInstance<S> {
         let found = INSTANCES.with(|instances| {
             let instances = instances.borrow();
-            let kept = instances.get(&self.id)?;
-            Rc::clone(&kept.instance).downcast::<Instance<S>>().ok()
+            let instance = instances.get(&self.id)?;
+            Rc::clone(instance).downcast::<Instance<S>>().ok()
         });
-        found.unwrap_or_else(|| self.make_place())
+        LaneInstance(found.unwrap_or_else(|| self.make_place()))
     }
 
     #[cold]
-    fn make_place<S: 'static>(self: &Arc<Self>) -> Rc<Instance<S>> {
-        let instance = Rc::new(Instance::<S>::new());
-        let app: Arc<dyn Any + Send + Sync> = Arc::clone(self) as _;
-        let kept = Kept {
-            app: Arc::downgrade(&app),
-            instance: Rc::clone(&instance) as Rc<dyn Any>,
-        };
-        let gone: Vec<Kept> = INSTANCES.with(|instances| {
-            let mut instances = instances.borrow_mut();
-            let gone = instances.extract_if(|_, kept| kept.app.strong_count() == 0);
-            let gone = gone.map(|(_, kept)| kept).collect();
-            instances.insert(self.id, kept);
-            gone
+    fn make_place<S: 'static>(&self) -> Rc<Instance<S>> {
+        let tasks = Rc::new(LocalSet::new());
+        let instance = Rc::new(Instance::<S> {
+            tasks: Rc::clone(&tasks),
+            service: OnceCell::new(),
+            _alive: self.life.instance(),
         });
-        // User code runs in these destructors, so the table is not borrowed any more.
-        gone.into_iter().for_each(Kept::end);
+        let kept = Rc::clone(&instance) as Rc<dyn Any>;
+        INSTANCES.with(|instances| instances.borrow_mut().insert(self.id, kept));
+        if local::spawn_local(keep(self.id, tasks, self.life.ended())).is_err() {
+            tracing::error!(target: "offload", "an app was built outside of a lane thread");
+        }
         instance
     }
 
-    /// The service of this lane thread's instance; builds it if this is its first request.
+    /// Builds the service of an instance if this is its first request, unless the app has ended.
     ///
     /// # Errors
     ///
     /// What the factory's own initialisation failed with; the next request tries again.
-    pub(crate) async fn service<I, S>(
-        self: &Arc<Self>,
-    ) -> Result<LaneService<S::Service>, S::InitError>
+    pub(crate) async fn build<I, S>(
+        &self,
+        instance: &LaneInstance<S::Service>,
+    ) -> Result<(), S::InitError>
     where
         F: Fn() -> I,
         I: IntoServiceFactory<S, Request>,
         S: ServiceFactory<Request, Config = AppConfig>,
         S::Service: 'static,
     {
-        let place = self.place::<S::Service>();
-        place
-            .get_or_try_init(|| async {
-                if let Some(system) = self.system.clone() {
-                    // Handlers may stop the system or ask for its first arbiter.
-                    actix_rt::System::set_current(system);
-                }
-                let factory = self.apps.factory();
-                factory()
-                    .into_factory()
-                    .new_service(self.config.clone())
-                    .await
-            })
-            .await?;
-        Ok(LaneService(place))
+        if instance.service().is_some() {
+            return Ok(());
+        }
+        let factory = self.apps.factory().clone();
+        let Some(factory) = factory else {
+            return Ok(());
+        };
+        let build = || async {
+            if let Some(system) = self.system.clone() {
+                // Handlers may stop the system or ask for its first arbiter.
+                actix_rt::System::set_current(system);
+            }
+            factory()
+                .into_factory()
+                .new_service(self.config.clone())
+                .await
+        };
+        instance.0.service.get_or_try_init(build).await?;
+        Ok(())
     }
 }
 
-/// A service that is built, held for as long as a request uses it.
-pub(crate) struct LaneService<S>(Rc<Instance<S>>);
+/// An instance, held for as long as a request uses it.
+pub(crate) struct LaneInstance<S>(Rc<Instance<S>>);
 
-impl<S> LaneService<S> {
-    pub(crate) fn get(&self) -> Option<&S> {
-        self.0.get()
+impl<S> LaneInstance<S> {
+    /// Its service, if it is built.
+    pub(crate) fn service(&self) -> Option<&S> {
+        self.0.service.get()
+    }
+
+    /// Where its handlers and its factory spawn.
+    pub(crate) fn tasks(&self) -> &Rc<LocalSet> {
+        &self.0.tasks
     }
 }
 

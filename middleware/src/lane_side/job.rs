@@ -28,7 +28,7 @@ use offload_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    instance::LaneApp,
+    instance::{LaneApp, LaneInstance},
     run::{LaneHost, LaneRun, Ran, contained},
     stream::Making,
 };
@@ -73,11 +73,14 @@ impl<F> LaneJob<F> {
         B: MessageBody + 'static,
     {
         // Made here, while this is the lane's present job, whose token it takes along.
-        let host = LaneHost::new(self.core.lanes.clone(), self.key, self.route.as_deref());
+        let instance = self.app.instance::<S::Service>();
+        let tasks = Rc::clone(instance.tasks());
+        let lanes = self.core.lanes.clone();
+        let host = LaneHost::new(lanes, self.key, self.route.as_deref(), tasks);
         let bill = Bill::take_over();
         // While it waits, others go to other threads.
         let stay = Stay::here();
-        let served = self.serve::<I, S, B>(host, bill);
+        let served = self.serve::<I, S, B>(instance, host, bill);
         let task = async move {
             let _stay = stay;
             served.await;
@@ -88,8 +91,12 @@ impl<F> LaneJob<F> {
         }
     }
 
-    async fn serve<I, S, B>(self, host: Rc<LaneHost>, bill: Option<Bill>)
-    where
+    async fn serve<I, S, B>(
+        self,
+        instance: LaneInstance<S::Service>,
+        host: Rc<LaneHost>,
+        bill: Option<Bill>,
+    ) where
         F: Fn() -> I + Send + Clone + 'static,
         I: IntoServiceFactory<S, Request> + 'static,
         S: ServiceFactory<Request, Config = AppConfig> + 'static,
@@ -126,8 +133,10 @@ impl<F> LaneJob<F> {
         };
 
         let handler = async {
-            let service = app.service::<I, S>().await.map_err(Failure::Init)?;
-            let service = service.get().ok_or(Failure::Gone)?;
+            let instance = instance; // It goes with the handler.
+            let built = app.build::<I, S>(&instance).await;
+            built.map_err(Failure::Init)?;
+            let service = instance.service().ok_or(Failure::Gone)?;
             poll_fn(|cx| service.poll_ready(cx))
                 .await
                 .map_err(Failure::Service)?;

@@ -21,6 +21,7 @@ use offload_core::{
     routes::Route,
 };
 use pin_project_lite::pin_project;
+use tokio::task::LocalSet;
 
 use crate::{local, panics, spans::Running};
 
@@ -34,18 +35,26 @@ pub(crate) struct LaneHost {
     token: CancelToken,
     record: Option<Arc<EventLoop>>,
     label: Label,
+    tasks: Rc<LocalSet>,
     offload_met: Cell<bool>,
 }
 
 impl LaneHost {
-    /// For the request that is the lane's job on the calling thread now, whose cost is remembered under `key`.
-    pub(crate) fn new(lanes: Lanes, key: JobKey, route: Option<&Route>) -> Rc<Self> {
+    /// For the request that is the lane's job on the calling thread now, whose cost is remembered under `key`. What it spawns
+    /// comes to `tasks`.
+    pub(crate) fn new(
+        lanes: Lanes,
+        key: JobKey,
+        route: Option<&Route>,
+        tasks: Rc<LocalSet>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             lanes,
             key,
             token: CancelToken::current(),
             record: local::record(),
             label: Label::of(route),
+            tasks,
             offload_met: Cell::new(false),
         })
     }
@@ -73,6 +82,7 @@ pub(crate) fn contained<T>(
     work: impl FnOnce() -> T,
 ) -> (Result<T, PanicPayload>, Duration) {
     let _here = ambient::enter(Rc::clone(host) as Rc<dyn Host>);
+    let _its_tasks = host.tasks.enter();
     spans.in_scope(|| {
         if let Some(record) = &host.record {
             record.begin_now(host.label);

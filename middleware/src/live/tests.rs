@@ -158,7 +158,7 @@ fn the_pages_routes_stay_on_the_loop_unless_the_user_says_otherwise() {
     let builder = Offload::builder().threads(1);
     let offload = builder.pin("GET", "/_offload/state", Placement::Lane);
     let offload = offload.build().expect("starts");
-    let routes = offload.core.new_app();
+    let (routes, _number) = offload.core.new_app();
     offload.core.live.pin(&routes);
     let met = offload.core.table.routes().len();
     assert_eq!(met, 1, "an app without the page has none of its routes");

@@ -43,6 +43,12 @@ impl LoopContext {
     }
 }
 
+impl Drop for LoopContext {
+    fn drop(&mut self) {
+        self.core.loops.leave(&self.event_loop);
+    }
+}
+
 impl Host for LoopContext {
     fn lanes(&self) -> &Lanes {
         &self.core.lanes

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod client;
 pub(crate) mod context;
+pub(crate) mod factory;
 pub(crate) mod future;
 pub(crate) mod lifeline;
 mod look;

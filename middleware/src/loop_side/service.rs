@@ -29,6 +29,7 @@ use super::{
     call::{Caller, Framing, LaneCall, Refused, nobody, refusal},
     client::Client,
     context::{LoopContext, Visit},
+    factory::Hold,
     future::{AppBody, OffloadFuture},
     run::LoopRun,
     terms,
@@ -43,10 +44,8 @@ use crate::{
         read_ahead::Share,
         reply::own,
     },
-    lane_side::{
-        instance::{LaneApp, LaneApps},
-        job::LaneJob,
-    },
+    lane_side::{instance::Owner, job::LaneJob},
+    lifetime::{Crew, Member},
     offload::Core,
     spans::Traced,
 };
@@ -56,7 +55,9 @@ use crate::{
 pub struct OffloadApp<F, I, S, B> {
     factory: F,
     core: Arc<Core>,
-    lane_apps: Arc<LaneApps<F>>,
+    owner: Arc<Owner<F>>,
+    /// Those who serve for the same server.
+    crew: Option<Arc<Crew>>,
     app: PhantomData<Makes<I, S, B>>,
 }
 
@@ -64,11 +65,17 @@ pub struct OffloadApp<F, I, S, B> {
 type Makes<I, S, B> = fn() -> (I, S, B);
 
 impl<F, I, S, B> OffloadApp<F, I, S, B> {
-    pub(crate) fn new(factory: F, core: Arc<Core>, lane_apps: Arc<LaneApps<F>>) -> Self {
+    pub(crate) fn new(
+        factory: F,
+        core: Arc<Core>,
+        owner: Arc<Owner<F>>,
+        crew: Option<Arc<Crew>>,
+    ) -> Self {
         Self {
             factory,
             core,
-            lane_apps,
+            owner,
+            crew,
             app: PhantomData,
         }
     }
@@ -94,19 +101,22 @@ where
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
         let factory = (self.factory)();
+        let routes = self.owner.lane_apps().routes();
         // The factory has said by now whether the app has the live page.
         #[cfg(feature = "live")]
-        self.core.live.pin(self.lane_apps.routes());
+        self.core.live.pin(routes);
         let building = factory.into_factory().new_service(config.clone());
-        let routes = LoopRoutes::new(Arc::clone(self.lane_apps.routes()));
+        let routes = LoopRoutes::new(Arc::clone(routes));
         let core = Arc::clone(&self.core);
-        let lane_app = self.lane_apps.app(config);
+        let member = self.crew.as_ref().map(|crew| Rc::new(crew.join()));
+        let hold = Hold::new(Arc::clone(&self.owner), config, member.clone());
         Box::pin(async move {
             Ok(OffloadService {
                 inner: Rc::new(building.await?),
                 context: LoopContext::new(core, routes),
-                lane_app,
+                hold: Rc::new(hold),
                 app: PhantomData,
+                _member: member,
             })
         })
     }
@@ -118,9 +128,12 @@ where
     S: ServiceFactory<Request>,
 {
     inner: Rc<S::Service>,
+    // Dropped before the hold, or the stall watch would look at a loop that waits for the app's end.
     context: Rc<LoopContext>,
-    lane_app: Arc<LaneApp<F>>,
+    hold: Rc<Hold<F>>,
     app: PhantomData<fn() -> (I, B)>,
+    // Last, so that all else is gone for those who wait.
+    _member: Option<Rc<Member>>,
 }
 
 impl<F, I, S, B> Service<Request> for OffloadService<F, I, S, B>
@@ -238,7 +251,7 @@ where
             _ => Framing::Independent,
         };
         let (sender, reply) = oneshot::channel();
-        let lane_app = Arc::clone(&self.lane_app);
+        let lane_app = Arc::clone(self.hold.app());
         let fate = traced.fate();
         let caller = Caller {
             reply,
@@ -246,7 +259,7 @@ where
             framing,
             route: route.clone(),
             core: Arc::clone(core),
-            pass: Some(core.underway.enter()),
+            pass: Some(core.underway.enter(Rc::clone(&self.hold) as _)),
             fate: fate.clone(),
         };
         let along = match &payload {
@@ -357,7 +370,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OffloadService")
-            .field("lane_app", &self.lane_app)
+            .field("hold", &self.hold)
             .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,7 @@ export class History {
   #takeCounts(state) {
     this.#counts.push({
       at: state.uptime_seconds,
-      loops: state.event_loops.map((loop) => ({ requests: loop.requests, cpu: loop.cpu_seconds })),
+      loops: new Map(state.event_loops.map((loop) => [loop.event_loop, { requests: loop.requests, cpu: loop.cpu_seconds }])),
       refused: new Map(state.lanes.map((lane) => [lane.name, lane.refused])),
       runs: new Map(state.routes.map((route) => [routeKey(route), route.loop_runs + route.lane_runs])),
       // A state names some of the routes only, and not always the same.
@@ -78,12 +78,12 @@ export class History {
   }
 
   loopRate(loop) {
-    return this.#perSecond((counts) => counts.loops[loop]?.requests);
+    return this.#perSecond((counts) => counts.loops.get(loop)?.requests);
   }
 
   /** The part of one core that the loop's thread uses. */
   loopCpu(loop) {
-    return this.#perSecond((counts) => counts.loops[loop]?.cpu);
+    return this.#perSecond((counts) => counts.loops.get(loop)?.cpu);
   }
 
   refusedRate(lane) {

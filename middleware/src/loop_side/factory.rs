@@ -1,0 +1,148 @@
+//! What `offload.app` gives, as the copies of it that a server has, and the hold that each of their services has on the app.
+
+use std::{
+    fmt,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+};
+
+use actix_http::Request;
+use actix_service::IntoServiceFactory;
+use actix_web::dev::{AppConfig, ServiceFactory};
+
+use super::service::OffloadApp;
+use crate::{
+    lane_side::instance::{LaneApp, LaneApps, Owner},
+    lifetime::{Crew, Member},
+    local,
+    offload::Core,
+};
+
+/// One copy of the function that [`Offload::app`](crate::Offload::app) gives.
+///
+/// A server keeps one, which it copies for each of its workers and drops as the last thing before its future ends.
+pub(crate) struct AppFactory<F> {
+    factory: F,
+    core: Arc<Core>,
+    owner: Arc<Owner<F>>,
+    /// Those that work with copies of this one.
+    crew: Arc<Crew>,
+    /// The crew of the one that this is a copy of.
+    of: Option<Arc<Crew>>,
+    // Last, so that all else is gone for those who wait.
+    member: OnceLock<Member>,
+}
+
+impl<F: Clone + Send + 'static> AppFactory<F> {
+    pub(crate) fn new(factory: F, core: Arc<Core>) -> Self {
+        let (routes, number) = core.new_app();
+        let lane_apps = LaneApps::new(factory.clone(), routes, Arc::clone(&core.hurry));
+        Self {
+            factory,
+            core,
+            owner: Arc::new(Owner::new(Arc::new(lane_apps), number)),
+            crew: Arc::default(),
+            of: None,
+            member: OnceLock::new(),
+        }
+    }
+
+    /// An app for the calling thread.
+    pub(crate) fn make<I, S, B>(&self) -> OffloadApp<F, I, S, B>
+    where
+        F: Fn() -> I,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request, Config = AppConfig>,
+    {
+        if let Some(of) = &self.of {
+            self.member.get_or_init(|| of.join());
+        }
+        OffloadApp::new(
+            self.factory.clone(),
+            Arc::clone(&self.core),
+            Arc::clone(&self.owner),
+            self.of.clone(),
+        )
+    }
+}
+
+impl<F: Clone> Clone for AppFactory<F> {
+    fn clone(&self) -> Self {
+        Self {
+            factory: self.factory.clone(),
+            core: Arc::clone(&self.core),
+            owner: Arc::clone(&self.owner),
+            crew: Arc::default(),
+            of: Some(Arc::clone(&self.crew)),
+            member: OnceLock::new(),
+        }
+    }
+}
+
+impl<F> Drop for AppFactory<F> {
+    fn drop(&mut self) {
+        // L3
+        if local::record().is_some() || !self.crew.is_elsewhere() {
+            return;
+        }
+        if !self.crew.wait(self.owner.lane_apps().give_up()) {
+            tracing::debug!(
+                target: "offload",
+                "a server ends while some of its event loops are still busy",
+            );
+        }
+    }
+}
+
+/// The hold of one service on its app.
+///
+/// It is shared by the service and the requests that have gone to lanes from it (L2).
+pub(crate) struct Hold<F> {
+    app: Arc<LaneApp<F>>,
+    // The end of the app, if this was the last of all that make or hold services, comes after that of the service.
+    _owner: Arc<Owner<F>>,
+    // Last, so that all else is gone for those who wait.
+    _member: Option<Rc<Member>>,
+}
+
+impl<F: Clone + Send + 'static> Hold<F> {
+    pub(crate) fn new(owner: Arc<Owner<F>>, config: AppConfig, member: Option<Rc<Member>>) -> Self {
+        Self {
+            app: owner.lane_apps().enter(config),
+            _owner: owner,
+            _member: member,
+        }
+    }
+}
+
+impl<F> Hold<F> {
+    pub(crate) fn app(&self) -> &Arc<LaneApp<F>> {
+        &self.app
+    }
+}
+
+impl<F> Drop for Hold<F> {
+    fn drop(&mut self) {
+        let Some(give_up) = self.app.leave() else {
+            return;
+        };
+        // L3
+        if local::record().is_some() {
+            return;
+        }
+        let instances = self.app.life().wait(give_up);
+        if instances > 0 {
+            tracing::warn!(
+                target: "offload",
+                instances,
+                "an app has ended, but its app data is still on lane threads that compute: it goes when they are done",
+            );
+        }
+    }
+}
+
+impl<F> fmt::Debug for Hold<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hold").field(&self.app).finish()
+    }
+}
