@@ -78,7 +78,7 @@ pub fn on_event_loop<T>(future: impl Future<Output = T>) -> T {
 /// If the threads cannot be started.
 pub fn lane() -> Lane {
     let lane = Lane::builder().name("bench");
-    let lane = lane.priority(Priority::background());
+    let lane = lane.priority(Priority::short_jobs());
     lane.build().expect("a lane")
 }
 

@@ -105,7 +105,7 @@ impl Default for OffloadBuilder {
             read_ahead: 64 << 20,
             short_limit: Duration::from_millis(10),
             patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
-            priorities: (Priority::background(), Priority::Idle),
+            priorities: (Priority::short_jobs(), Priority::long_jobs()),
             prompt_loops: true,
             deadline_header: None,
             serving: Vec::new(),
@@ -210,10 +210,11 @@ impl OffloadBuilder {
     }
 
     /// How the threads of the lane for short requests and of the one for long ones stand to all others on the machine.
-    /// Default: [`Priority::background`] and [`Priority::Idle`], both below the event loops.
+    /// Default: [`Priority::short_jobs`] and [`Priority::long_jobs`], the share of any other thread in long turns.
     ///
-    /// A thread with [`Priority::Idle`] gets next to nothing while other programs keep all cores busy, unless those are
-    /// in a control group of their own, as services and containers are.
+    /// With a lower one, [`Priority::Batch`] or [`Priority::Idle`], a lane gets little or next to nothing while other programs keep all
+    /// cores busy, unless those are in a control group of their own, as services and containers are; and what a handler
+    /// starts on a lane, such as a thread or a child process, inherits it.
     pub fn priorities(mut self, short: Priority, long: Priority) -> Self {
         self.priorities = (short, long);
         self

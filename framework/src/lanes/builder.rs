@@ -73,8 +73,8 @@ impl LanesBuilder {
                 factor: 16,
                 most: Duration::from_secs(30),
             },
-            short_priority: Priority::background(),
-            long_priority: Priority::Idle,
+            short_priority: Priority::short_jobs(),
+            long_priority: Priority::long_jobs(),
         }
     }
 
@@ -131,7 +131,7 @@ impl LanesBuilder {
 
     /// How the threads of both lanes stand to all others on the machine.
     ///
-    /// Default: [`Priority::background`] for the short lane and [`Priority::Idle`] for the long one.
+    /// Default: [`Priority::short_jobs`] for the short lane and [`Priority::long_jobs`] for the long one.
     pub fn priorities(mut self, short: Priority, long: Priority) -> Self {
         self.short_priority = short;
         self.long_priority = long;

@@ -4,8 +4,9 @@ use std::{fmt, time::Duration};
 
 /// How the threads of a lane stand to all other threads of the process, the event loops above all.
 ///
-/// The further below, the sooner a waking event loop gets a core that a lane keeps busy, and the less a lane gets while
-/// others want the core too. What nobody else wants a lane gets in any case.
+/// The default is an equal share in long turns ([`Slice`](Self::Slice)): a waking event loop has short ones and comes first,
+/// and beside other programs a lane gets what is its due. A lower priority protects the event loops a little more while the
+/// machine is the server's alone, and hands the lanes' work over to whoever else computes there.
 ///
 /// # Platforms
 ///
@@ -20,7 +21,7 @@ use std::{fmt, time::Duration};
 /// ```
 /// use offload_core::{Nice, Priority};
 ///
-/// let short = Priority::background();
+/// let short = Priority::short_jobs();
 /// let lower = Priority::Batch { nice: Nice::MAX };
 /// assert_ne!(short, lower);
 /// assert_eq!(Priority::default(), Priority::Normal);
@@ -50,7 +51,19 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// [`Batch`](Self::Batch) by 10 steps, for a lane whose jobs are short and waited for.
+    /// What the lane for short jobs has by default: turns of 10 ms, in which a short job ends.
+    #[must_use]
+    pub const fn short_jobs() -> Self {
+        Self::Slice(Duration::from_millis(10))
+    }
+
+    /// What the lane for long jobs has by default: turns of 30 ms, so that a short job that comes does not wait for their end.
+    #[must_use]
+    pub const fn long_jobs() -> Self {
+        Self::Slice(Duration::from_millis(30))
+    }
+
+    /// [`Batch`](Self::Batch) by 10 steps, for a lane that is to stay below everything else on the machine.
     ///
     /// Such a thread competes with an event loop for a core at about 1 : 9.
     #[must_use]

@@ -8,14 +8,14 @@
 use std::{
     cell::RefCell,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     time::Duration,
 };
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Id};
 
 use crate::panics;
 
@@ -27,6 +27,22 @@ const ONE_LOOP: Duration = Duration::from_millis(1);
 thread_local! {
     /// What the calling blocking thread occupies. The place is free again when this is dropped.
     static PLACE: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
+    /// Where the calling thread is known as an event loop, with the runtime that it has now.
+    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An event loop's entry, which goes with its thread.
+struct Known {
+    pools: Weak<LoopPools>,
+    runtime: Id,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(pools) = self.pools.upgrade() {
+            pools.forget(self.runtime);
+        }
+    }
 }
 
 /// The blocking pools of the event loops.
@@ -38,11 +54,27 @@ pub(crate) struct LoopPools {
 
 impl LoopPools {
     /// The calling thread is an event loop with this runtime.
-    pub(crate) fn add(&self, runtime: &Handle) {
+    pub(crate) fn add(self: &Arc<Self>, runtime: &Handle) {
         let mut loops = self.lock();
-        if loops.iter().all(|known| known.id() != runtime.id()) {
-            loops.push(runtime.clone());
+        if loops.iter().any(|known| known.id() == runtime.id()) {
+            return;
         }
+        loops.push(runtime.clone());
+        drop(loops);
+        let pools = Arc::downgrade(self);
+        let before = KNOWN.with_borrow_mut(|known| {
+            let before: Vec<Known> = known
+                .extract_if(.., |one| {
+                    one.pools.strong_count() == 0 || one.pools.ptr_eq(&pools)
+                })
+                .collect();
+            known.push(Known {
+                pools,
+                runtime: runtime.id(),
+            });
+            before
+        });
+        drop(before); // The runtime that this thread had before, if it had one.
     }
 
     /// Has the blocking threads of the runtime that is being built take their places here.
@@ -101,12 +133,12 @@ impl LoopPools {
         panics::contain(None, || asked = Some(runtime.spawn_blocking(occupy)));
         // A runtime that has ended drops what it is given.
         if asked.is_none_or(|task| task.is_finished()) && !ran.load(Ordering::Relaxed) {
-            self.forget(runtime);
+            self.forget(runtime.id());
         }
     }
 
-    fn forget(&self, runtime: &Handle) {
-        self.lock().retain(|known| known.id() != runtime.id());
+    fn forget(&self, runtime: Id) {
+        self.lock().retain(|known| known.id() != runtime);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Handle>> {
