@@ -6,7 +6,7 @@ use actix_offload::{Offload, OffloadBuilder, Placement, ServerTiming};
 use actix_web::{App, web};
 use offload_tests::server::TestServer;
 
-use super::server::{Stop, at_the_end, get};
+use super::server::{Stop, at_the_end, get, patient};
 use crate::gate::wait_until;
 
 async fn light() -> &'static str {
@@ -15,9 +15,7 @@ async fn light() -> &'static str {
 
 /// Roomy, so that noise on a busy machine does not make a light route heavy.
 fn roomy() -> OffloadBuilder {
-    Offload::builder()
-        .threads(1)
-        .spare_threads(0)
+    patient(1)
         .budget(Duration::from_millis(20))
         .server_timing(ServerTiming::On)
 }

@@ -1,6 +1,6 @@
 //! A server whose end can be looked at from where its future is awaited.
 
-use std::{fmt, io, net::SocketAddr, thread};
+use std::{fmt, io, net::SocketAddr, thread, time::Duration};
 
 use actix_http::Request;
 use actix_offload::{Offload, OffloadBuilder, Policy, Priority};
@@ -22,13 +22,19 @@ pub(super) enum Stop {
     Forced,
 }
 
-/// Lanes for all requests, which get cores also on a machine that is busy with other things.
-pub(super) fn lanes_only(threads: usize) -> OffloadBuilder {
+/// Lanes that get cores also on a machine that is busy with other things, and refuse nobody there.
+pub(super) fn patient(threads: usize) -> OffloadBuilder {
+    const LONG: Duration = Duration::from_secs(600);
     Offload::builder()
         .threads(threads)
         .spare_threads(0)
-        .policy(Policy::AlwaysLane)
         .priorities(Priority::Normal, Priority::Normal)
+        .patience(LONG, 1, LONG)
+}
+
+/// Such lanes for all requests.
+pub(super) fn lanes_only(threads: usize) -> OffloadBuilder {
+    patient(threads).policy(Policy::AlwaysLane)
 }
 
 /// Serves `factory` on two addresses with so many event loops, has `visit` talk to it, stops it once that is done, and says what
