@@ -1,7 +1,7 @@
 //! Gives each lane thread a small event loop of its own, so that any actix handler may run there.
 //!
 //! A lane thread owns one tokio [`LocalSet`], which the lane polls whenever it was woken, and one single-threaded runtime, in
-//! which the thread sleeps ([`driver`](self::driver)). So the timers and sockets of what runs on a thread are served by
+//! which the thread sleeps ([`driver`]). So the timers and sockets of what runs on a thread are served by
 //! that thread, as on an event loop. Nothing here runs on a server's event loop.
 
 pub(crate) mod blocking;
