@@ -285,6 +285,10 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             if attendant.lingers() {
                 self.give_back(&mut holds);
                 looked = self.look(seat, attendant);
+                if looked && seat.is_notified() {
+                    // The resident comes first, and a job that came meanwhile shall not wait for it.
+                    self.unpark(self.want_thread(), attendant);
+                }
                 if looked {
                     continue;
                 }
