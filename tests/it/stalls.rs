@@ -13,7 +13,7 @@ use actix_offload::{Offload, Placement, Policy, Stall, StallKind, StallWatch, St
 use actix_web::{App, rt, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
-use crate::gate::{Gate, wait_until};
+use crate::gate::{Gate, compute, wait_until};
 
 fn get(server: &TestServer, path: &str) {
     let answer = Client::new(server.addr()).get(path).expect("answers");
@@ -190,6 +190,16 @@ fn a_background_task_that_stalls_its_loop_has_no_route() {
 /// A computation that a handler on a lane has spawned keeps the lane thread and what waits there, and is told.
 #[test]
 fn a_task_that_keeps_its_lane_thread_is_told() {
+    told_of_task(Duration::ZERO);
+}
+
+/// So is one that begins as soon as a job has ended that took a while.
+#[test]
+fn a_task_that_keeps_its_lane_thread_after_a_long_job_is_told() {
+    told_of_task(Duration::from_millis(2));
+}
+
+fn told_of_task(before: Duration) {
     let (watch, told) = told();
     let offload = Offload::builder()
         .policy(Policy::AlwaysLane)
@@ -206,6 +216,7 @@ fn a_task_that_keeps_its_lane_thread_is_told() {
             web::get().to(move || {
                 let stops = Arc::clone(&stops);
                 async move {
+                    compute(before);
                     tokio::spawn(async move {
                         while !stops.load(Ordering::Relaxed) {
                             std::hint::spin_loop();
@@ -216,7 +227,9 @@ fn a_task_that_keeps_its_lane_thread_is_told() {
             }),
         )
     };
+    let app = move || app().route("/", web::get().to(|| async { "light" }));
     let server = TestServer::start(offload.app(app));
+    get(&server, "/");
     get(&server, "/spawn");
     let of_tasks = || {
         let mut all = all(&told);

@@ -408,7 +408,6 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
             } else if !polled {
                 return;
             }
-            attendant.breathe();
         }
     }
 
@@ -436,6 +435,8 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         tenure.begin(attendant.now(), holds);
         attendant.work_began();
         work();
+        // What comes up in a breath may compute as well, and then its slot is lent like any other's.
+        attendant.breathe();
         let fate = tenure.end();
         if fate.lent {
             self.limit.fetch_sub(1, Ordering::SeqCst); // I4

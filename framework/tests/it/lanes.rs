@@ -1,5 +1,6 @@
 //! Two lanes together: what goes where, who comes first, what is refused, and that nothing is lost.
 
+mod breaths;
 mod cancelled;
 mod classes;
 mod fairness;

@@ -48,21 +48,25 @@ impl Driver {
             called: Arc::default(),
         }
     }
+
+    /// Serves the thread's timers, sockets and tasks until `until` is there. The stall watch hears of it where tasks, which
+    /// may compute, are among them.
+    fn drive(&self, runtime: &Runtime, until: impl Future<Output = ()>) {
+        let record = self.drives_tasks().then(super::record).flatten();
+        if let Some(record) = &record {
+            record.begin_now(Label::TASKS);
+        }
+        runtime.block_on(until);
+        if let Some(record) = &record {
+            record.end_now();
+        }
+    }
 }
 
 impl Park for Driver {
     fn park(&mut self) {
         match self.own.runtime() {
-            Some(runtime) => {
-                let record = self.drives_tasks().then(super::record).flatten();
-                if let Some(record) = &record {
-                    record.begin_now(Label::TASKS);
-                }
-                runtime.block_on(self.called.notified());
-                if let Some(record) = &record {
-                    record.end_now();
-                }
-            }
+            Some(runtime) => self.drive(runtime, self.called.notified()),
             None => thread::park(),
         }
     }
@@ -70,7 +74,7 @@ impl Park for Driver {
     fn breathe(&mut self) {
         if let Some(runtime) = self.own.runtime() {
             // The yield ends after one look at what is due.
-            runtime.block_on(task::yield_now());
+            self.drive(runtime, task::yield_now());
         }
     }
 
