@@ -22,7 +22,8 @@
 //!   gives it back after its job. At least one slot is always there to be held, but for I5, so somebody is left who looks.
 //! * **I5** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
 //!   after its job. When it restores one it raises `limit` and then looks for jobs, as after a push. While all are
-//!   withdrawn it is the watch that looks: it neither sleeps nor ends before it has restored them.
+//!   withdrawn it is the watch that looks: it neither sleeps nor ends before it has restored them. It may also add slots for
+//!   which there are threads, and take them away again.
 //! * **I6** A thread that was called with a slot and does not come, because what it drives keeps it or the kernel has set it
 //!   aside, loses the slot: the watch takes it back, and looks for jobs as after a push. The thread is not parked, so it is not
 //!   called again before it has come.
@@ -252,6 +253,22 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         self.withdrawn.store(withdrawn, Ordering::Relaxed);
         self.limit.fetch_add(1, Ordering::SeqCst);
         self.want_thread()
+    }
+
+    /// How many slots the lane can have more for a while: as many again, if there are threads for them.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.min(self.seats.len() - self.slots)
+    }
+
+    /// Adds one slot to those that the lane has.
+    pub(crate) fn add_slot(&self) -> Wanted {
+        self.limit.fetch_add(1, Ordering::SeqCst);
+        self.want_thread()
+    }
+
+    /// Takes one slot away again that was added. Who holds one too many gives it back after his work (I4).
+    pub(crate) fn remove_slot(&self) {
+        self.limit.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// How many slots are withdrawn now (I5).

@@ -18,6 +18,7 @@ mod seat;
 mod sharing;
 mod shelf;
 mod stay;
+mod strangers;
 mod tenure;
 mod thread;
 mod watch;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use super::{engine::Shared, sharing::Sharing};
+use super::{engine::Shared, sharing::Sharing, strangers::Strangers};
 use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
@@ -93,6 +93,7 @@ impl Watch {
         let (mut quiet_looks, mut looked_at_waiting) = (0, shared.now());
         let mut sights = vec![Sight::default(); shared.gate.threads()];
         let mut sharing = Sharing::new(shared);
+        let mut strangers = Strangers::new(shared);
         let mut awaited = vec![false; shared.gate.threads()];
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
@@ -111,6 +112,7 @@ impl Watch {
                     look_at_running(quantum, shared, &mut sights);
                     sharing.look(shared);
                 }
+                strangers.look(shared);
                 if shared.now() - looked_at_waiting >= nanos(LOOK_AT_WAITING) {
                     shared.expire_late();
                     // Rayon has no way to wake a lane thread for a broadcast.
@@ -119,6 +121,7 @@ impl Watch {
                 }
             } else {
                 quiet_looks += 1;
+                strangers.pause();
             }
         }
     }

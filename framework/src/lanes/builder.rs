@@ -96,7 +96,8 @@ impl LanesBuilder {
         self
     }
 
-    /// How many further threads the short lane has. They run jobs only in place of others whose job is overdue.
+    /// How many further threads the short lane has. They run jobs in place of others whose job is overdue, and beside other
+    /// programs that keep the cores busy. For these the long lane has as many, but no more than it has threads anyway.
     pub fn spare_threads(mut self, threads: usize) -> Self {
         self.spare_threads = Some(threads);
         self
@@ -180,6 +181,7 @@ impl LanesBuilder {
             spares,
         } = self.check()?;
         let helpers = helpers(threads) + helpers(long_threads);
+        let spares = spares + long_spares(spares, long_threads);
         Ok(threads + long_threads + spares + helpers + WATCHES)
     }
 
@@ -260,7 +262,7 @@ impl LanesBuilder {
             .in_family(family(SHORT, spares, Some(quantum)))
             .build()?;
         let long = lane(LONG, "long", self.long_priority)
-            .in_family(family(LONG, 0, None))
+            .in_family(family(LONG, long_spares(spares, long_threads), None))
             .build()?;
         // It is set here only, once.
         let _ = short.shared().longer.set(Longer {
@@ -280,6 +282,11 @@ impl LanesBuilder {
             }),
         })
     }
+}
+
+/// The long lane's spares, which have nothing to do but beside other programs.
+fn long_spares(spares: usize, long_threads: usize) -> usize {
+    spares.min(long_threads)
 }
 
 /// How many threads of which kind.

@@ -35,6 +35,16 @@ pub(super) fn cpu_time(_thread: Id) -> Option<Duration> {
     None
 }
 
+/// Nor the process.
+pub(super) fn own_time() -> Option<Duration> {
+    None
+}
+
+/// Nor how long a thread has waited for a core.
+pub(super) fn run_delay(_thread: Id) -> Option<Duration> {
+    None
+}
+
 /// Nor what it is at.
 pub(super) fn is_waiting(_thread: Id) -> Option<bool> {
     None

@@ -70,6 +70,29 @@ pub(crate) fn cpu_clock_of(thread: pid_t) -> libc::clockid_t {
     (!thread << 3) | THREAD_AND_SCHEDULED
 }
 
+/// The CPU time that this process has used.
+pub(super) fn own_time() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .ok()
+        .map(Duration::from)
+}
+
+/// How long a thread has waited for a core, if the kernel counts it.
+pub(super) fn run_delay(Id(id): Id) -> Option<Duration> {
+    let mut text = [0; 96];
+    let mut stat = File::open(format!("/proc/self/task/{id}/schedstat")).ok()?;
+    let read = stat.read(&mut text).ok()?;
+    delay_in(str::from_utf8(&text[..read]).ok()?)
+}
+
+/// The second of the three numbers, in nanoseconds. Where the kernel counts nothing, the first is zero as well.
+fn delay_in(schedstat: &str) -> Option<Duration> {
+    let mut numbers = schedstat.split_whitespace().map(str::parse);
+    let ran: u64 = numbers.next()?.ok()?;
+    let waited = numbers.next()?.ok()?;
+    (ran > 0).then(|| Duration::from_nanos(waited))
+}
+
 /// Whether a thread sleeps, by the state that the kernel shows for it.
 pub(super) fn is_waiting(Id(id): Id) -> Option<bool> {
     is_waiting_of(id)

@@ -43,4 +43,6 @@ pub(crate) use space::room_for;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub(crate) use system::{cpu_clock_of, cpu_time_of, is_waiting_of};
-pub(crate) use thread::{ThreadRef, apply, cpu_time, has_ended, is_waiting, restore, set_back};
+pub(crate) use thread::{
+    ThreadRef, apply, cpu_time, has_ended, is_waiting, own_time, restore, run_delay, set_back,
+};

@@ -51,16 +51,20 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// What the lane for short jobs has by default: turns of 10 ms, in which a short job ends.
+    /// What the lane for short jobs has by default: turns of 1 ms, ten times an event loop's.
+    ///
+    /// With longer ones an event loop that has used up its own turn waits for longer: light p99 beside jobs of 5 and 500 ms on
+    /// 2 cores was 0.5 ms with turns of 1 and 10 ms for the two lanes, 0.9 ms with 10 and 30, 1.4 ms with 100 and 100, while
+    /// the jobs were no later with any of them.
     #[must_use]
     pub const fn short_jobs() -> Self {
-        Self::Slice(Duration::from_millis(10))
+        Self::Slice(Duration::from_millis(1))
     }
 
-    /// What the lane for long jobs has by default: turns of 30 ms, so that a short job that comes does not wait for their end.
+    /// What the lane for long jobs has by default: turns of 10 ms, so that a short job that comes is first.
     #[must_use]
     pub const fn long_jobs() -> Self {
-        Self::Slice(Duration::from_millis(30))
+        Self::Slice(Duration::from_millis(10))
     }
 
     /// [`Batch`](Self::Batch) by 10 steps, for a lane that is to stay below everything else on the machine.

@@ -113,6 +113,17 @@ pub(crate) fn cpu_time(thread: &ThreadRef) -> Option<Duration> {
     system::cpu_time(state.id?)
 }
 
+/// How long a thread has waited for a core since it began, if the system tells.
+pub(crate) fn run_delay(thread: &ThreadRef) -> Option<Duration> {
+    let state = thread.lock(); // I1
+    system::run_delay(state.id?)
+}
+
+/// The CPU time that this process has used, if the system tells.
+pub(crate) fn own_time() -> Option<Duration> {
+    system::own_time()
+}
+
 /// Whether a thread has ended, or is about to.
 pub(crate) fn has_ended(thread: &ThreadRef) -> bool {
     thread.lock().id.is_none()
