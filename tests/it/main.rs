@@ -12,6 +12,7 @@ mod lane_runtime;
 mod lifetimes;
 mod live;
 mod logs;
+mod paced;
 mod panics;
 mod plugin;
 mod responsive;

@@ -11,4 +11,4 @@ pub(crate) mod payload;
 pub(crate) mod read_ahead;
 pub(crate) mod reply;
 pub(crate) mod stream;
-mod turn;
+pub(crate) mod turn;

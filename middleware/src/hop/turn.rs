@@ -25,9 +25,9 @@ pub(super) struct Turn {
     rest: Option<Arc<Rest>>,
 }
 
-/// A wait for the event loop's next look.
+/// A wait for the event loop's next look at its sockets and timers.
 #[derive(Debug, Default)]
-struct Rest {
+pub(crate) struct Rest {
     over: AtomicBool,
     task: AtomicWaker,
 }
@@ -39,8 +39,8 @@ impl Turn {
             return Poll::Ready(());
         }
         let rest = self.rest.get_or_insert_with(Rest::begin);
-        rest.task.register(cx.waker());
-        if !rest.over.load(Ordering::Acquire) {
+        rest.call(cx.waker());
+        if !rest.is_over() {
             return Poll::Pending;
         }
         *self = Self::default();
@@ -53,7 +53,17 @@ impl Turn {
 }
 
 impl Rest {
-    fn begin() -> Arc<Self> {
+    /// Has this waker, and no other, called when it is over. Who finds it over afterwards may not be called.
+    pub(crate) fn call(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Without a runtime it is over at once.
+    pub(crate) fn begin() -> Arc<Self> {
         let rest = Arc::new(Self::default());
         let waker = Waker::from(Arc::clone(&rest));
         // Its first poll is pending, and leaves the waker to be woken after the look. Only such a waker will do: the task itself

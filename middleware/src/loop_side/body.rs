@@ -13,7 +13,10 @@ use actix_web::{
 };
 use pin_project_lite::pin_project;
 
-use super::context::Visit;
+use super::{
+    context::Visit,
+    pace::{Pace, Ticket},
+};
 use crate::{hop::stream::BodyError, panics};
 
 pin_project! {
@@ -24,6 +27,7 @@ pin_project! {
         #[pin]
         body: Option<B>,
         visit: Option<Visit>,
+        ticket: Ticket,
     }
 
     impl<B> PinnedDrop for MeteredBody<B> {
@@ -41,6 +45,7 @@ impl<B> MeteredBody<B> {
         Self {
             body: Some(body),
             visit: Some(visit.clone()),
+            ticket: Ticket::default(),
         }
     }
 
@@ -49,6 +54,7 @@ impl<B> MeteredBody<B> {
         Self {
             body: Some(body),
             visit: None,
+            ticket: Ticket::default(),
         }
     }
 }
@@ -72,9 +78,17 @@ impl<B: MessageBody> MessageBody for MeteredBody<B> {
             let item = ready!(body.poll_next(cx));
             return Poll::Ready(item.map(|item| item.map_err(Into::into)));
         };
+        let paced = visit.is_paced();
+        if paced {
+            ready!(Pace::here().poll_turn(this.ticket, cx));
+        }
         let poll = || catch_unwind(AssertUnwindSafe(|| body.poll_next(cx)));
         let (polled, reading) = visit.measured(poll);
         visit.body_polled(reading);
+        let heavy = visit.is_heavy(reading);
+        if paced || heavy {
+            Pace::here().polled(heavy);
+        }
         match polled {
             Ok(polled) => polled.map(|item| item.map(|item| item.map_err(Into::into))),
             Err(panic) => {

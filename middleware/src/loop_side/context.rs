@@ -70,6 +70,8 @@ pub(crate) struct Visit {
     suspect: bool,
     exact: bool,
     upgrade: bool,
+    /// It was found heavy before it ended, and counted as a run.
+    told: bool,
 }
 
 impl Visit {
@@ -91,6 +93,7 @@ impl Visit {
             suspect: false,
             exact,
             upgrade: false,
+            told: false,
         }
     }
 
@@ -137,6 +140,28 @@ impl Visit {
         (polled, exact.unwrap_or(measured.reading))
     }
 
+    /// Whether what has begun here takes turns with others, because its route runs on lanes by now.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.route()
+            .is_some_and(|route| route.place(self.bucket) == Placement::Lane)
+    }
+
+    /// Whether a poll has kept the loop for longer than a light request may, or may have.
+    pub(crate) fn is_heavy(&self, reading: Reading) -> bool {
+        match reading {
+            Reading::Cost(cost) => cost > self.core().table.rules().budget,
+            Reading::Suspect { .. } => true,
+        }
+    }
+
+    /// Has a run count that is heavy already, though it has not ended: others come meanwhile.
+    pub(crate) fn tell(&mut self) {
+        if self.cost > self.core().table.rules().budget && !self.told {
+            self.told = true;
+            self.observe(self.cost);
+        }
+    }
+
     /// Takes a poll of the handler into account.
     pub(crate) fn polled(&mut self, reading: Reading) {
         match reading {
@@ -172,6 +197,10 @@ impl Visit {
         self.context.event_loop.count_request();
         if self.suspect {
             self.suspect_next();
+            if let Some(route) = self.route() {
+                route.count_run(self.bucket, on_loop(self.cost));
+            }
+        } else if self.told {
             if let Some(route) = self.route() {
                 route.count_run(self.bucket, on_loop(self.cost));
             }

@@ -2,16 +2,19 @@
 
 use std::{
     any::Any,
+    fmt,
     future::Future,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
 use actix_http::{Request, Response, StatusCode};
+use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
-    dev::{Service, ServiceResponse},
+    dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
     error::InternalError,
 };
 use pin_project_lite::pin_project;
@@ -21,6 +24,7 @@ use super::{
     call::LaneCall,
     context::Visit,
     run::{Answered, LoopRun},
+    service::Served,
 };
 use crate::{
     builder::ServerTiming,
@@ -34,70 +38,87 @@ use crate::{
 pub type AppBody<B> = EitherBody<Pin<Box<MeteredBody<B>>>, OffloadBody>;
 
 pin_project! {
+    /// Where a request runs.
     #[project = PlacedProj]
-    enum Placed<S>
+    pub(crate) enum Placed<S>
     where
         S: Service<Request>,
     {
+        Nowhere,
         Loop { #[pin] run: LoopRun<S, Request> },
         Lane { call: Box<LaneCall> },
         Refused { response: Option<Response<OffloadBody>> },
     }
 }
 
-pin_project! {
-    /// The future of a response of an app under `offload.app`.
-    pub struct OffloadFuture<S, B>
-    where
-        S: Service<Request>,
-    {
-        #[pin]
-        placed: Placed<S>,
-        body: std::marker::PhantomData<fn() -> B>,
-    }
-}
-
-impl<S: Service<Request>, B> OffloadFuture<S, B> {
-    fn new(placed: Placed<S>) -> Self {
-        Self {
-            placed,
-            body: std::marker::PhantomData,
-        }
-    }
-
+impl<S: Service<Request>> Placed<S> {
     pub(crate) fn on_loop(run: LoopRun<S, Request>) -> Self {
-        Self::new(Placed::Loop { run })
+        Self::Loop { run }
     }
 
     pub(crate) fn on_lane(call: LaneCall) -> Self {
-        Self::new(Placed::Lane {
+        Self::Lane {
             call: Box::new(call),
-        })
+        }
     }
 
     pub(crate) fn refused(response: Response<OffloadBody>) -> Self {
-        Self::new(Placed::Refused {
+        Self::Refused {
             response: Some(response),
-        })
+        }
     }
 }
 
-impl<S, B> Future for OffloadFuture<S, B>
+pin_project! {
+    /// The future of a response of an app under `offload.app`.
+    pub struct OffloadFuture<F, I, S, B>
+    where
+        S: ServiceFactory<Request>,
+    {
+        // `None` from the first poll on.
+        arrived: Option<(Rc<Served<F, I, S, B>>, Request)>,
+        #[pin]
+        placed: Placed<S::Service>,
+    }
+}
+
+impl<F, I, S, B> OffloadFuture<F, I, S, B>
 where
-    S: Service<Request>,
+    S: ServiceFactory<Request>,
+{
+    pub(crate) fn new(app: Rc<Served<F, I, S, B>>, request: Request) -> Self {
+        Self {
+            arrived: Some((app, request)),
+            placed: Placed::Nowhere,
+        }
+    }
+}
+
+impl<F, I, S, B> Future for OffloadFuture<F, I, S, B>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request> + 'static,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
     S::Response: Into<Response<B>> + 'static,
-    S::Error: Into<Error>,
     B: MessageBody + 'static,
 {
     type Output = Result<Response<AppBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match self.project().placed.project() {
+        let mut this = self.project();
+        if let Some((app, request)) = this.arrived.take() {
+            this.placed.set(app.settle(request));
+        }
+        let response = match this.placed.project() {
+            PlacedProj::Nowhere => unreachable!("settled in the first poll"),
             PlacedProj::Loop { mut run } => {
                 // Set from within, so that it is not moved out through all that is around the app's code.
                 let mut made = None;
                 let ended = run.as_mut().poll_with(cx, |answered, visit| {
-                    made = Some(answer::<S, B>(answered, visit));
+                    made = Some(answer::<S::Service, B>(answered, visit));
                 });
                 return Poll::Ready(match ready!(ended) {
                     Ok(()) => made.expect("made unless it panicked"),

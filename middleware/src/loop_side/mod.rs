@@ -9,6 +9,7 @@ pub(crate) mod factory;
 pub(crate) mod future;
 pub(crate) mod lifeline;
 mod look;
+pub(crate) mod pace;
 pub(crate) mod run;
 pub(crate) mod service;
 pub(crate) mod terms;

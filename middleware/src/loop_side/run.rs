@@ -5,13 +5,16 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actix_web::dev::Service;
 use pin_project_lite::pin_project;
 
-use super::context::Visit;
+use super::{
+    context::Visit,
+    pace::{Pace, Ticket},
+};
 use crate::{lane_side::run::PanicPayload, panics};
 
 pin_project! {
@@ -34,6 +37,7 @@ pin_project! {
         #[pin]
         step: Step<R, S::Future>,
         visit: Visit,
+        ticket: Ticket,
     }
 
     impl<S, R> PinnedDrop for LoopRun<S, R>
@@ -66,6 +70,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
                 request: Some(request),
             },
             visit,
+            ticket: Ticket::default(),
         }
     }
 
@@ -82,6 +87,11 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         answer: impl FnOnce(Answered<S, R>, &Visit) -> T,
     ) -> Poll<Result<T, PanicPayload>> {
         let mut this = self.project();
+        // What has begun here stays, even if its route has turned out to be heavy meanwhile.
+        let paced = matches!(*this.step, Step::Wait { .. }) && this.visit.is_paced();
+        if paced {
+            ready!(Pace::here().poll_turn(this.ticket, cx));
+        }
         let (polled, reading) = this.visit.measured(|| {
             // A panic leaves the app's state as it would without the plugin, where the worker lives
             // on too.
@@ -99,6 +109,13 @@ impl<S: Service<R>, R> LoopRun<S, R> {
             }))
         });
         this.visit.polled(reading);
+        let heavy = this.visit.is_heavy(reading);
+        if paced || heavy {
+            Pace::here().polled(heavy);
+        }
+        if heavy && matches!(polled, Ok(Poll::Pending)) {
+            this.visit.tell();
+        }
         let visit = &*this.visit;
         let answer = match polled {
             Ok(Poll::Pending) => return Poll::Pending,

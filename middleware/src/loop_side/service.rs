@@ -30,7 +30,7 @@ use super::{
     client::Client,
     context::{LoopContext, Visit},
     factory::Hold,
-    future::{AppBody, OffloadFuture},
+    future::{AppBody, OffloadFuture, Placed},
     run::LoopRun,
     terms,
 };
@@ -111,19 +111,24 @@ where
         let member = self.crew.as_ref().map(|crew| Rc::new(crew.join()));
         let hold = Hold::new(Arc::clone(&self.owner), config, member.clone());
         Box::pin(async move {
-            Ok(OffloadService {
+            Ok(OffloadService(Rc::new(Served {
                 inner: Rc::new(building.await?),
                 context: LoopContext::new(core, routes),
                 hold: Rc::new(hold),
                 app: PhantomData,
                 _member: member,
-            })
+            })))
         })
     }
 }
 
 /// An app's service under [`Offload::app`](crate::Offload::app) on one event loop.
-pub struct OffloadService<F, I, S, B>
+pub struct OffloadService<F, I, S, B>(Rc<Served<F, I, S, B>>)
+where
+    S: ServiceFactory<Request>;
+
+/// What one event loop has of an app.
+pub(crate) struct Served<F, I, S, B>
 where
     S: ServiceFactory<Request>,
 {
@@ -149,34 +154,18 @@ where
 {
     type Response = Response<AppBody<B>>;
     type Error = Error;
-    type Future = OffloadFuture<S::Service, B>;
+    type Future = OffloadFuture<F, I, S, B>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        self.0.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&self, mut request: Request) -> Self::Future {
-        let view = self.context.routes.view();
-        let slot = view.published.slot(request.method(), request.uri());
-        let empty = matches!(request.payload(), Payload::None);
-        let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
-        // actix gives every request that could become an upgrade a payload.
-        let upgrade = !empty && request.head().upgrade();
-        match self.place(&view, slot, bucket, upgrade) {
-            Placement::Loop => {
-                let visit =
-                    Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
-                OffloadFuture::on_loop(LoopRun::new(Rc::clone(&self.inner), request, visit))
-            }
-            Placement::Lane => {
-                let route = slot.and_then(|slot| view.published.route(slot)).cloned();
-                self.to_lane(request, route, bucket)
-            }
-        }
+    fn call(&self, request: Request) -> Self::Future {
+        OffloadFuture::new(Rc::clone(&self.0), request)
     }
 }
 
-impl<F, I, S, B> OffloadService<F, I, S, B>
+impl<F, I, S, B> Served<F, I, S, B>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request> + 'static,
@@ -187,6 +176,28 @@ where
     S::Response: Into<Response<B>> + 'static,
     B: MessageBody + 'static,
 {
+    /// Decides where a request runs. Called as late as can be, in the first poll: of two hundred requests that
+    /// come together all but the first then know what that one has shown.
+    pub(crate) fn settle(&self, mut request: Request) -> Placed<S::Service> {
+        let view = self.context.routes.view();
+        let slot = view.published.slot(request.method(), request.uri());
+        let empty = matches!(request.payload(), Payload::None);
+        let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
+        // actix gives every request that could become an upgrade a payload.
+        let upgrade = !empty && request.head().upgrade();
+        match self.place(&view, slot, bucket, upgrade) {
+            Placement::Loop => {
+                let visit =
+                    Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
+                Placed::on_loop(LoopRun::new(Rc::clone(&self.inner), request, visit))
+            }
+            Placement::Lane => {
+                let route = slot.and_then(|slot| view.published.route(slot)).cloned();
+                self.to_lane(request, route, bucket)
+            }
+        }
+    }
+
     fn place(
         &self,
         view: &View,
@@ -231,15 +242,15 @@ where
         mut request: Request,
         route: Option<Arc<Route>>,
         bucket: SizeBucket,
-    ) -> OffloadFuture<S::Service, B> {
+    ) -> Placed<S::Service> {
         let client = Client::of(&request);
         if client.is_gone() {
-            return OffloadFuture::refused(nobody());
+            return Placed::refused(nobody());
         }
         let core = &self.context.core;
         let (terms, key) = match terms::of_request(core, request.head(), route.as_ref(), bucket) {
             Ok(terms) => terms,
-            Err(bad) => return OffloadFuture::refused(own(answers::bad_deadline(&bad.header))),
+            Err(bad) => return Placed::refused(own(answers::bad_deadline(&bad.header))),
         };
         let traced = Traced::of(core, request.head(), route.as_ref());
         let head = std::mem::take(request.head_mut());
@@ -296,7 +307,7 @@ where
         let (pump, lane_payload) = match looking {
             Ok(ahead) => {
                 let submit = Box::new(|lane_payload| submit(Some(lane_payload)));
-                return OffloadFuture::on_lane(LaneCall::looking(ahead, submit, caller));
+                return Placed::on_lane(LaneCall::looking(ahead, submit, caller));
             }
             Err(Payload::None) => (None, None),
             Err(payload) => {
@@ -305,8 +316,8 @@ where
             }
         };
         match submit(lane_payload) {
-            Ok(job) => OffloadFuture::on_lane(LaneCall::submitted(job, pump, caller)),
-            Err(refused) => OffloadFuture::refused(turned_away(&caller, refused)),
+            Ok(job) => Placed::on_lane(LaneCall::submitted(job, pump, caller)),
+            Err(refused) => Placed::refused(turned_away(&caller, refused)),
         }
     }
 
@@ -370,7 +381,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OffloadService")
-            .field("hold", &self.hold)
+            .field("hold", &self.0.hold)
             .finish_non_exhaustive()
     }
 }
