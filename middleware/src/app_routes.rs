@@ -216,10 +216,9 @@ impl Published {
         self.routes[slot].get()
     }
 
-    /// Whether a request that asks for an upgrade may get one: not on a route that has only ever
-    /// declined, or else any client could choose to run a heavy route on an event loop.
-    pub(crate) fn may_upgrade(&self, slot: Slot) -> bool {
-        self.notes[slot].load(Ordering::Relaxed) & (UPGRADED | DECLINED) != DECLINED
+    /// Whether it is known how a route answers a request for an upgrade.
+    pub(crate) fn has_shaken_hands(&self, slot: Slot) -> bool {
+        self.notes[slot].load(Ordering::Relaxed) & (UPGRADED | DECLINED) != 0
     }
 
     /// Notes how a route answered an upgrade request.

@@ -22,4 +22,5 @@ mod scarce;
 mod server_timing;
 mod stalls;
 mod tidy;
+mod upgrades;
 mod writes;

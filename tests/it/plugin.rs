@@ -530,20 +530,6 @@ fn a_default_service_that_is_pinned_has_the_data_of_its_connection() {
 }
 
 #[test]
-fn an_upgrade_header_is_no_way_around_the_lanes() {
-    let offload = timed().policy(Policy::AlwaysLane).build().expect("starts");
-    let server = TestServer::start(offload.app(|| App::new().service(plain)));
-    get(&server, "/plain");
-    let upgrade =
-        "GET /plain HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-    // Once it has to be tried, because the route might be a WebSocket's.
-    assert_eq!(place(&ask(&server, upgrade)), "loop");
-    for _ in 0..5 {
-        assert_eq!(place(&ask(&server, upgrade)), "lane");
-    }
-}
-
-#[test]
 fn server_timing_is_off_unless_asked_for() {
     let offload = Offload::builder().threads(1).build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(plain)));

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{ConnectionType, Response};
+use actix_http::{ConnectionType, Response, StatusCode};
 use offload_core::{JobHandle, admission::Refusal, routes::Route};
 use tokio::sync::oneshot;
 
-use super::{client::Client, look::Look};
+use super::{client::Client, context::Handshake, look::Look};
 use crate::{
     answers,
     hop::{
@@ -52,6 +52,7 @@ pub(crate) struct Caller {
     pub(crate) reply: oneshot::Receiver<Reply>,
     pub(crate) client: Client,
     pub(crate) framing: Framing,
+    pub(crate) handshake: Option<Handshake>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) core: Arc<Core>,
     /// `None` once the response's body has it.
@@ -174,13 +175,18 @@ impl LaneCall {
             queued,
             ran,
         } = reply;
+        let upgraded = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(handshake) = &self.caller.handshake {
+            handshake.answered(upgraded);
+        }
         let (job, pump) = self.take_rest();
         let unfinished = pump.filter(|pump| !pump.reader_gone());
-        let closes = match self.caller.framing {
-            Framing::Independent => false,
-            Framing::Length => request_body != RequestBody::Decoded,
-            Framing::Chunked => request_body == RequestBody::Held,
-        };
+        let closes = !upgraded
+            && match self.caller.framing {
+                Framing::Independent => false,
+                Framing::Length => request_body != RequestBody::Decoded,
+                Framing::Chunked => request_body == RequestBody::Held,
+            };
         let mut body = OffloadBody::new(body);
         if let Some(job) = job {
             body.keep_job(job, self.caller.pass.take());

@@ -59,6 +59,18 @@ impl Host for LoopContext {
     }
 }
 
+/// A request for an upgrade, from whose answer its route is known.
+pub(crate) struct Handshake {
+    pub(crate) view: Rc<View>,
+    pub(crate) slot: Slot,
+}
+
+impl Handshake {
+    pub(crate) fn answered(&self, upgraded: bool) {
+        self.view.published.note_handshake(self.slot, upgraded);
+    }
+}
+
 /// One request on its event loop.
 #[derive(Clone)]
 pub(crate) struct Visit {

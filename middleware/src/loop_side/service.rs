@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use super::{
     call::{Caller, Framing, LaneCall, Refused, nobody, refusal},
     client::Client,
-    context::{LoopContext, Visit},
+    context::{Handshake, LoopContext, Visit},
     factory::Hold,
     future::{AppBody, OffloadFuture, Placed},
     run::LoopRun,
@@ -193,7 +193,10 @@ where
             }
             Placement::Lane => {
                 let route = slot.and_then(|slot| view.published.route(slot)).cloned();
-                self.to_lane(request, route, bucket)
+                let handshake = slot
+                    .filter(|_| upgrade)
+                    .map(|slot| Handshake { view, slot });
+                self.to_lane(request, route, bucket, handshake)
             }
         }
     }
@@ -205,11 +208,14 @@ where
         bucket: SizeBucket,
         upgrade: bool,
     ) -> Placement {
-        if upgrade && slot.is_none_or(|slot| view.published.may_upgrade(slot)) {
-            return Placement::Loop;
-        }
         let rules = self.context.core.table.rules();
         let known = slot.and_then(|slot| view.published.route(slot));
+        // An upgrade works on either side, and what a client asks for does not outrank what is known.
+        let is_new = || slot.is_none_or(|slot| !view.published.has_shaken_hands(slot));
+        let is_pinned = || known.is_some_and(|route| route.pinned_by().is_some());
+        if upgrade && rules.policy == Policy::Learned && is_new() && !is_pinned() {
+            return Placement::Lane;
+        }
         match known {
             Some(route)
                 if rules.policy == Policy::Learned
@@ -242,6 +248,7 @@ where
         mut request: Request,
         route: Option<Arc<Route>>,
         bucket: SizeBucket,
+        handshake: Option<Handshake>,
     ) -> Placed<S::Service> {
         let client = Client::of(&request);
         if client.is_gone() {
@@ -268,6 +275,7 @@ where
             reply,
             client,
             framing,
+            handshake,
             route: route.clone(),
             core: Arc::clone(core),
             pass: Some(core.underway.enter(Rc::clone(&self.hold) as _)),

@@ -31,22 +31,11 @@ pub(crate) enum Step {
     Leave,
 }
 
-/// Where the requests of a case may be answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Where {
-    /// Wherever the policy says.
-    #[default]
-    Placed,
-    /// On the event loop whatever the policy says: requests for an upgrade.
-    Loop,
-}
-
 /// A named script, and what is expected of it beyond being answered the same everywhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) steps: Vec<Step>,
-    pub(crate) place: Where,
     /// What must be found in the bare app's answer, so that a case is known to test what it says.
     pub(crate) sanity: Vec<String>,
 }
@@ -57,7 +46,6 @@ impl Case {
         Self {
             name: name.into(),
             steps: Vec::new(),
-            place: Where::Placed,
             sanity: Vec::new(),
         }
     }
@@ -74,11 +62,6 @@ impl Case {
 
     pub(crate) fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();
-        self
-    }
-
-    pub(crate) fn on_loop(mut self) -> Self {
-        self.place = Where::Loop;
         self
     }
 

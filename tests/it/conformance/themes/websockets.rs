@@ -125,7 +125,6 @@ const GOODBYE: &[u8] = b"\x03\xe8bye";
 fn upgraded() -> Vec<Case> {
     let open = |name: &str, path: &str| {
         Case::new(name)
-            .on_loop()
             .exchange(&handshake(path))
             .says("HTTP/1.1 101 ")
     };
@@ -165,14 +164,12 @@ fn upgraded() -> Vec<Case> {
             .send(b"\x81\x05hello".to_vec())
             .half_close(),
         Case::new("frames along with the handshake")
-            .on_loop()
             .send([handshake("/ws/echo").bytes(), frame(TEXT, b"early")].concat())
             .response()
             .bytes(7)
             .send(frame(CLOSE, GOODBYE))
             .bytes(7),
         Case::of(handshake("/ws/talks-first").header("Sec-WebSocket-Protocol", "v2, superchat"))
-            .on_loop()
             .bytes(11)
             .says("sec-websocket-protocol: superchat")
             .says("welcome"),
@@ -183,7 +180,6 @@ fn upgraded() -> Vec<Case> {
             .bytes(10)
             .half_close(),
         Case::new("a request before the handshake")
-            .on_loop()
             .exchange(&Request::get("/probe"))
             .exchange(&handshake("/ws/echo"))
             .send(frame(TEXT, b"hello"))
@@ -205,28 +201,21 @@ fn declined() -> Vec<Case> {
         Case::of(Request::get("/ws/echo"))
             .named("no handshake at all")
             .status(400),
-        Case::of(upgrade("/ws/echo", "websocket"))
-            .on_loop()
-            .named("a handshake without a key"),
+        Case::of(upgrade("/ws/echo", "websocket")).named("a handshake without a key"),
         Case::of(
             upgrade("/ws/echo", "websocket")
                 .header("Sec-WebSocket-Version", "12")
                 .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         )
-        .on_loop()
         .named("an old version"),
-        Case::of(handshake("/ws/declines")).on_loop().status(403),
-        Case::of(handshake("/nowhere")).on_loop().status(404),
-        Case::of(handshake("/connection/say/hello"))
-            .on_loop()
-            .says("| hello"),
+        Case::of(handshake("/ws/declines")).status(403),
+        Case::of(handshake("/nowhere")).status(404),
+        Case::of(handshake("/connection/say/hello")).says("| hello"),
         Case::of(
             upgrade("/connection/say/h2c", "h2c").header("HTTP2-Settings", "AAMAAABkAAQAAP__"),
-        )
-        .on_loop(),
-        Case::of(upgrade("/connection/say/foo", "foo/2")).on_loop(),
+        ),
+        Case::of(upgrade("/connection/say/foo", "foo/2")),
         Case::of(Request::get("/connection/say/odd").header("Upgrade", "websocket"))
-            .on_loop()
             .named("upgrade without connection"),
     ]
 }
