@@ -40,22 +40,22 @@ pub type AppBody<B> = EitherBody<Pin<Box<MeteredBody<B>>>, OffloadBody>;
 pin_project! {
     /// Where a request runs.
     #[project = PlacedProj]
-    pub(crate) enum Placed<S>
+    pub(crate) enum Placed<F, I, S, B>
     where
-        S: Service<Request>,
+        S: ServiceFactory<Request>,
     {
-        Nowhere,
-        Loop { #[pin] run: LoopRun<S, Request> },
+        // Nowhere yet. `None` only while it is decided.
+        Arrived { arrived: Option<(Rc<Served<F, I, S, B>>, Request)> },
+        Loop { #[pin] run: LoopRun<S::Service, Request> },
         Lane { call: Box<LaneCall> },
         Refused { response: Option<Response<OffloadBody>> },
     }
 }
 
-impl<S: Service<Request>> Placed<S> {
-    pub(crate) fn on_loop(run: LoopRun<S, Request>) -> Self {
-        Self::Loop { run }
-    }
-
+impl<F, I, S, B> Placed<F, I, S, B>
+where
+    S: ServiceFactory<Request>,
+{
     pub(crate) fn on_lane(call: LaneCall) -> Self {
         Self::Lane {
             call: Box::new(call),
@@ -75,10 +75,8 @@ pin_project! {
     where
         S: ServiceFactory<Request>,
     {
-        // `None` from the first poll on.
-        arrived: Option<(Rc<Served<F, I, S, B>>, Request)>,
         #[pin]
-        placed: Placed<S::Service>,
+        placed: Placed<F, I, S, B>,
     }
 }
 
@@ -88,8 +86,9 @@ where
 {
     pub(crate) fn new(app: Rc<Served<F, I, S, B>>, request: Request) -> Self {
         Self {
-            arrived: Some((app, request)),
-            placed: Placed::Nowhere,
+            placed: Placed::Arrived {
+                arrived: Some((app, request)),
+            },
         }
     }
 }
@@ -109,11 +108,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some((app, request)) = this.arrived.take() {
-            this.placed.set(app.settle(request));
+        if let PlacedProj::Arrived { arrived } = this.placed.as_mut().project()
+            && let Some((app, request)) = arrived.take()
+        {
+            app.settle(request, this.placed.as_mut());
         }
         let response = match this.placed.project() {
-            PlacedProj::Nowhere => unreachable!("settled in the first poll"),
+            PlacedProj::Arrived { .. } => unreachable!("settled in the first poll"),
             PlacedProj::Loop { mut run } => {
                 // Set from within, so that it is not moved out through all that is around the app's code.
                 let mut made = None;

@@ -63,6 +63,7 @@ fn end<R, Fut>(mut step: Pin<&mut Step<R, Fut>>, visit: &Visit) {
 pub(crate) type Answered<S, R> = Result<<S as Service<R>>::Response, <S as Service<R>>::Error>;
 
 impl<S: Service<R>, R> LoopRun<S, R> {
+    #[inline]
     pub(crate) fn new(service: Rc<S>, request: R, visit: Visit) -> Self {
         Self {
             service,

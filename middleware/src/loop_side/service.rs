@@ -3,6 +3,7 @@
 use std::{
     fmt,
     marker::PhantomData,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -178,7 +179,10 @@ where
 {
     /// Decides where a request runs. Called as late as can be, in the first poll: of two hundred requests that
     /// come together all but the first then know what that one has shown.
-    pub(crate) fn settle(&self, mut request: Request) -> Placed<S::Service> {
+    ///
+    /// The run is made in its place, because there is room in it for all that the app's own future may need.
+    #[inline]
+    pub(crate) fn settle(&self, mut request: Request, mut placed: Pin<&mut Placed<F, I, S, B>>) {
         let view = self.context.routes.view();
         let slot = view.published.slot(request.method(), request.uri());
         let empty = matches!(request.payload(), Payload::None);
@@ -189,14 +193,15 @@ where
             Placement::Loop => {
                 let visit =
                     Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
-                Placed::on_loop(LoopRun::new(Rc::clone(&self.inner), request, visit))
+                let run = LoopRun::new(Rc::clone(&self.inner), request, visit);
+                placed.set(Placed::Loop { run });
             }
             Placement::Lane => {
                 let route = slot.and_then(|slot| view.published.route(slot)).cloned();
                 let handshake = slot
                     .filter(|_| upgrade)
                     .map(|slot| Handshake { view, slot });
-                self.to_lane(request, route, bucket, handshake)
+                placed.set(self.to_lane(request, route, bucket, handshake));
             }
         }
     }
@@ -249,7 +254,7 @@ where
         route: Option<Arc<Route>>,
         bucket: SizeBucket,
         handshake: Option<Handshake>,
-    ) -> Placed<S::Service> {
+    ) -> Placed<F, I, S, B> {
         let client = Client::of(&request);
         if client.is_gone() {
             return Placed::refused(nobody());
