@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use super::trial::Attempts;
+use super::{surge::Surge, trial::Attempts};
 
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +90,8 @@ pub(super) struct Gauge {
     pub(super) nanos: AtomicU64,
     /// What the first of them costs, if nothing waited when it came and nothing has begun or left since; otherwise 0.
     pub(super) first: AtomicU64,
+    /// What has come of late.
+    pub(super) surge: Surge,
 }
 
 impl Flow {

@@ -6,14 +6,18 @@
 
 mod backlog;
 mod balance;
+#[cfg(all(test, not(loom)))]
+mod bursts;
 mod drain;
 mod flow;
 mod refusal;
+mod stretch;
+mod surge;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod trial;
 
-pub use backlog::Backlog;
+pub use backlog::{Answer, Ask, Backlog};
 pub(crate) use balance::{Balance, Slots, Used, Weights};
 pub use flow::{Flow, Rank, Share, Weight};
 pub use refusal::Refusal;

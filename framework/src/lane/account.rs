@@ -42,20 +42,21 @@ pub(crate) struct Account {
 pub(crate) enum Patience {
     /// As long as it takes.
     Endless,
-    /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`.
+    /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`; and if it comes in a burst, for
+    /// `burst` by the projection.
     Proportional {
         least: Duration,
         factor: u32,
         most: Duration,
+        burst: Duration,
     },
     /// So long and no longer.
     Fixed(Duration),
 }
 
 impl Patience {
-    /// In nanoseconds, for a job of that cost.
-    pub(crate) fn of(self, cost: u64) -> u64 {
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    /// In nanoseconds, for a job that takes so long.
+    pub(crate) fn of(self, takes: u64) -> u64 {
         match self {
             Self::Endless => u64::MAX,
             Self::Fixed(patience) => nanos(patience),
@@ -63,12 +64,36 @@ impl Patience {
                 least,
                 factor,
                 most,
-            } => cost
+                ..
+            } => takes
                 .saturating_mul(u64::from(factor))
                 .max(nanos(least))
                 .min(nanos(most)),
         }
     }
+
+    /// How long a job may wait, by the projection, in a burst.
+    pub(crate) fn burst(self) -> Duration {
+        match self {
+            Self::Proportional { burst, .. } => burst,
+            Self::Endless | Self::Fixed(_) => Duration::ZERO,
+        }
+    }
+
+    /// In nanoseconds, for a job that was taken in a burst. Projections err, and it was told that it would be run: so that is
+    /// the longest patience, and no less than twice what was projected.
+    pub(crate) fn in_burst(self, takes: u64) -> u64 {
+        match self {
+            Self::Proportional { most, burst, .. } if !burst.is_zero() => {
+                nanos(most).max(nanos(burst).saturating_mul(2))
+            }
+            _ => self.of(takes),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What is known of a job when it comes to a lane.
@@ -83,14 +108,14 @@ pub(crate) struct Arrival {
 }
 
 impl Account {
+    /// The entry of a job that is not begun any more after `latest`.
     pub(crate) fn new(
         arrival: Arrival,
-        now: u64,
+        latest: u64,
         books: Books,
         home: Arc<Ledger>,
         lane: u8,
     ) -> Self {
-        let latest = now.saturating_add(arrival.patience.of(arrival.cost));
         Self {
             flow: arrival.flow,
             cost: AtomicU64::new(arrival.cost),
@@ -128,13 +153,21 @@ impl Account {
 
     /// Moves it to the book of another lane, because of what it will really cost.
     pub(crate) fn move_to(&self, lane: u8, cost: Duration, now: u64) {
-        let cost = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let cost = nanos(cost);
         self.cost.store(cost, Ordering::Relaxed);
+        self.lane.store(lane, Ordering::Relaxed);
         if matches!(self.patience, Patience::Proportional { .. }) {
-            let latest = now.saturating_add(self.patience.of(cost));
+            let takes = self.book().wall_time_of(cost);
+            // It was taken, and nobody knew then that it would have to wait here.
+            let gone_soon = self.book().projected_delay(&self.flow) <= self.patience.burst();
+            let patience = if gone_soon {
+                self.patience.in_burst(takes)
+            } else {
+                self.patience.of(takes)
+            };
+            let latest = now.saturating_add(patience);
             self.latest.fetch_max(latest, Ordering::Relaxed);
         }
-        self.lane.store(lane, Ordering::Relaxed);
         self.book().take_over(&self.flow, cost);
     }
 

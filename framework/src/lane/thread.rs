@@ -88,7 +88,13 @@ impl LaneThread<'_> {
         if self.shared.gate.take_notice(self.place.index()) {
             self.place.poll_resident();
         }
-        let cost = match self.place.clock().stop(mark).reading {
+        let measured = self.place.clock().stop(mark);
+        if let Some(on_cpu) = measured.on_cpu()
+            && self.is_of_this_lane(on_cpu)
+        {
+            self.shared.book().took(measured.wall, on_cpu);
+        }
+        let cost = match measured.reading {
             Reading::Cost(cost) => cost,
             Reading::Suspect { at_most } => at_most,
         };
@@ -97,6 +103,12 @@ impl LaneThread<'_> {
         account.ended(self.shared.now());
         self.ran.set(true);
         Some(cost)
+    }
+
+    /// Whether a job that cost so much belongs here. Else its thread was set back, perhaps, and what it took says nothing of others.
+    fn is_of_this_lane(&self, cost: Duration) -> bool {
+        let longer = self.shared.longer.get();
+        longer.is_none_or(|longer| cost <= longer.limit * 2)
     }
 
     /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
