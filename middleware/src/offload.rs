@@ -264,6 +264,7 @@ fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
         .queue_bound(settings.queue_bound)
         .short_limit(settings.short_limit)
         .patience(least, factor, most)
+        .burst_patience(settings.burst_patience)
         .priorities(settings.priorities.0, settings.priorities.1)
 }
 

@@ -1,5 +1,6 @@
 //! Under saturation, over sockets: nobody starves, the surplus is refused early, and light routes notice nothing.
 
+mod burst;
 mod cold_start;
 mod deadline;
 mod fairness;
