@@ -1,6 +1,7 @@
 //! Under saturation, over sockets: nobody starves, the surplus is refused early, and light routes notice nothing.
 
 mod burst;
+mod cold_flood;
 mod cold_start;
 mod deadline;
 mod fairness;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{entry::Follow, ledger::Ledger};
 use crate::{
-    admission::{Backlog, Flow, Trial},
+    admission::{Backlog, Flow, Probe, Trial},
     queue::Receipt,
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
@@ -33,6 +33,10 @@ pub(crate) struct Account {
     lane: AtomicU8,
     /// Set if it is tried in the short lane though its flow is long.
     trial: Option<Trial>,
+    /// Set if it comes before others because nothing is known of it.
+    probe: Option<Probe>,
+    /// Who is to know what it costs, if nothing is known of it.
+    stranger_of: Option<Arc<Flow>>,
     /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
     receipt: Mutex<Option<Receipt>>,
 }
@@ -72,6 +76,14 @@ impl Patience {
         }
     }
 
+    /// The longest that any job has.
+    pub(crate) fn longest(self) -> Self {
+        match self {
+            Self::Proportional { most, .. } => Self::Fixed(most),
+            other => other,
+        }
+    }
+
     /// How long a job may wait, by the projection, in a burst.
     pub(crate) fn burst(self) -> Duration {
         match self {
@@ -105,6 +117,9 @@ pub(crate) struct Arrival {
     pub(crate) patience: Patience,
     pub(crate) key: u64,
     pub(crate) trial: Option<Trial>,
+    pub(crate) probe: Option<Probe>,
+    /// Whose stranger it is, if nothing is known of it.
+    pub(crate) stranger_of: Option<Arc<Flow>>,
 }
 
 impl Account {
@@ -126,6 +141,8 @@ impl Account {
             home,
             lane: AtomicU8::new(lane),
             trial: arrival.trial,
+            probe: arrival.probe,
+            stranger_of: arrival.stranger_of,
             receipt: Mutex::new(None),
         }
     }
@@ -149,6 +166,11 @@ impl Account {
 
     pub(crate) fn key(&self) -> u64 {
         self.key
+    }
+
+    /// The flow that is to know what it costs, if nothing is known of it.
+    pub(crate) fn stranger_of(&self) -> Option<&Arc<Flow>> {
+        self.stranger_of.as_ref()
     }
 
     /// Moves it to the book of another lane, because of what it will really cost.
@@ -178,8 +200,9 @@ impl Account {
         }
     }
 
-    /// Its run has ended.
+    /// Its run has ended, though what it has begun may go on and wait.
     pub(crate) fn ended(&self, now: u64) {
+        self.end_probe();
         self.book().end(self.cost(), now);
     }
 
@@ -192,6 +215,12 @@ impl Account {
     pub(crate) fn take_receipt(&self) -> Option<Receipt> {
         let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         receipt.take()
+    }
+
+    fn end_probe(&self) {
+        if let Some(probe) = &self.probe {
+            probe.end();
+        }
     }
 
     fn book(&self) -> &Backlog {
@@ -213,6 +242,7 @@ impl Follow for Account {
     }
 
     fn left(&self) {
+        self.end_probe();
         self.book().leave(&self.flow, self.cost());
     }
 }

@@ -6,7 +6,10 @@ use std::{
     io,
     num::NonZeroUsize,
     pin::Pin,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -205,6 +208,7 @@ impl LaneBuilder {
             priority: self.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
+            strangers: AtomicUsize::new(0),
             cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
             over: AtomicBool::new(false),

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
     },
     time::{Duration, Instant},
 };
@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) threads: Box<[LaneThreadState]>,
     /// Where jobs go on that turn out to be too long for this lane before they have begun.
     pub(crate) longer: OnceLock<Longer>,
+    /// How many jobs run of which nothing is known.
+    pub(crate) strangers: AtomicUsize,
     /// Where jobs are spread over the cores.
     pub(crate) cores: Option<Cores>,
     pub(crate) closed: AtomicBool,
@@ -72,6 +74,8 @@ pub(crate) struct LaneThreadState {
     pub(crate) os: OnceLock<ThreadRef>,
     /// What the cost of its present work is remembered under; 0 if it isn't.
     pub(crate) key: AtomicU64,
+    /// Whose stranger its present work is.
+    pub(super) stranger_of: Mutex<Option<Arc<Flow>>>,
     /// Whether it was set back. Locked while that changes, by the watch and the thread itself.
     pub(super) set_back: Mutex<bool>,
 }
@@ -158,10 +162,33 @@ impl Shared {
 
     /// Remembers that the work that thread `index` began then costs at least so much, unless it has ended.
     pub(crate) fn remember(&self, index: usize, began: u64, cost: Duration) {
-        let key = self.threads[index].key.load(Ordering::Relaxed);
-        if key != 0 && self.gate.is_overdue_since(index, began) {
+        let thread = &self.threads[index];
+        let key = thread.key.load(Ordering::Relaxed);
+        // Never waited for: it changes at the beginning and the end of work, and the watch comes again.
+        let stranger_of = thread.stranger_of.try_lock();
+        let stranger_of = stranger_of.ok().and_then(|flow| flow.clone());
+        if !self.gate.is_overdue_since(index, began) {
+            return;
+        }
+        if key != 0 {
             self.memo.at_least(key, cost);
         }
+        if let Some(flow) = stranger_of {
+            flow.learn_at_least(cost);
+        }
+    }
+
+    /// Lets a job run of which nothing is known, if there is a spare thread for the case that it is long. The others keep theirs, then.
+    pub(super) fn let_in_stranger(&self) -> bool {
+        let spares = self.gate.threads() - self.slots;
+        let one_more = |strangers| (spares == 0 || strangers < spares).then_some(strangers + 1);
+        self.strangers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    pub(super) fn let_out_stranger(&self) {
+        self.strangers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Sets thread `index` behind all others for the rest of the work that it began then. False if that work has ended.

@@ -356,6 +356,8 @@ impl Lane {
             patience: Patience::Endless,
             key: 0,
             trial: None,
+            probe: None,
+            stranger_of: None,
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use super::{Inner, Lanes};
 use crate::{
-    admission::{Backlog, Trials},
+    admission::{Backlog, Probes, Trials},
     cost::CostMemo,
     lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience, helpers},
     os::Priority,
@@ -286,6 +286,7 @@ impl LanesBuilder {
                 patience,
                 memo,
                 keys: RandomState::new(),
+                probes: Arc::new(Probes::new()),
                 // Half of the spares are left for those whose prediction was wrong.
                 trials: Arc::new(Trials::new(spares.div_ceil(2), short_limit)),
             }),
