@@ -21,7 +21,7 @@ pub(crate) struct Account {
     flow: Arc<Flow>,
     /// What it will probably cost, in nanoseconds.
     cost: AtomicU64,
-    /// The moment, on the lane's clock, after which it is not begun any more.
+    /// The moment, on the clock by which jobs wait, after which it is not begun any more.
     latest: AtomicU64,
     patience: Patience,
     /// What its cost is remembered under; 0 if it isn't.
@@ -173,11 +173,13 @@ impl Account {
         self.stranger_of.as_ref()
     }
 
-    /// Moves it to the book of another lane, because of what it will really cost.
-    pub(crate) fn move_to(&self, lane: u8, cost: Duration, now: u64) {
+    /// Moves it to the book of another lane, because of what it will really cost. `here` and `there` is what the clocks show by which
+    /// jobs wait in both lanes.
+    pub(crate) fn move_to(&self, lane: u8, cost: Duration, here: u64, there: u64) {
         let cost = nanos(cost);
         self.cost.store(cost, Ordering::Relaxed);
         self.lane.store(lane, Ordering::Relaxed);
+        let mut may_wait = self.latest().saturating_sub(here);
         if matches!(self.patience, Patience::Proportional { .. }) {
             let takes = self.book().wall_time_of(cost);
             // It was taken, and nobody knew then that it would have to wait here.
@@ -187,9 +189,10 @@ impl Account {
             } else {
                 self.patience.of(takes)
             };
-            let latest = now.saturating_add(patience);
-            self.latest.fetch_max(latest, Ordering::Relaxed);
+            may_wait = may_wait.max(patience);
         }
+        self.latest
+            .store(there.saturating_add(may_wait), Ordering::Relaxed);
         self.book().take_over(&self.flow, cost);
     }
 

@@ -24,6 +24,7 @@ use super::{
     park::{Park, ParkBuilder},
     resident::{Place, ResidentBuilder},
     shelf::Shelf,
+    waiting::WaitingClock,
     watch::Watch,
 };
 use crate::{
@@ -209,6 +210,7 @@ impl LaneBuilder {
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
             strangers: AtomicUsize::new(0),
+            waiting: WaitingClock::default(),
             cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
             over: AtomicBool::new(false),

@@ -21,6 +21,7 @@ use super::{
     resident::ResidentBuilder,
     shelf::Shelf,
     thread,
+    waiting::WaitingClock,
     watch::Watch,
 };
 use crate::{
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) threads: Box<[LaneThreadState]>,
     /// Where jobs go on that turn out to be too long for this lane before they have begun.
     pub(crate) longer: OnceLock<Longer>,
+    /// By which jobs wait.
+    pub(super) waiting: WaitingClock,
     /// How many jobs run of which nothing is known.
     pub(crate) strangers: AtomicUsize,
     /// Where jobs are spread over the cores.
@@ -91,6 +94,11 @@ impl Shared {
     /// Nanoseconds on the lane's clock.
     pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds on the clock by which jobs wait.
+    pub(super) fn waiting_now(&self) -> u64 {
+        self.waiting.at(self.now())
     }
 
     pub(crate) fn book(&self) -> &Backlog {
@@ -148,7 +156,7 @@ impl Shared {
 
     /// Drops the jobs that have waited too long, which tells their owners.
     pub(crate) fn expire_late(&self) {
-        for entry in self.gate.take_late(self.now()) {
+        for entry in self.gate.take_late(self.waiting_now()) {
             self.expire(&entry);
         }
     }

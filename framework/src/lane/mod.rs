@@ -20,6 +20,7 @@ mod shelf;
 mod stay;
 mod tenure;
 mod thread;
+mod waiting;
 mod watch;
 
 #[cfg(all(test, loom))]
@@ -394,8 +395,8 @@ impl Lane {
             limit: Duration::from_nanos(patience.of(takes) / 2),
             burst: patience.burst(),
         };
-        let now = shared.now();
-        match answer(ask, now) {
+        let now = shared.waiting_now();
+        match answer(ask, shared.now()) {
             Answer::Soon => Ok(now.saturating_add(patience.of(takes))),
             Answer::InBurst => Ok(now.saturating_add(patience.in_burst(takes))),
             Answer::Never => Err((self.projected_delay_of(arrival), Refusal::TooLong)),

@@ -69,7 +69,8 @@ impl LaneThread<'_> {
         if now < self.look_until.take() {
             self.is_brisk.set(true); // It was worth while.
         }
-        if now > account.latest() {
+        let waited_until = self.shared.waiting_now();
+        if waited_until > account.latest() {
             self.shared.expire(entry);
             return None;
         }
@@ -98,8 +99,12 @@ impl LaneThread<'_> {
             self.place.poll_resident();
         }
         let measured = self.place.clock().stop(mark);
+        let ended = self.shared.waiting_now();
+        // Where nobody ran for a while it says nothing of what jobs take.
+        let nanos = ended.saturating_sub(waited_until);
         if let Some(on_cpu) = measured.on_cpu()
             && self.is_of_this_lane(on_cpu)
+            && measured.wall < 2 * Duration::from_nanos(nanos)
         {
             self.shared.book().took(measured.wall, on_cpu);
         }
@@ -110,7 +115,7 @@ impl LaneThread<'_> {
         drop(claim);
         drop(stranger);
         key.store(0, Ordering::Relaxed);
-        account.ended(self.shared.now());
+        account.ended(ended);
         self.ran.set(true);
         Some(cost)
     }
@@ -163,7 +168,10 @@ impl LaneThread<'_> {
         let Some(lane) = longer.and_then(|longer| longer.lane.upgrade()) else {
             return false;
         };
-        match entry.carry(|account| account.move_to(lane.shared.index, cost, self.shared.now())) {
+        match entry.carry(|account| {
+            let (here, there) = (self.shared.waiting_now(), lane.shared.waiting_now());
+            account.move_to(lane.shared.index, cost, here, there);
+        }) {
             Carried::Whole => {
                 lane.enqueue(entry);
             }
