@@ -9,6 +9,7 @@ mod gone;
 mod overflow;
 #[cfg(target_os = "linux")]
 mod panics;
+mod waiting;
 
 use std::{
     net::SocketAddr,
