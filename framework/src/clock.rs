@@ -107,6 +107,7 @@ pub struct Measured {
     pub wall: Duration,
     /// Its cost.
     pub reading: Reading,
+    on_cpu: Option<Duration>,
     end: Moment,
 }
 
@@ -114,6 +115,11 @@ impl Measured {
     #[inline]
     pub(crate) fn moment(&self) -> Moment {
         self.end
+    }
+
+    /// For how much of the wall time the thread had a core, or wanted none; `None` where that is not known.
+    pub(crate) fn on_cpu(&self) -> Option<Duration> {
+        self.on_cpu
     }
 }
 
@@ -166,16 +172,21 @@ impl LoopClock {
         let end = Moment::now();
         let nanos = end.nanos_since(mark.0);
         let wall = Duration::from_nanos(nanos);
-        let reading = if nanos <= self.threshold_nanos {
-            Reading::Cost(wall)
+        let (reading, on_cpu) = if nanos <= self.threshold_nanos {
+            (Reading::Cost(wall), None)
         } else {
             self.look_closer(mark, end, wall)
         };
-        Measured { wall, reading, end }
+        Measured {
+            wall,
+            reading,
+            on_cpu,
+            end,
+        }
     }
 
     #[cold]
-    fn look_closer(&self, mark: Mark, end: Moment, wall: Duration) -> Reading {
+    fn look_closer(&self, mark: Mark, end: Moment, wall: Duration) -> (Reading, Option<Duration>) {
         let (taken, before) = (self.taken.get(), self.sample.get());
         let now = Sample::take();
         self.taken.set(end);
@@ -183,16 +194,15 @@ impl LoopClock {
         // An inner stretch may have renewed the sample since this one started. Then the part from there on is known.
         let lead = mark.0.since(taken);
         let unknown = taken.since(mark.0);
-        judge(
-            &Evidence {
-                wall,
-                cpu: now.cpu_since(&before),
-                lead,
-                unknown,
-                gave_up: now.gave_up_since(&before),
-            },
-            Duration::from_nanos(self.threshold_nanos),
-        )
+        let evidence = Evidence {
+            wall,
+            cpu: now.cpu_since(&before),
+            lead,
+            unknown,
+            gave_up: now.gave_up_since(&before),
+        };
+        let reading = judge(&evidence, Duration::from_nanos(self.threshold_nanos));
+        (reading, evidence.on_cpu())
     }
 }
 
@@ -240,6 +250,17 @@ struct Evidence {
     unknown: Duration,
     /// The thread gave up the CPU of its own accord between the samples: inside the stretch, or while idle before it.
     gave_up: bool,
+}
+
+impl Evidence {
+    /// For how much of the stretch the thread had a core, or wanted none, at most; `None` if it may have waited before it instead.
+    fn on_cpu(&self) -> Option<Duration> {
+        let is_inside = self.lead < self.wall / 64;
+        match self.gave_up {
+            true => is_inside.then_some(self.wall),
+            false => Some((self.cpu + self.unknown).min(self.wall)),
+        }
+    }
 }
 
 fn judge(evidence: &Evidence, threshold: Duration) -> Reading {

@@ -80,6 +80,7 @@ pub struct OffloadBuilder {
     pub(crate) read_ahead: u64,
     pub(crate) short_limit: Duration,
     pub(crate) patience: (Duration, u32, Duration),
+    pub(crate) burst_patience: Duration,
     pub(crate) priorities: (Priority, Priority),
     pub(crate) prompt_loops: bool,
     pub(crate) deadline_header: Option<HeaderName>,
@@ -105,6 +106,7 @@ impl Default for OffloadBuilder {
             read_ahead: 64 << 20,
             short_limit: Duration::from_millis(10),
             patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
+            burst_patience: Duration::from_secs(10),
             priorities: (Priority::short_jobs(), Priority::long_jobs()),
             prompt_loops: true,
             deadline_header: None,
@@ -198,14 +200,25 @@ impl OffloadBuilder {
         self
     }
 
-    /// How long a request may wait for its beginning on a lane: `factor` times what it will probably cost, but at least
+    /// How long a request may wait for its beginning on a lane: `factor` times what it will probably take, but at least
     /// `least` and at most `most`. Default: 500 ms, 16, 30 s.
     ///
     /// A request that would probably wait for more than half of that is refused with a 503 before it is queued, so that
     /// hardly any has to be refused after a wait for nothing: one that has waited for all of it is refused instead of
-    /// begun.
+    /// begun. Requests that wait for a burst have a longer one; see [`burst_patience`](Self::burst_patience).
     pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
         self.patience = (least, factor, most);
+        self
+    }
+
+    /// How long a request may wait for its beginning, by the projection, that comes in a burst or while one drains. Default: 10 s, about
+    /// what a person waits for a page. Zero: no longer than any other.
+    ///
+    /// A burst is what comes within a quarter of a second while hardly anything waits, such as the pictures of a page over
+    /// HTTP/2. What goes on to come faster than it is worked off is an overload and has the [`patience`](Self::patience) of
+    /// any other. A route with a patience of its own, and a client that said how long it waits, get just that.
+    pub fn burst_patience(mut self, patience: Duration) -> Self {
+        self.burst_patience = patience;
         self
     }
 

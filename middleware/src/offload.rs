@@ -82,7 +82,8 @@ pub(crate) struct Core {
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
     pub(crate) deadline_header: Option<HeaderName>,
-    /// The flow of requests whose route is not known yet.
+    /// The flow of requests whose route is not known yet, and that of the few of them that come first.
+    pub(crate) strangers: Arc<Flow>,
     pub(crate) probes: Arc<Flow>,
     pub(crate) longest_patience: Duration,
     pub(crate) read_ahead: Arc<ReadAhead>,
@@ -161,6 +162,7 @@ impl Offload {
             handle,
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
+            strangers: Flow::unnamed(),
             probes: Flow::new(Weight::default(), Rank::High),
             longest_patience: settings.patience.2,
             read_ahead: ReadAhead::new(settings.read_ahead),
@@ -264,6 +266,7 @@ fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
         .queue_bound(settings.queue_bound)
         .short_limit(settings.short_limit)
         .patience(least, factor, most)
+        .burst_patience(settings.burst_patience)
         .priorities(settings.priorities.0, settings.priorities.1)
 }
 

@@ -1,5 +1,7 @@
 //! Under saturation, over sockets: nobody starves, the surplus is refused early, and light routes notice nothing.
 
+mod burst;
+mod cold_flood;
 mod cold_start;
 mod deadline;
 mod fairness;
@@ -7,6 +9,7 @@ mod gone;
 mod overflow;
 #[cfg(target_os = "linux")]
 mod panics;
+mod waiting;
 
 use std::{
     net::SocketAddr,

@@ -11,6 +11,7 @@ use std::{
 use super::{
     drain::Drain,
     flow::{Flow, Gauge, LANES, Rank},
+    surge::{Arrived, MOMENT},
 };
 
 /// A flow may have so many times as many jobs queued as there are places still free.
@@ -19,6 +20,28 @@ use super::{
 /// Switches", 1998): a flood never takes the last places, so that others find some, and none is wasted while there is
 /// only one flow that wants them. One flow alone can take eight ninths.
 const ALPHA: usize = 8;
+
+/// What is asked of a lane for one job.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// What it will probably cost, in nanoseconds.
+    pub cost: u64,
+    /// It may wait for so long in any case.
+    pub limit: Duration,
+    /// And for so long if what it waits for is a burst and drains.
+    pub burst: Duration,
+}
+
+/// Whether a job may enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It will not wait for long.
+    Soon,
+    /// It will wait for long, in a queue that drains.
+    InBurst,
+    /// It would wait for too long.
+    Never,
+}
 
 /// The book of one lane. Every figure is a gauge: what comes in goes out again by exactly as much.
 #[derive(Debug)]
@@ -152,6 +175,58 @@ impl Backlog {
         weights.sum()
     }
 
+    /// Whether a job of `flow` may enter that comes now, at `now` on the clock that all calls share.
+    ///
+    /// Up to its limit it may wait in any case. If it would wait for longer, it may enter only while the queue drains, and only if
+    /// all that waits in its rank is gone in time, whosever it is: so no other flow's burst makes it wait for longer.
+    pub fn ask(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
+        let drains = |arrived| self.gauge(flow).surge.take_in(arrived);
+        self.answer(flow, ask, now, drains)
+    }
+
+    /// What [`ask`](Self::ask) would answer, for a job that does not come yet.
+    pub fn would_answer(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
+        let drains = |arrived| self.gauge(flow).surge.drains(arrived);
+        self.answer(flow, ask, now, drains)
+    }
+
+    fn answer(
+        &self,
+        flow: &Flow,
+        ask: Ask,
+        now: u64,
+        drains: impl FnOnce(Arrived) -> bool,
+    ) -> Answer {
+        let Ask { cost, limit, burst } = ask;
+        let delay = self.projected_delay(flow);
+        let drains = !burst.is_zero() && {
+            let limit = nanos(limit);
+            let (weights, weight) = self.shares(flow);
+            let takes = self.drain.time_for(Self::of_share(cost, weights, weight));
+            drains(Arrived {
+                now,
+                takes: nanos(takes),
+                delay: nanos(delay),
+                short: limit.min(MOMENT.max(limit / 4)),
+            })
+        };
+        if delay <= limit {
+            return Answer::Soon;
+        }
+        if !drains {
+            return Answer::Never;
+        }
+        let above = self.above(flow);
+        let beside = self.rank(flow).nanos.load(Relaxed);
+        let all = above.saturating_add(beside).saturating_add(self.left());
+        // What goes on to come above it is not known to drain.
+        if self.drain.time_for(above) <= limit && self.drain.time_for(all) <= burst {
+            Answer::InBurst
+        } else {
+            Answer::Never
+        }
+    }
+
     /// How long a job of `flow` would wait for its beginning that came now.
     ///
     /// That is the time in which the lane works off what comes before it: all that waits above its rank; in its rank what
@@ -163,20 +238,48 @@ impl Backlog {
         if self.queued() == 0 && self.running.load(Relaxed) < self.threads {
             return Duration::ZERO;
         }
-        let rank = flow.rank().index();
-        let above = self.ranks[..rank].iter().fold(0, |sum: u64, rank| {
-            sum.saturating_add(rank.nanos.load(Relaxed))
-        });
-        let beside = &self.ranks[rank];
+        let beside = self.rank(flow);
         let own = self.gauge(flow).nanos.load(Relaxed);
-        let weight = u128::from(flow.weight().get());
-        let weights = (beside.weights.load(Relaxed) as u128).max(weight);
-        let fair = u64::try_from(u128::from(own) * weights / weight).unwrap_or(u64::MAX);
+        let (weights, weight) = self.shares(flow);
+        let fair = Self::of_share(own, weights, weight);
         let ahead = fair.max(beside.firsts.load(Relaxed));
         let beside = beside.nanos.load(Relaxed).min(ahead);
-        let running = self.running_nanos.load(Relaxed) / 2;
-        self.drain
-            .time_for(above.saturating_add(beside).saturating_add(running))
+        let above = self.above(flow).saturating_add(beside);
+        self.drain.time_for(above.saturating_add(self.left()))
+    }
+
+    /// A job took so long, of which it had a core, or wanted none, for `on_cpu`. That tells how long the next ones take.
+    pub fn took(&self, wall: Duration, on_cpu: Duration) {
+        self.drain.took(wall, on_cpu);
+    }
+
+    /// How long a job takes that costs so much, both in nanoseconds.
+    pub(crate) fn wall_time_of(&self, cost: u64) -> u64 {
+        (cost as f64 * self.drain.stretch()) as u64
+    }
+
+    /// What waits above the rank of `flow`.
+    fn above(&self, flow: &Flow) -> u64 {
+        let above = &self.ranks[..flow.rank().index()];
+        let nanos = above.iter().map(|rank| rank.nanos.load(Relaxed));
+        nanos.fold(0, u64::saturating_add)
+    }
+
+    /// What is probably left of what runs.
+    fn left(&self) -> u64 {
+        self.running_nanos.load(Relaxed) / 2
+    }
+
+    /// The weights of all flows that want something of the rank of `flow`, and its own.
+    fn shares(&self, flow: &Flow) -> (u128, u128) {
+        let weight = u128::from(flow.weight().get());
+        let weights = self.rank(flow).weights.load(Relaxed) as u128;
+        (weights.max(weight), weight)
+    }
+
+    /// What is worked off in all until a flow of that weight has had so much.
+    fn of_share(nanos: u64, weights: u128, weight: u128) -> u64 {
+        u64::try_from(u128::from(nanos) * weights / weight).unwrap_or(u64::MAX)
     }
 
     fn count(&self, flow: &Flow) {
@@ -193,6 +296,10 @@ impl Backlog {
     fn rank(&self, flow: &Flow) -> &RankBook {
         &self.ranks[flow.rank().index()]
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether there is a place for one more job of a flow that has `own` of the `queued` ones.

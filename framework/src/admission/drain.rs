@@ -8,18 +8,20 @@ use std::{
     time::Duration,
 };
 
+use super::stretch::Stretch;
+
 /// A window is at least so long and has at least so many jobs in it, or is very long.
 const SHORT: u64 = Duration::from_millis(100).as_nanos() as u64;
 const JOBS: i64 = 8;
 const LONG: u64 = Duration::from_secs(5).as_nanos() as u64;
 
-/// The rate is kept as a whole number of 65,536ths.
+/// How far the rate is off is kept as a whole number of 65,536ths.
 const ONE: f64 = 65_536.0;
 
-/// The rate is never taken to be further off the number of threads than by this factor, whatever the predictions were.
+/// The rate is never taken to be further off what it should be than by this factor, whatever the predictions were.
 const FARTHEST: f64 = 1_000.0;
 
-/// Without a measurement the rate goes by this part of the distance back to the number of threads, once in `SHORT`.
+/// Without a measurement the rate goes by this part of the distance back to what it should be, once in `SHORT`.
 const FADE: f64 = 8.0;
 
 /// Predicted nanoseconds worked off in one nanosecond.
@@ -29,11 +31,13 @@ const FADE: f64 = 8.0;
 ///
 /// A lane that is not busy can't be measured, and one with a rate that is far too low might refuse so much that it never
 /// gets busy again, though the predictions have become right since. So what was measured fades while the lane has idle
-/// threads.
+/// threads. What it should be goes by how long jobs take for their CPU time, which an idle lane shows as well.
 #[derive(Debug)]
 pub(super) struct Drain {
     threads: f64,
-    rate: AtomicU64,
+    /// What was measured of what it should be.
+    off_by: AtomicU64,
+    stretch: Stretch,
     /// Predicted nanoseconds and jobs that were worked off so far, modulo 2^64.
     nanos: AtomicU64,
     jobs: AtomicU64,
@@ -59,7 +63,8 @@ impl Drain {
         let threads = threads as f64;
         Self {
             threads,
-            rate: AtomicU64::new((threads * ONE) as u64),
+            off_by: AtomicU64::new(ONE as u64),
+            stretch: Stretch::new(),
             nanos: AtomicU64::new(0),
             jobs: AtomicU64::new(0),
             short_of_jobs: AtomicBool::new(false),
@@ -104,21 +109,40 @@ impl Drain {
         Duration::from_secs_f64((nanos as f64 / 1e9 / self.rate()).min(1e9))
     }
 
+    /// A job took so long, of which it had a core, or wanted none, for `on_cpu`.
+    pub(super) fn took(&self, wall: Duration, on_cpu: Duration) {
+        self.stretch.took(wall, on_cpu);
+    }
+
+    /// How many times its CPU time a job takes.
+    pub(super) fn stretch(&self) -> f64 {
+        self.stretch.ratio()
+    }
+
     fn learn(&self, measured: f64) {
-        self.set(f64::midpoint(self.rate(), measured));
+        self.set(f64::midpoint(self.off_by(), measured / self.ideal()));
     }
 
     fn fade(&self) {
-        let rate = self.rate();
-        self.set(rate + (self.threads - rate) / FADE);
+        let off_by = self.off_by();
+        self.set(off_by + (1.0 - off_by) / FADE);
     }
 
     fn rate(&self) -> f64 {
-        self.rate.load(Relaxed) as f64 / ONE
+        self.ideal() * self.off_by()
     }
 
-    fn set(&self, rate: f64) {
-        let rate = rate.clamp(self.threads / FARTHEST, self.threads * FARTHEST);
-        self.rate.store((rate * ONE) as u64, Relaxed);
+    /// What the rate is if all predictions are right.
+    fn ideal(&self) -> f64 {
+        self.threads / self.stretch()
+    }
+
+    fn off_by(&self) -> f64 {
+        self.off_by.load(Relaxed) as f64 / ONE
+    }
+
+    fn set(&self, off_by: f64) {
+        let off_by = off_by.clamp(1.0 / FARTHEST, FARTHEST);
+        self.off_by.store((off_by * ONE) as u64, Relaxed);
     }
 }

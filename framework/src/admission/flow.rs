@@ -1,11 +1,14 @@
 //! A flow: the jobs that together have one fair share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use super::trial::Attempts;
+use super::{surge::Surge, trial::Attempts};
 
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +82,10 @@ pub struct Flow {
     rank: Rank,
     pub(super) gauges: [Gauge; LANES],
     pub(super) attempts: Attempts,
+    /// How many of its jobs come first, because nothing is known of them.
+    pub(super) probing: AtomicUsize,
+    /// What one of its jobs has cost so far that nobody knew, in nanoseconds; 0 if none was long.
+    costs_at_least: AtomicU64,
 }
 
 /// What a flow has in one lane.
@@ -90,6 +97,8 @@ pub(super) struct Gauge {
     pub(super) nanos: AtomicU64,
     /// What the first of them costs, if nothing waited when it came and nothing has begun or left since; otherwise 0.
     pub(super) first: AtomicU64,
+    /// What has come of late.
+    pub(super) surge: Surge,
 }
 
 impl Flow {
@@ -103,6 +112,8 @@ impl Flow {
             rank,
             gauges: Default::default(),
             attempts: Attempts::default(),
+            probing: AtomicUsize::new(0),
+            costs_at_least: AtomicU64::new(0),
         })
     }
 
@@ -119,6 +130,25 @@ impl Flow {
             flow: self.id,
             weight: self.weight,
             rank: self.rank,
+        }
+    }
+
+    /// One of its jobs, of which nothing was known, has cost so much and is not at its end: the next ones need not wait for that.
+    pub(crate) fn learn_at_least(&self, cost: Duration) {
+        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        self.costs_at_least.fetch_max(nanos, Relaxed);
+    }
+
+    /// One of its jobs was short.
+    pub(super) fn forget_at_least(&self) {
+        self.costs_at_least.store(0, Relaxed);
+    }
+
+    /// What its unknown jobs cost at least, as far as one has shown it.
+    pub(crate) fn at_least(&self) -> Option<Duration> {
+        match self.costs_at_least.load(Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
         }
     }
 

@@ -6,15 +6,21 @@
 
 mod backlog;
 mod balance;
+#[cfg(all(test, not(loom)))]
+mod bursts;
 mod drain;
 mod flow;
+mod probe;
 mod refusal;
+mod stretch;
+mod surge;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod trial;
 
-pub use backlog::Backlog;
+pub use backlog::{Answer, Ask, Backlog};
 pub(crate) use balance::{Balance, Slots, Used, Weights};
 pub use flow::{Flow, Rank, Share, Weight};
+pub(crate) use probe::{Probe, Probes};
 pub use refusal::Refusal;
 pub(crate) use trial::{Trial, Trials};

@@ -109,7 +109,10 @@ impl Drop for Trial {
         let attempts = &self.flow.attempts;
         let failures = attempts.failures.load(Relaxed);
         match self.stage.load(Relaxed) {
-            SHORT => attempts.failures.store(0, Relaxed),
+            SHORT => {
+                attempts.failures.store(0, Relaxed);
+                self.flow.forget_at_least();
+            }
             BEGUN => attempts
                 .failures
                 .store((failures + 1).min(MOST_FAILURES), Relaxed),

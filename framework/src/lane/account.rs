@@ -8,7 +8,7 @@ use std::{
 
 use super::{entry::Follow, ledger::Ledger};
 use crate::{
-    admission::{Backlog, Flow, Trial},
+    admission::{Backlog, Flow, Probe, Trial},
     queue::Receipt,
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
@@ -21,7 +21,7 @@ pub(crate) struct Account {
     flow: Arc<Flow>,
     /// What it will probably cost, in nanoseconds.
     cost: AtomicU64,
-    /// The moment, on the lane's clock, after which it is not begun any more.
+    /// The moment, on the clock by which jobs wait, after which it is not begun any more.
     latest: AtomicU64,
     patience: Patience,
     /// What its cost is remembered under; 0 if it isn't.
@@ -33,6 +33,10 @@ pub(crate) struct Account {
     lane: AtomicU8,
     /// Set if it is tried in the short lane though its flow is long.
     trial: Option<Trial>,
+    /// Set if it comes before others because nothing is known of it.
+    probe: Option<Probe>,
+    /// Who is to know what it costs, if nothing is known of it.
+    stranger_of: Option<Arc<Flow>>,
     /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
     receipt: Mutex<Option<Receipt>>,
 }
@@ -42,20 +46,21 @@ pub(crate) struct Account {
 pub(crate) enum Patience {
     /// As long as it takes.
     Endless,
-    /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`.
+    /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`; and if it comes in a burst, for
+    /// `burst` by the projection.
     Proportional {
         least: Duration,
         factor: u32,
         most: Duration,
+        burst: Duration,
     },
     /// So long and no longer.
     Fixed(Duration),
 }
 
 impl Patience {
-    /// In nanoseconds, for a job of that cost.
-    pub(crate) fn of(self, cost: u64) -> u64 {
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    /// In nanoseconds, for a job that takes so long.
+    pub(crate) fn of(self, takes: u64) -> u64 {
         match self {
             Self::Endless => u64::MAX,
             Self::Fixed(patience) => nanos(patience),
@@ -63,12 +68,44 @@ impl Patience {
                 least,
                 factor,
                 most,
-            } => cost
+                ..
+            } => takes
                 .saturating_mul(u64::from(factor))
                 .max(nanos(least))
                 .min(nanos(most)),
         }
     }
+
+    /// The longest that any job has.
+    pub(crate) fn longest(self) -> Self {
+        match self {
+            Self::Proportional { most, .. } => Self::Fixed(most),
+            other => other,
+        }
+    }
+
+    /// How long a job may wait, by the projection, in a burst.
+    pub(crate) fn burst(self) -> Duration {
+        match self {
+            Self::Proportional { burst, .. } => burst,
+            Self::Endless | Self::Fixed(_) => Duration::ZERO,
+        }
+    }
+
+    /// In nanoseconds, for a job that was taken in a burst. Projections err, and it was told that it would be run: so that is
+    /// the longest patience, and no less than twice what was projected.
+    pub(crate) fn in_burst(self, takes: u64) -> u64 {
+        match self {
+            Self::Proportional { most, burst, .. } if !burst.is_zero() => {
+                nanos(most).max(nanos(burst).saturating_mul(2))
+            }
+            _ => self.of(takes),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What is known of a job when it comes to a lane.
@@ -80,17 +117,20 @@ pub(crate) struct Arrival {
     pub(crate) patience: Patience,
     pub(crate) key: u64,
     pub(crate) trial: Option<Trial>,
+    pub(crate) probe: Option<Probe>,
+    /// Whose stranger it is, if nothing is known of it.
+    pub(crate) stranger_of: Option<Arc<Flow>>,
 }
 
 impl Account {
+    /// The entry of a job that is not begun any more after `latest`.
     pub(crate) fn new(
         arrival: Arrival,
-        now: u64,
+        latest: u64,
         books: Books,
         home: Arc<Ledger>,
         lane: u8,
     ) -> Self {
-        let latest = now.saturating_add(arrival.patience.of(arrival.cost));
         Self {
             flow: arrival.flow,
             cost: AtomicU64::new(arrival.cost),
@@ -101,6 +141,8 @@ impl Account {
             home,
             lane: AtomicU8::new(lane),
             trial: arrival.trial,
+            probe: arrival.probe,
+            stranger_of: arrival.stranger_of,
             receipt: Mutex::new(None),
         }
     }
@@ -126,15 +168,31 @@ impl Account {
         self.key
     }
 
-    /// Moves it to the book of another lane, because of what it will really cost.
-    pub(crate) fn move_to(&self, lane: u8, cost: Duration, now: u64) {
-        let cost = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+    /// The flow that is to know what it costs, if nothing is known of it.
+    pub(crate) fn stranger_of(&self) -> Option<&Arc<Flow>> {
+        self.stranger_of.as_ref()
+    }
+
+    /// Moves it to the book of another lane, because of what it will really cost. `here` and `there` is what the clocks show by which
+    /// jobs wait in both lanes.
+    pub(crate) fn move_to(&self, lane: u8, cost: Duration, here: u64, there: u64) {
+        let cost = nanos(cost);
         self.cost.store(cost, Ordering::Relaxed);
-        if matches!(self.patience, Patience::Proportional { .. }) {
-            let latest = now.saturating_add(self.patience.of(cost));
-            self.latest.fetch_max(latest, Ordering::Relaxed);
-        }
         self.lane.store(lane, Ordering::Relaxed);
+        let mut may_wait = self.latest().saturating_sub(here);
+        if matches!(self.patience, Patience::Proportional { .. }) {
+            let takes = self.book().wall_time_of(cost);
+            // It was taken, and nobody knew then that it would have to wait here.
+            let gone_soon = self.book().projected_delay(&self.flow) <= self.patience.burst();
+            let patience = if gone_soon {
+                self.patience.in_burst(takes)
+            } else {
+                self.patience.of(takes)
+            };
+            may_wait = may_wait.max(patience);
+        }
+        self.latest
+            .store(there.saturating_add(may_wait), Ordering::Relaxed);
         self.book().take_over(&self.flow, cost);
     }
 
@@ -145,8 +203,9 @@ impl Account {
         }
     }
 
-    /// Its run has ended.
+    /// Its run has ended, though what it has begun may go on and wait.
     pub(crate) fn ended(&self, now: u64) {
+        self.end_probe();
         self.book().end(self.cost(), now);
     }
 
@@ -159,6 +218,12 @@ impl Account {
     pub(crate) fn take_receipt(&self) -> Option<Receipt> {
         let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         receipt.take()
+    }
+
+    fn end_probe(&self) {
+        if let Some(probe) = &self.probe {
+            probe.end();
+        }
     }
 
     fn book(&self) -> &Backlog {
@@ -180,6 +245,7 @@ impl Follow for Account {
     }
 
     fn left(&self) {
+        self.end_probe();
         self.book().leave(&self.flow, self.cost());
     }
 }

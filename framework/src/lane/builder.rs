@@ -6,7 +6,10 @@ use std::{
     io,
     num::NonZeroUsize,
     pin::Pin,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -21,6 +24,7 @@ use super::{
     park::{Park, ParkBuilder},
     resident::{Place, ResidentBuilder},
     shelf::Shelf,
+    waiting::WaitingClock,
     watch::Watch,
 };
 use crate::{
@@ -205,6 +209,8 @@ impl LaneBuilder {
             priority: self.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
+            strangers: AtomicUsize::new(0),
+            waiting: WaitingClock::default(),
             cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
             over: AtomicBool::new(false),

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
     },
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ use super::{
     resident::ResidentBuilder,
     shelf::Shelf,
     thread,
+    waiting::WaitingClock,
     watch::Watch,
 };
 use crate::{
@@ -56,6 +57,10 @@ pub(crate) struct Shared {
     pub(crate) threads: Box<[LaneThreadState]>,
     /// Where jobs go on that turn out to be too long for this lane before they have begun.
     pub(crate) longer: OnceLock<Longer>,
+    /// By which jobs wait.
+    pub(super) waiting: WaitingClock,
+    /// How many jobs run of which nothing is known.
+    pub(crate) strangers: AtomicUsize,
     /// Where jobs are spread over the cores.
     pub(crate) cores: Option<Cores>,
     pub(crate) closed: AtomicBool,
@@ -72,6 +77,8 @@ pub(crate) struct LaneThreadState {
     pub(crate) os: OnceLock<ThreadRef>,
     /// What the cost of its present work is remembered under; 0 if it isn't.
     pub(crate) key: AtomicU64,
+    /// Whose stranger its present work is.
+    pub(super) stranger_of: Mutex<Option<Arc<Flow>>>,
     /// Whether it was set back. Locked while that changes, by the watch and the thread itself.
     pub(super) set_back: Mutex<bool>,
 }
@@ -87,6 +94,11 @@ impl Shared {
     /// Nanoseconds on the lane's clock.
     pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds on the clock by which jobs wait.
+    pub(super) fn waiting_now(&self) -> u64 {
+        self.waiting.at(self.now())
     }
 
     pub(crate) fn book(&self) -> &Backlog {
@@ -144,7 +156,7 @@ impl Shared {
 
     /// Drops the jobs that have waited too long, which tells their owners.
     pub(crate) fn expire_late(&self) {
-        for entry in self.gate.take_late(self.now()) {
+        for entry in self.gate.take_late(self.waiting_now()) {
             self.expire(&entry);
         }
     }
@@ -158,10 +170,33 @@ impl Shared {
 
     /// Remembers that the work that thread `index` began then costs at least so much, unless it has ended.
     pub(crate) fn remember(&self, index: usize, began: u64, cost: Duration) {
-        let key = self.threads[index].key.load(Ordering::Relaxed);
-        if key != 0 && self.gate.is_overdue_since(index, began) {
+        let thread = &self.threads[index];
+        let key = thread.key.load(Ordering::Relaxed);
+        // Never waited for: it changes at the beginning and the end of work, and the watch comes again.
+        let stranger_of = thread.stranger_of.try_lock();
+        let stranger_of = stranger_of.ok().and_then(|flow| flow.clone());
+        if !self.gate.is_overdue_since(index, began) {
+            return;
+        }
+        if key != 0 {
             self.memo.at_least(key, cost);
         }
+        if let Some(flow) = stranger_of {
+            flow.learn_at_least(cost);
+        }
+    }
+
+    /// Lets a job run of which nothing is known, if there is a spare thread for the case that it is long. The others keep theirs, then.
+    pub(super) fn let_in_stranger(&self) -> bool {
+        let spares = self.gate.threads() - self.slots;
+        let one_more = |strangers| (spares == 0 || strangers < spares).then_some(strangers + 1);
+        self.strangers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    pub(super) fn let_out_stranger(&self) {
+        self.strangers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Sets thread `index` behind all others for the rest of the work that it began then. False if that work has ended.

@@ -21,6 +21,7 @@ mod stay;
 mod strangers;
 mod tenure;
 mod thread;
+mod waiting;
 mod watch;
 
 #[cfg(all(test, loom))]
@@ -60,7 +61,7 @@ pub use self::{
     stay::Stay,
 };
 use crate::{
-    admission::Refusal,
+    admission::{Answer, Ask, Refusal},
     error::Error,
     quiet::{self, Quiet},
 };
@@ -251,19 +252,20 @@ impl Lane {
 
     /// Whether a job would be taken; one that would not is counted as refused.
     pub(crate) fn check(&self, arrival: &Arrival) -> Result<(), Error> {
-        match self.refusal(arrival) {
-            Some((delay, why)) => {
-                self.shared().ledger.refuse(why);
-                Err(Error::overloaded(delay, why))
-            }
-            None => Ok(()),
-        }
+        let book = self.shared().book();
+        let foreseen = self.decide(arrival, |ask, now| {
+            book.would_answer(&arrival.flow, ask, now)
+        });
+        self.count(foreseen).map(drop)
     }
 
     /// Whether a job would be taken that came now. Nothing is counted.
     pub(crate) fn would_take(&self, arrival: &Arrival) -> bool {
-        let shared = self.shared();
-        self.refusal(arrival).is_none() && shared.book().would_admit(&arrival.flow, shared.bound)
+        let (shared, flow) = (self.shared(), &arrival.flow);
+        let foreseen = self.decide(arrival, |ask, now| {
+            shared.book().would_answer(flow, ask, now)
+        });
+        foreseen.is_ok() && shared.book().would_admit(flow, shared.bound)
     }
 
     pub(crate) fn run_as<F, T>(&self, arrival: Arrival, f: F) -> Run<T>
@@ -274,8 +276,8 @@ impl Lane {
         if self.is_current() {
             return Run::settled(self.call_inline(f));
         }
-        let ticket = match self.admit(&arrival) {
-            Ok(ticket) => ticket,
+        let (ticket, latest) = match self.admit(&arrival) {
+            Ok(taken) => taken,
             Err(error) => {
                 drop(Quiet::new(f));
                 return Run::settled(Err(error));
@@ -283,7 +285,7 @@ impl Lane {
         };
         // A closure is ready at its first poll, so nothing ever schedules it a second time.
         let (runnable, task) = async_task::spawn(Body::new(Call::new(f), ticket), drop::<Runnable>);
-        match self.enqueue(Work::Poll(runnable), arrival) {
+        match self.enqueue(Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Run::waiting(handle, task.fallible()),
             Err(error) => Run::settled(Err(error)),
         }
@@ -295,11 +297,11 @@ impl Lane {
         Fut::Output: Send + 'static,
     {
         let inline = self.is_current();
-        let ticket = if inline {
-            self.shared().ledger.admit()
+        let (ticket, latest) = if inline {
+            (self.shared().ledger.admit(), u64::MAX)
         } else {
             match self.admit(&arrival) {
-                Ok(ticket) => ticket,
+                Ok(taken) => taken,
                 Err(error) => {
                     drop(Quiet::new(future));
                     return Task::settled(Err(error));
@@ -315,7 +317,7 @@ impl Lane {
                 .surround("a job", || Bill::hide(|| Work::Poll(runnable).perform()));
             return Task::waiting(JobHandle::inline(), task);
         }
-        match self.enqueue(Work::Poll(runnable), arrival) {
+        match self.enqueue(Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Task::waiting(handle, task),
             Err(error) => Task::settled(Err(error)),
         }
@@ -334,10 +336,10 @@ impl Lane {
             return Ok(JobHandle::inline());
         }
         let f = Quiet::new(f);
-        let ticket = self.admit(&arrival)?;
+        let (ticket, latest) = self.admit(&arrival)?;
         let span = Span::current();
         let call = Box::new(move || call_to_the_end(f, ticket, &span));
-        self.enqueue(Work::Call(call), arrival)
+        self.enqueue(Work::Call(call), arrival, latest)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -356,40 +358,65 @@ impl Lane {
             patience: Patience::Endless,
             key: 0,
             trial: None,
+            probe: None,
+            stranger_of: None,
         }
     }
 
-    /// Decides whether a job may enter, before it does, and takes its place.
-    fn admit(&self, arrival: &Arrival) -> Result<Ticket, Error> {
-        self.check(arrival)?;
-        let shared = self.shared();
-        if shared.book().admit(&arrival.flow, shared.bound) {
-            return Ok(shared.ledger.admit());
+    /// Decides whether a job may enter, before it does, and takes its place. Returns also until when it may wait.
+    fn admit(&self, arrival: &Arrival) -> Result<(Ticket, u64), Error> {
+        let (shared, flow) = (self.shared(), &arrival.flow);
+        let decided = self.decide(arrival, |ask, now| shared.book().ask(flow, ask, now));
+        let latest = self.count(decided)?;
+        if shared.book().admit(flow, shared.bound) {
+            return Ok((shared.ledger.admit(), latest));
         }
         let why = Refusal::QueueFull;
         shared.ledger.refuse(why);
         Err(Error::overloaded(self.projected_delay_of(arrival), why))
     }
 
-    fn refusal(&self, arrival: &Arrival) -> Option<(Duration, Refusal)> {
-        let delay = || self.projected_delay_of(arrival);
-        if self.shared().closed.load(Ordering::SeqCst) {
-            return Some((delay(), Refusal::Closed));
+    /// Until when a job may wait, or why it is not taken.
+    fn decide(
+        &self,
+        arrival: &Arrival,
+        answer: impl FnOnce(Ask, u64) -> Answer,
+    ) -> Result<u64, (Duration, Refusal)> {
+        let (shared, patience) = (self.shared(), arrival.patience);
+        if shared.closed.load(Ordering::SeqCst) {
+            return Err((self.projected_delay_of(arrival), Refusal::Closed));
         }
-        if arrival.patience == Patience::Endless {
-            return None;
+        if patience == Patience::Endless {
+            return Ok(u64::MAX);
         }
-        let delay = delay();
-        // Half, because projections err: who was let in should not be turned away later, after a wait for nothing.
-        let too_long = nanos(delay) > arrival.patience.of(arrival.cost) / 2;
-        too_long.then_some((delay, Refusal::TooLong))
+        let takes = shared.book().wall_time_of(arrival.cost);
+        let ask = Ask {
+            cost: arrival.cost,
+            // Half, because projections err: who was let in should not be turned away later, after a wait for nothing.
+            limit: Duration::from_nanos(patience.of(takes) / 2),
+            burst: patience.burst(),
+        };
+        let now = shared.waiting_now();
+        match answer(ask, shared.now()) {
+            Answer::Soon => Ok(now.saturating_add(patience.of(takes))),
+            Answer::InBurst => Ok(now.saturating_add(patience.in_burst(takes))),
+            Answer::Never => Err((self.projected_delay_of(arrival), Refusal::TooLong)),
+        }
     }
 
-    fn enqueue(&self, work: Work, arrival: Arrival) -> Result<JobHandle, Error> {
+    /// Counts a refusal.
+    fn count(&self, decided: Result<u64, (Duration, Refusal)>) -> Result<u64, Error> {
+        decided.map_err(|(delay, why)| {
+            self.shared().ledger.refuse(why);
+            Error::overloaded(delay, why)
+        })
+    }
+
+    fn enqueue(&self, work: Work, arrival: Arrival, latest: u64) -> Result<JobHandle, Error> {
         let shared = self.shared();
         let books = Arc::clone(&shared.books);
         let home = Arc::clone(&shared.ledger);
-        let account = Account::new(arrival, shared.now(), books, home, shared.index);
+        let account = Account::new(arrival, latest, books, home, shared.index);
         let entry = Arc::new(Entry::new(work, account));
         if self.owner.engine.enqueue(&entry) {
             Ok(JobHandle::new(entry))
@@ -434,10 +461,6 @@ fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span
 /// The cost that is assumed of jobs without a prediction. Its size doesn't matter while all have the same: the lane measures
 /// how fast it works off what was predicted.
 const PLAIN_COST: u64 = 1_000_000;
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

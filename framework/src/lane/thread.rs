@@ -19,6 +19,7 @@ use super::{
     resident::Place,
 };
 use crate::{
+    admission::Flow,
     clock::Reading,
     os::{self, Cores},
 };
@@ -68,15 +69,24 @@ impl LaneThread<'_> {
         if now < self.look_until.take() {
             self.is_brisk.set(true); // It was worth while.
         }
-        if now > account.latest() {
+        let waited_until = self.shared.waiting_now();
+        if waited_until > account.latest() {
             self.shared.expire(entry);
             return None;
         }
         if self.carried_away(entry) {
             return None;
         }
+        let stranger = match account.stranger_of() {
+            Some(_) if self.let_in(entry) => Some(Stranger(self)),
+            Some(_) => return None,
+            None => None,
+        };
         // `None`: a tombstone.
         let work = entry.begin()?;
+        if stranger.is_some() {
+            self.say_whose_stranger(account.stranger_of());
+        }
         let key = &self.shared.threads[self.place.index()].key;
         key.store(account.key(), Ordering::Relaxed);
         let token = CancelToken::of(entry);
@@ -88,31 +98,80 @@ impl LaneThread<'_> {
         if self.shared.gate.take_notice(self.place.index()) {
             self.place.poll_resident();
         }
-        let cost = match self.place.clock().stop(mark).reading {
+        let measured = self.place.clock().stop(mark);
+        let ended = self.shared.waiting_now();
+        // Where nobody ran for a while it says nothing of what jobs take.
+        let nanos = ended.saturating_sub(waited_until);
+        if let Some(on_cpu) = measured.on_cpu()
+            && self.is_of_this_lane(on_cpu)
+            && measured.wall < 2 * Duration::from_nanos(nanos)
+        {
+            self.shared.book().took(measured.wall, on_cpu);
+        }
+        let cost = match measured.reading {
             Reading::Cost(cost) => cost,
             Reading::Suspect { at_most } => at_most,
         };
         drop(claim);
+        drop(stranger);
         key.store(0, Ordering::Relaxed);
-        account.ended(self.shared.now());
+        account.ended(ended);
         self.ran.set(true);
         Some(cost)
+    }
+
+    /// Whether a job that cost so much belongs here. Else its thread was set back, perhaps, and what it took says nothing of others.
+    fn is_of_this_lane(&self, cost: Duration) -> bool {
+        let longer = self.shared.longer.get();
+        longer.is_none_or(|longer| cost <= longer.limit * 2)
     }
 
     /// Carries a job to the lane for longer ones if it was learned in the meantime that it belongs there. True if there
     /// is nothing left to run here.
     fn carried_away(&self, entry: &Arc<Entry>) -> bool {
-        let (Some(longer), key) = (self.shared.longer.get(), entry.account().key()) else {
+        let (Some(longer), account) = (self.shared.longer.get(), entry.account()) else {
             return false;
         };
-        let cost = self.shared.memo.predict(key);
-        let (Some(cost), Some(lane)) = (cost, longer.lane.upgrade()) else {
-            return false;
+        let remembered = match account.key() {
+            0 => None,
+            key => self.shared.memo.predict(key),
         };
-        if key == 0 || cost <= longer.limit {
-            return false;
+        // Another one of them may have shown by now what they cost.
+        let of_strangers = || account.stranger_of().and_then(|flow| flow.at_least());
+        match remembered.or_else(of_strangers) {
+            Some(cost) if cost > longer.limit => self.carry(entry, cost),
+            _ => false,
         }
-        match entry.carry(|account| account.move_to(lane.shared.index, cost, self.shared.now())) {
+    }
+
+    /// Whether a job of which nothing is known may run here. Else it goes to where nobody minds if it is long.
+    fn let_in(&self, entry: &Arc<Entry>) -> bool {
+        if self.shared.let_in_stranger() {
+            return true;
+        }
+        let carried = self.carry(entry, Duration::from_nanos(entry.account().cost()));
+        // Where there is nowhere to go it runs all the same.
+        if !carried {
+            self.shared.strangers.fetch_add(1, Ordering::Relaxed);
+        }
+        !carried
+    }
+
+    fn say_whose_stranger(&self, flow: Option<&Arc<Flow>>) {
+        let stranger_of = &self.shared.threads[self.place.index()].stranger_of;
+        *stranger_of.lock().unwrap_or_else(PoisonError::into_inner) = flow.map(Arc::clone);
+    }
+
+    /// Carries a job to the lane for longer ones, if there is one.
+    fn carry(&self, entry: &Arc<Entry>, cost: Duration) -> bool {
+        let longer = self.shared.longer.get();
+        let Some(lane) = longer.and_then(|longer| longer.lane.upgrade()) else {
+            return false;
+        };
+        match entry.carry(|account| {
+            let (here, there) = (self.shared.waiting_now(), lane.shared.waiting_now());
+            account.move_to(lane.shared.index, cost, here, there);
+        }) {
             Carried::Whole => {
                 lane.enqueue(entry);
             }
@@ -120,6 +179,16 @@ impl LaneThread<'_> {
             Carried::Nothing => {}
         }
         true
+    }
+}
+
+/// A job at work of which nothing is known.
+struct Stranger<'a>(&'a LaneThread<'a>);
+
+impl Drop for Stranger<'_> {
+    fn drop(&mut self) {
+        self.0.say_whose_stranger(None);
+        self.0.shared.let_out_stranger();
     }
 }
 

@@ -104,6 +104,7 @@ impl Watch {
             if !self.awake.load(Ordering::SeqCst) {
                 continue; // Unparked for nothing.
             }
+            shared.waiting.look(shared.now());
             // Where all slots are withdrawn nothing may be at work though jobs wait.
             if shared.gate.is_at_work() || shared.gate.withdrawn() > 0 {
                 quiet_looks = 0;

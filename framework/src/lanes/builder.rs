@@ -13,7 +13,7 @@ use std::{
 
 use super::{Inner, Lanes};
 use crate::{
-    admission::{Backlog, Trials},
+    admission::{Backlog, Probes, Trials},
     cost::CostMemo,
     lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience, helpers},
     os::Priority,
@@ -45,6 +45,7 @@ const MORE_SPARES: usize = 4;
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
 /// | [`patience`](Self::patience) | 500 ms, 16 times the cost, 30 s | least not above most |
+/// | [`burst_patience`](Self::burst_patience) | 10 s | any |
 /// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
 #[must_use = "a builder does nothing until `build`"]
 pub struct LanesBuilder {
@@ -54,7 +55,8 @@ pub struct LanesBuilder {
     long_threads: Option<usize>,
     spare_threads: Option<usize>,
     short_limit: Duration,
-    patience: Patience,
+    patience: (Duration, u32, Duration),
+    burst_patience: Duration,
     short_priority: Priority,
     long_priority: Priority,
 }
@@ -68,11 +70,8 @@ impl LanesBuilder {
             long_threads: None,
             spare_threads: None,
             short_limit: Duration::from_millis(10),
-            patience: Patience::Proportional {
-                least: Duration::from_millis(500),
-                factor: 16,
-                most: Duration::from_secs(30),
-            },
+            patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
+            burst_patience: Duration::from_secs(10),
             short_priority: Priority::short_jobs(),
             long_priority: Priority::long_jobs(),
         }
@@ -117,16 +116,22 @@ impl LanesBuilder {
     }
 
     /// How long a job may wait for its beginning that comes without a patience of its own: `factor` times what it
-    /// probably costs, but at least `least` and at most `most`.
+    /// probably takes, but at least `least` and at most `most`.
     ///
-    /// A job that would probably wait for more than half of it is refused at once. One that has waited for all of it
-    /// nevertheless is dropped instead of begun.
+    /// A job that would probably wait for more than half of it is refused at once, unless it waits for a burst; see
+    /// [`burst_patience`](Self::burst_patience). One that has waited for all of it nevertheless is dropped instead of begun.
     pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
-        self.patience = Patience::Proportional {
-            least,
-            factor,
-            most,
-        };
+        self.patience = (least, factor, most);
+        self
+    }
+
+    /// How long a job may wait, by the projection, that comes in a burst or while one drains, and without a patience of its own. Default:
+    /// 10 s, about what a person waits for a page. Zero: no longer than any other.
+    ///
+    /// A burst is what comes within a quarter of a second of a short queue. What goes on to come faster than it is worked
+    /// off is an overload, and waits for no longer than its [`patience`](Self::patience) allows.
+    pub fn burst_patience(mut self, patience: Duration) -> Self {
+        self.burst_patience = patience;
         self
     }
 
@@ -207,9 +212,8 @@ impl LanesBuilder {
             let rule = format!("must be 1us to 1s, not {:?}", self.short_limit);
             return Err(BuildError::setting("short_limit", rule));
         }
-        if let Patience::Proportional { least, most, .. } = self.patience
-            && least > most
-        {
+        let (least, _, most) = self.patience;
+        if least > most {
             let rule = format!("must have least <= most, not {least:?} and {most:?}");
             return Err(BuildError::setting("patience", rule));
         }
@@ -240,6 +244,13 @@ impl LanesBuilder {
         let books: Arc<[Backlog]> = [SHORT, LONG]
             .map(|lane| Backlog::new(usize::from(lane), threads_of(lane)))
             .into();
+        let (least, factor, most) = self.patience;
+        let patience = Patience::Proportional {
+            least,
+            factor,
+            most,
+            burst: self.burst_patience,
+        };
         let epoch = Instant::now();
         let family = |index, spares, quantum| Family {
             books: Arc::clone(&books),
@@ -274,9 +285,10 @@ impl LanesBuilder {
                 short,
                 long,
                 short_limit,
-                patience: self.patience,
+                patience,
                 memo,
                 keys: RandomState::new(),
+                probes: Arc::new(Probes::new()),
                 // Half of the spares are left for those whose prediction was wrong.
                 trials: Arc::new(Trials::new(spares.div_ceil(2), short_limit)),
             }),

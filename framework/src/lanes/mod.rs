@@ -20,7 +20,7 @@ pub use self::{
     terms::{JobKey, Terms},
 };
 use crate::{
-    admission::{Flow, Trials},
+    admission::{Flow, Probes, Trials},
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
@@ -61,6 +61,7 @@ struct Inner {
     memo: Arc<CostMemo>,
     keys: RandomState,
     trials: Arc<Trials>,
+    probes: Arc<Probes>,
 }
 
 impl Lanes {
@@ -267,47 +268,75 @@ impl Lanes {
 
     /// The lane for a job on these terms, and what it is there.
     fn place(&self, terms: &Terms) -> (&Lane, Arrival) {
-        let remembered = self.remembered(terms);
-        let flow = self.flow_to_try(terms, remembered);
+        let known = self.known(terms);
+        let probe = self.flow_to_probe(terms, known);
+        if let Some(probe) = probe.and_then(|flow| self.inner.probes.start(flow)) {
+            let way = Way::Probe {
+                is_first: probe.is_first(),
+            };
+            let (lane, mut arrival) = self.arrive(terms, known, way);
+            arrival.probe = Some(probe);
+            return (lane, arrival);
+        }
+        let flow = self.flow_to_try(terms, known);
         let trial = flow.and_then(|flow| self.inner.trials.start(flow));
-        let (lane, mut arrival) = self.arrive(terms, remembered, trial.is_some());
+        let way = Way::with_trial(trial.is_some());
+        let (lane, mut arrival) = self.arrive(terms, known, way);
         arrival.trial = trial;
         (lane, arrival)
     }
 
     /// Like [`place`](Self::place), for a job that does not come yet.
     fn foresee(&self, terms: &Terms) -> (&Lane, Arrival) {
-        let remembered = self.remembered(terms);
-        let flow = self.flow_to_try(terms, remembered);
-        let tried = flow.is_some_and(|flow| self.inner.trials.would_start(flow));
-        self.arrive(terms, remembered, tried)
+        let inner = &*self.inner;
+        let known = self.known(terms);
+        let probe = self.flow_to_probe(terms, known);
+        if let Some(is_first) = probe.and_then(|flow| inner.probes.would_start(flow)) {
+            return self.arrive(terms, known, Way::Probe { is_first });
+        }
+        let flow = self.flow_to_try(terms, known);
+        let tried = flow.is_some_and(|flow| inner.trials.would_start(flow));
+        self.arrive(terms, known, Way::with_trial(tried))
     }
 
-    fn remembered(&self, terms: &Terms) -> Option<Duration> {
-        let key = terms.key.get()?;
-        self.inner.memo.predict(key)
+    fn known(&self, terms: &Terms) -> Known {
+        let key = terms.key.get();
+        let shown = || {
+            terms
+                .flow
+                .as_ref()
+                .filter(|_| terms.probe.is_some())?
+                .at_least()
+        };
+        Known {
+            remembered: key.and_then(|key| self.inner.memo.predict(key)),
+            expected: terms.cost.or_else(shown),
+        }
+    }
+
+    /// Among whose probes it may be, if it may be short for all that is known.
+    fn flow_to_probe<'a>(&self, terms: &'a Terms, known: Known) -> Option<&'a Arc<Flow>> {
+        let is_long = known
+            .cost()
+            .is_some_and(|cost| cost > self.inner.short_limit);
+        let flow = terms.probe.as_ref()?;
+        (!is_long && !self.is_current()).then_some(flow)
     }
 
     /// Whose job it is, if it would be long and nobody has seen it yet, so that it may be tried in the short lane.
-    fn flow_to_try<'a>(
-        &self,
-        terms: &'a Terms,
-        remembered: Option<Duration>,
-    ) -> Option<&'a Arc<Flow>> {
-        let inner = &*self.inner;
-        let is_long = terms.cost.is_some_and(|cost| cost > inner.short_limit);
-        let is_unknown = remembered.is_none() && terms.key.get().is_some();
-        let is_current = || inner.short.is_current() || inner.long.is_current();
+    fn flow_to_try<'a>(&self, terms: &'a Terms, known: Known) -> Option<&'a Arc<Flow>> {
+        let limit = self.inner.short_limit;
+        let is_long = known.expected.is_some_and(|cost| cost > limit);
+        let is_unknown = known.remembered.is_none() && terms.key.get().is_some();
         let flow = terms.flow.as_ref()?;
-        (is_long && is_unknown && !is_current()).then_some(flow)
+        (is_long && is_unknown && !self.is_current()).then_some(flow)
     }
 
-    fn arrive(&self, terms: &Terms, remembered: Option<Duration>, tried: bool) -> (&Lane, Arrival) {
+    fn arrive(&self, terms: &Terms, known: Known, way: Way) -> (&Lane, Arrival) {
         let inner = &*self.inner;
-        let cost = if tried {
-            Some(inner.short_limit)
-        } else {
-            remembered.or(terms.cost)
+        let cost = match way {
+            Way::Trial => Some(inner.short_limit),
+            Way::Probe { .. } | Way::Plain => known.cost(),
         };
         let lane = match cost {
             // Whoever is on a lane already stays there: a second hop would only cost.
@@ -316,14 +345,24 @@ impl Lanes {
             Some(cost) if cost > inner.short_limit => &inner.long,
             _ => &inner.short,
         };
-        let flow = terms.flow.as_ref().unwrap_or(&lane.shared().flow);
+        let own = terms.flow.as_ref().unwrap_or(&lane.shared().flow);
+        let (flow, patience) = match (way, &terms.probe) {
+            (Way::Probe { is_first }, Some(probes)) => {
+                let flow = if is_first { probes } else { own };
+                (flow, inner.patience.longest())
+            }
+            _ => (own, inner.patience),
+        };
+        let is_stranger = terms.probe.is_some() && cost.is_none();
         let cost = cost.unwrap_or(inner.short_limit);
         let arrival = Arrival {
             flow: Arc::clone(flow),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
-            patience: terms.patience.map_or(inner.patience, Patience::Fixed),
+            patience: terms.patience.map_or(patience, Patience::Fixed),
             key: terms.key.word(),
             trial: None,
+            probe: None,
+            stranger_of: is_stranger.then(|| Arc::clone(own)),
         };
         (lane, arrival)
     }
@@ -331,6 +370,39 @@ impl Lanes {
     fn key_of_type<T: 'static>(&self) -> JobKey {
         // Not by its name, which all closures of a function have in common.
         self.key(TypeId::of::<T>())
+    }
+}
+
+/// What is known of the cost of a job.
+#[derive(Clone, Copy)]
+struct Known {
+    /// What the very same one cost the last times.
+    remembered: Option<Duration>,
+    /// What its kind costs.
+    expected: Option<Duration>,
+}
+
+impl Known {
+    fn cost(self) -> Option<Duration> {
+        self.remembered.or(self.expected)
+    }
+}
+
+/// How a job comes to its lane.
+#[derive(Clone, Copy)]
+enum Way {
+    /// To find out what it is: with the longest patience, and before all others if there are few of them.
+    Probe {
+        is_first: bool,
+    },
+    /// As a short one, though it probably is none.
+    Trial,
+    Plain,
+}
+
+impl Way {
+    fn with_trial(tried: bool) -> Self {
+        if tried { Self::Trial } else { Self::Plain }
     }
 }
 

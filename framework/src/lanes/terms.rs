@@ -49,6 +49,7 @@ pub struct Terms {
     pub(super) cost: Option<Duration>,
     pub(super) patience: Option<Duration>,
     pub(super) key: JobKey,
+    pub(super) probe: Option<Arc<Flow>>,
 }
 
 impl Terms {
@@ -74,6 +75,16 @@ impl Terms {
     /// gives a job of its cost.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
+        self
+    }
+
+    /// It is open whether it is long, and worth while to find out soon. So three of such jobs of a flow have the longest patience, and
+    /// while there are no more than eight in all they come as jobs of that flow instead, which may have a higher rank. The others wait like
+    /// any.
+    ///
+    /// If its cost is not known at all, it is short until one of its [`flow`](Self::flow) turns out to be long.
+    pub fn probe(mut self, flow: &Arc<Flow>) -> Self {
+        self.probe = Some(Arc::clone(flow));
         self
     }
 

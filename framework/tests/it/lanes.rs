@@ -6,6 +6,7 @@ mod classes;
 mod fairness;
 mod overdue;
 mod patience;
+mod probes;
 mod storm;
 mod trials;
 

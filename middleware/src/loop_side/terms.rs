@@ -37,10 +37,13 @@ pub(crate) fn of_request(
         terms = terms.cost(cost);
     }
     terms = match route {
-        // It is open yet whether the request is light, and light ones are never refused.
-        None => terms.flow(&core.probes).patience(core.longest_patience),
+        // It may be of any route, and light ones are not to be refused. That is so until the first response.
+        None => terms
+            .flow(&core.strangers)
+            .probe(&core.probes)
+            .patience(core.longest_patience),
         Some(route) => match route.probes(bucket) {
-            Some(probes) => terms.flow(probes).patience(core.longest_patience),
+            Some(probes) => terms.flow(route.flow()).probe(probes),
             None => terms.flow(route.flow()),
         },
     };

@@ -1,0 +1,144 @@
+//! What nobody has met comes first a few at a time, and is no way to the front or to all threads for a flood.
+
+use std::{sync::Arc, time::Duration};
+
+use offload_core::{
+    Lanes, Terms,
+    admission::{Flow, Rank, Weight},
+};
+
+use super::{Held, Order, patient, single, sturdy, submit_all, this_thread};
+use crate::support::{Gate, burn, until};
+
+const SHORT: Duration = Duration::from_millis(1);
+
+/// A route that nobody has met: its own flow, and that of its probes.
+struct Stranger {
+    flow: Arc<Flow>,
+    probes: Arc<Flow>,
+}
+
+impl Stranger {
+    fn new() -> Self {
+        Self {
+            flow: Flow::unnamed(),
+            probes: Flow::new(Weight::default(), Rank::High),
+        }
+    }
+
+    /// The terms of a job of it that is like no other.
+    fn job(&self, lanes: &Lanes, number: usize) -> Terms {
+        let terms = Terms::new().flow(&self.flow).probe(&self.probes);
+        terms.key(lanes.key(("stranger", number)))
+    }
+}
+
+#[test]
+fn three_of_a_flow_come_first_and_the_others_wait_like_any() {
+    let lanes = single().build().unwrap();
+    let held = Held::one(&lanes, &Terms::new().cost(SHORT));
+    let order = Order::default();
+    submit_all(
+        &lanes,
+        &Terms::new().cost(SHORT),
+        ["known"].map(|who| order.job(who)).into_iter(),
+    );
+    let stranger = Stranger::new();
+    for number in 0..6 {
+        let terms = stranger.job(&lanes, number);
+        lanes
+            .submit(&terms, order.job("stranger"))
+            .unwrap()
+            .detach();
+    }
+    drop(held);
+    until("all have run", || order.so_far().len() == 7);
+    let known = order.so_far().iter().position(|who| *who == "known");
+    assert_eq!(known, Some(3), "{:?}", order.so_far());
+}
+
+#[test]
+fn all_flows_together_have_places_for_eight() {
+    let lanes = single().build().unwrap();
+    let held = Held::one(&lanes, &Terms::new().cost(SHORT));
+    let order = Order::default();
+    submit_all(
+        &lanes,
+        &Terms::new().cost(SHORT),
+        ["known"].map(|who| order.job(who)).into_iter(),
+    );
+    let strangers: Vec<_> = (0..20).map(|_| Stranger::new()).collect();
+    for stranger in &strangers {
+        let terms = stranger.job(&lanes, 0);
+        lanes
+            .submit(&terms, order.job("stranger"))
+            .unwrap()
+            .detach();
+    }
+    drop(held);
+    until("all have run", || order.so_far().len() == 21);
+    let known = order.so_far().iter().position(|who| *who == "known");
+    assert_eq!(known, Some(8), "{:?}", order.so_far());
+}
+
+#[test]
+fn a_flood_of_strangers_leaves_a_thread_to_what_is_known() {
+    let lanes = sturdy().threads(1).spare_threads(2).build().unwrap();
+    let gate = Gate::default();
+    for _ in 0..10 {
+        let stranger = Stranger::new();
+        for number in 0..4 {
+            let waits = gate.clone();
+            let terms = stranger.job(&lanes, number);
+            // They hold whatever they get; some may be refused.
+            let _ = lanes
+                .submit(&terms, move || waits.pass())
+                .map(|job| job.detach());
+        }
+    }
+    let known = Terms::new().flow(&Flow::unnamed()).cost(SHORT);
+    for n in 0..20 {
+        lanes.check(&known).unwrap();
+        assert_eq!(
+            pollster::block_on(lanes.run_with(&known, move || n)).unwrap(),
+            n
+        );
+    }
+    gate.open();
+}
+
+#[test]
+fn one_that_is_long_speaks_for_the_others_before_its_end() {
+    let lanes = patient()
+        .name("kin")
+        .threads(1)
+        .spare_threads(1)
+        .build()
+        .unwrap();
+    let stranger = Stranger::new();
+    let (gate, waits) = (Gate::default(), Gate::default());
+    let ends = gate.clone();
+    let long = move || {
+        burn(Duration::from_millis(100));
+        ends.pass();
+    };
+    lanes
+        .submit(&stranger.job(&lanes, 0), long)
+        .unwrap()
+        .detach();
+    let known = Held::one(&lanes, &Terms::new().cost(Duration::from_secs(1)));
+    until("it is found out", || {
+        let terms = stranger.job(&lanes, 1);
+        !lanes.would_take(&terms.patience(Duration::ZERO))
+    });
+    drop((known, waits));
+    // Two of them, as one may be tried nevertheless.
+    let name = |number| {
+        let run = lanes.run_with(&stranger.job(&lanes, number), || (this_thread(), ()).0);
+        pollster::block_on(run).unwrap()
+    };
+    let trial = lanes.run_with(&stranger.job(&lanes, 2), || ());
+    assert!(name(3).contains("-long-"));
+    pollster::block_on(trial).unwrap();
+    gate.open();
+}
