@@ -39,11 +39,3 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
         thread::park_timeout(BETWEEN_LOOKS);
     }
 }
-
-/// Keeps the calling thread for so long.
-pub(crate) fn compute(duration: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < duration {
-        std::hint::spin_loop();
-    }
-}

@@ -13,7 +13,7 @@ use actix_offload::{Offload, Placement, Policy, Stall, StallKind, StallWatch, St
 use actix_web::{App, rt, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
-use crate::gate::{Gate, compute, wait_until};
+use crate::gate::{Gate, wait_until};
 
 fn get(server: &TestServer, path: &str) {
     let answer = Client::new(server.addr()).get(path).expect("answers");
@@ -197,6 +197,14 @@ fn a_task_that_keeps_its_lane_thread_is_told() {
 #[test]
 fn a_task_that_keeps_its_lane_thread_after_a_long_job_is_told() {
     told_of_task(Duration::from_millis(2));
+}
+
+/// Keeps the calling thread for so long.
+fn compute(duration: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        std::hint::spin_loop();
+    }
 }
 
 fn told_of_task(before: Duration) {

@@ -62,7 +62,9 @@ impl Sharing {
             long: long.shared.book().weights(),
         };
         match self.balance.look(used, weights) {
-            Slots::Fewer => shared.gate.withdraw_slot(),
+            // One whose jobs all sleep or wait for something is behind because it does not want the cores.
+            Slots::Fewer if wants_cores(&long.shared) => shared.gate.withdraw_slot(),
+            Slots::Fewer => self.settle(shared),
             Slots::AsMany => {}
             Slots::More => restore_one(shared),
         }
@@ -80,6 +82,13 @@ impl Sharing {
 
 fn restore_one(shared: &Shared) {
     shared.provide(shared.gate.restore_slot());
+}
+
+/// Whether any of a lane's jobs computes, or would if it got a core.
+fn wants_cores(shared: &Shared) -> bool {
+    let threads = (0..shared.gate.threads()).filter(|index| shared.gate.began(*index).is_some());
+    let mut threads = threads.filter_map(|index| shared.threads[index].os.get());
+    threads.any(|thread| os::is_waiting(thread) != Some(true))
 }
 
 /// What all threads of a lane have used since they began, if the system tells.
@@ -119,6 +128,45 @@ mod tests {
         let weight = Weight::new(weight).expect("an allowed weight");
         let flow = Flow::new(weight, Rank::Normal);
         Terms::new().flow(&flow).cost(cost)
+    }
+
+    /// Jobs of the long lane that block keep its slots, and have no use for the cores that the short lane would give up.
+    #[test]
+    fn a_long_lane_whose_jobs_wait_takes_nothing_from_the_short_one() {
+        let endless = Duration::from_secs(3600);
+        let lanes = Lanes::builder()
+            .threads(1)
+            .spare_threads(0)
+            .patience(endless, 1, endless)
+            .build()
+            .unwrap();
+        let gate = &lanes.short().shared().gate;
+        let (short, long) = (
+            terms(1, Duration::from_millis(1)),
+            terms(1000, Duration::from_secs(1)),
+        );
+        let (open, opened) = std::sync::mpsc::channel::<()>();
+        lanes
+            .submit(&long, move || drop(opened.recv()))
+            .unwrap()
+            .detach();
+        // Longer than it takes to withdraw the slot below, where the long lane computes.
+        let rounds = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        until("the short lane has done its work", || {
+            assert_eq!(gate.withdrawn(), 0);
+            if lanes.short().queued() < 10 {
+                let rounds = Arc::clone(&rounds);
+                let short_job = move || {
+                    let end = Instant::now() + Duration::from_millis(1);
+                    while Instant::now() < end {}
+                    rounds.fetch_add(1, SeqCst);
+                };
+                lanes.submit(&short, short_job).unwrap().detach();
+            }
+            rounds.load(SeqCst) >= 1000
+        });
+        drop(open);
+        until("all is as before", || lanes.queued() + lanes.running() == 0);
     }
 
     #[test]
