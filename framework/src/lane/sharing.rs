@@ -147,7 +147,9 @@ mod tests {
         );
         let (open, opened) = std::sync::mpsc::channel::<()>();
         lanes
-            .submit(&long, move || drop(opened.recv()))
+            .submit(&long, move || {
+                let _over = opened.recv();
+            })
             .unwrap()
             .detach();
         // Longer than it takes to withdraw the slot below, where the long lane computes.
