@@ -9,6 +9,7 @@ mod gate;
 mod gone;
 mod hop;
 mod lane_runtime;
+mod learned;
 mod lifetimes;
 mod live;
 mod logs;

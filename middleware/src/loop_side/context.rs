@@ -93,8 +93,8 @@ impl Visit {
         slot: Option<Slot>,
         bucket: SizeBucket,
     ) -> Self {
-        // A run that looked dear, but may only have been set aside by the kernel, is followed by one
-        // that is measured exactly.
+        // A run that looked dear, but may only have been set aside by the kernel, is followed by some
+        // that are measured exactly.
         let exact = slot.is_some_and(|slot| view.take_suspicion(slot));
         Self {
             context,
@@ -219,6 +219,14 @@ impl Visit {
         } else {
             self.observe(self.cost);
         }
+    }
+
+    /// The request ends without an answer. What it has shown counts all the same.
+    pub(crate) fn left(&mut self) {
+        if self.suspect {
+            self.suspect_next();
+        }
+        self.tell();
     }
 
     pub(crate) fn route(&self) -> Option<&Arc<Route>> {

@@ -48,6 +48,7 @@ pin_project! {
             let this = this.project();
             if !matches!(*this.step, Step::Over) {
                 // The client has left a request that still runs.
+                this.visit.left();
                 end(this.step, this.visit);
             }
         }
