@@ -41,6 +41,7 @@ pin_project! {
     {
         Loop { #[pin] run: LoopRun<S, Request> },
         Lane { call: Box<LaneCall> },
+        Bare { #[pin] future: S::Future },
         Refused { response: Option<Response<OffloadBody>> },
     }
 }
@@ -67,6 +68,11 @@ impl<S: Service<Request>, B> OffloadFuture<S, B> {
 
     pub(crate) fn on_loop(run: LoopRun<S, Request>) -> Self {
         Self::new(Placed::Loop { run })
+    }
+
+    /// A request that is none of the plugin's business.
+    pub(crate) fn bare(future: S::Future) -> Self {
+        Self::new(Placed::Bare { future })
     }
 
     pub(crate) fn on_lane(call: LaneCall) -> Self {
@@ -107,6 +113,12 @@ where
                     }
                 });
             }
+            PlacedProj::Bare { future } => {
+                let answered = ready!(future.poll(cx)).map_err(Into::into)?;
+                let response: Response<B> = answered.into();
+                return Poll::Ready(Ok(response
+                    .map_body(|_, body| EitherBody::left(Box::pin(MeteredBody::plain(body))))));
+            }
             PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
             PlacedProj::Refused { response } => {
                 response.take().expect("not polled after it was ready")
@@ -119,7 +131,7 @@ where
 /// The response, whose body is complete or still has to be made.
 fn answer<S, B>(
     answered: Answered<S, Request>,
-    visit: &Visit,
+    visit: &mut Visit,
 ) -> Result<Response<AppBody<B>>, Error>
 where
     S: Service<Request>,
@@ -152,12 +164,15 @@ fn timed(error: Error, visit: &Visit) -> Error {
     InternalError::from_response(error, response).into()
 }
 
-/// Learns the app's patterns if no lane has yet, which happens where every request is pinned here.
-fn learn<R: 'static, B: 'static>(visit: &Visit, response: &R) {
+/// Learns which route the request really had, and the app's patterns if no lane has yet, which happens where every request is
+/// pinned here.
+fn learn<R: 'static, B: 'static>(visit: &mut Visit, response: &R) {
+    let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() else {
+        return;
+    };
     let routes = visit.context().routes.shared();
-    if routes.wants_map()
-        && let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>()
-    {
+    if routes.wants_map() {
         routes.learn(response.request().resource_map(), &visit.core().lanes);
     }
+    visit.went(response.request(), response.status());
 }

@@ -79,7 +79,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
     pub(crate) fn poll_with<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        answer: impl FnOnce(Answered<S, R>, &Visit) -> T,
+        answer: impl FnOnce(Answered<S, R>, &mut Visit) -> T,
     ) -> Poll<Result<T, PanicPayload>> {
         let mut this = self.project();
         let (polled, reading) = this.visit.measured(|| {
@@ -99,7 +99,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
             }))
         });
         this.visit.polled(reading);
-        let visit = &*this.visit;
+        let visit = this.visit;
         let answer = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(answered)) => catch_unwind(AssertUnwindSafe(|| answer(answered, visit))),

@@ -10,7 +10,6 @@ use std::{
 };
 
 use actix_http::{Payload, Request, RequestHead, Response, header};
-use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::MessageBody,
@@ -36,7 +35,7 @@ use super::{
 };
 use crate::{
     answers,
-    app_routes::{LoopRoutes, Slot, View},
+    app_routes::{LoopRoutes, Prediction, Slot, View},
     declared::declared_size,
     hop::{
         body::OffloadBody,
@@ -46,45 +45,42 @@ use crate::{
     },
     lane_side::{instance::Owner, job::LaneJob},
     lifetime::{Crew, Member},
+    maker::Maker,
+    mode::Mode,
     offload::Core,
     spans::Traced,
 };
 
 /// The factory of an app's service under [`Offload::app`](crate::Offload::app); `HttpServer::new`
 /// takes a function that makes it.
-pub struct OffloadApp<F, I, S, B> {
-    factory: F,
+pub struct OffloadApp<S, B> {
+    maker: Maker<S>,
     core: Arc<Core>,
-    owner: Arc<Owner<F>>,
+    owner: Arc<Owner<S>>,
     /// Those who serve for the same server.
     crew: Option<Arc<Crew>>,
-    app: PhantomData<Makes<I, S, B>>,
+    body: PhantomData<fn() -> B>,
 }
 
-/// Says which types an app is made of without owning any of them.
-type Makes<I, S, B> = fn() -> (I, S, B);
-
-impl<F, I, S, B> OffloadApp<F, I, S, B> {
+impl<S, B> OffloadApp<S, B> {
     pub(crate) fn new(
-        factory: F,
+        maker: Maker<S>,
         core: Arc<Core>,
-        owner: Arc<Owner<F>>,
+        owner: Arc<Owner<S>>,
         crew: Option<Arc<Crew>>,
     ) -> Self {
         Self {
-            factory,
+            maker,
             core,
             owner,
             crew,
-            app: PhantomData,
+            body: PhantomData,
         }
     }
 }
 
-impl<F, I, S, B> ServiceFactory<Request> for OffloadApp<F, I, S, B>
+impl<S, B> ServiceFactory<Request> for OffloadApp<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -95,17 +91,17 @@ where
     type Response = Response<AppBody<B>>;
     type Error = Error;
     type Config = AppConfig;
-    type Service = OffloadService<F, I, S, B>;
+    type Service = OffloadService<S, B>;
     type InitError = S::InitError;
     type Future = LocalBoxFuture<'static, Result<Self::Service, Self::InitError>>;
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
-        let factory = (self.factory)();
+        let factory = self.maker.make();
         let routes = self.owner.lane_apps().routes();
         // The factory has said by now whether the app has the live page.
         #[cfg(feature = "live")]
         self.core.live.pin(routes);
-        let building = factory.into_factory().new_service(config.clone());
+        let building = factory.new_service(config.clone());
         let routes = LoopRoutes::new(Arc::clone(routes));
         let core = Arc::clone(&self.core);
         let member = self.crew.as_ref().map(|crew| Rc::new(crew.join()));
@@ -115,7 +111,7 @@ where
                 inner: Rc::new(building.await?),
                 context: LoopContext::new(core, routes),
                 hold: Rc::new(hold),
-                app: PhantomData,
+                body: PhantomData,
                 _member: member,
             })
         })
@@ -123,23 +119,21 @@ where
 }
 
 /// An app's service under [`Offload::app`](crate::Offload::app) on one event loop.
-pub struct OffloadService<F, I, S, B>
+pub struct OffloadService<S, B>
 where
     S: ServiceFactory<Request>,
 {
     inner: Rc<S::Service>,
     // Dropped before the hold, or the stall watch would look at a loop that waits for the app's end.
     context: Rc<LoopContext>,
-    hold: Rc<Hold<F>>,
-    app: PhantomData<fn() -> (I, B)>,
+    hold: Rc<Hold<S>>,
+    body: PhantomData<fn() -> B>,
     // Last, so that all else is gone for those who wait.
     _member: Option<Rc<Member>>,
 }
 
-impl<F, I, S, B> Service<Request> for OffloadService<F, I, S, B>
+impl<S, B> Service<Request> for OffloadService<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -156,19 +150,23 @@ where
     }
 
     fn call(&self, mut request: Request) -> Self::Future {
+        if self.context.core.mode == Mode::Off {
+            return OffloadFuture::bare(self.inner.call(request));
+        }
         let view = self.context.routes.view();
-        let slot = view.published.slot(request.method(), request.uri());
+        let predicted = view.published.predict(request.method(), request.uri());
         let empty = matches!(request.payload(), Payload::None);
         let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
         // actix gives every request that could become an upgrade a payload.
         let upgrade = !empty && request.head().upgrade();
-        match self.place(&view, slot, bucket, upgrade) {
-            Placement::Loop => {
-                let visit =
-                    Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
+        match self.place(&view, predicted, bucket, upgrade) {
+            Place::Loop => {
+                let context = Rc::clone(&self.context);
+                let visit = Visit::new(context, view, predicted, request.uri(), bucket);
+                let visit = visit.asking(upgrade);
                 OffloadFuture::on_loop(LoopRun::new(Rc::clone(&self.inner), request, visit))
             }
-            Placement::Lane => {
+            Place::Lane(slot) => {
                 let route = slot.and_then(|slot| view.published.route(slot)).cloned();
                 self.to_lane(request, route, bucket)
             }
@@ -176,10 +174,8 @@ where
     }
 }
 
-impl<F, I, S, B> OffloadService<F, I, S, B>
+impl<S, B> OffloadService<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -190,39 +186,45 @@ where
     fn place(
         &self,
         view: &View,
-        slot: Option<Slot>,
+        predicted: Option<Prediction>,
         bucket: SizeBucket,
         upgrade: bool,
-    ) -> Placement {
-        if upgrade && slot.is_none_or(|slot| view.published.may_upgrade(slot)) {
-            return Placement::Loop;
+    ) -> Place {
+        let published = &view.published;
+        let Some(Prediction { slot, other, .. }) = predicted else {
+            return match self.place_unknown() {
+                Placement::Loop => Place::Loop,
+                Placement::Lane if upgrade => Place::Loop,
+                Placement::Lane => Place::Lane(None),
+            };
+        };
+        let may_upgrade = |slot| published.may_upgrade(slot);
+        if upgrade && (may_upgrade(slot) || other.is_some_and(may_upgrade)) {
+            return Place::Loop;
         }
+        let is_on_lane = |slot: &Slot| {
+            let known = published.route(*slot);
+            let placement = known.map_or_else(|| self.place_unknown(), |route| route.place(bucket));
+            placement == Placement::Lane
+        };
+        // Where it cannot be foreseen which of both it is, a lane is right for either.
+        if let Some(slot) = Some(slot).filter(is_on_lane).or(other.filter(is_on_lane)) {
+            return Place::Lane(Some(slot));
+        }
+        if published.route(slot).is_none() {
+            // Nothing but a setting leads here, and once per route: it has to be opened for its runs to be counted.
+            self.context.routes.shared().open(published, slot);
+        }
+        Place::Loop
+    }
+
+    /// Where a route runs of which nothing is known.
+    fn place_unknown(&self) -> Placement {
         let rules = self.context.core.table.rules();
-        let known = slot.and_then(|slot| view.published.route(slot));
-        match known {
-            Some(route)
-                if rules.policy == Policy::Learned
-                    && slot.is_some_and(|slot| view.published.is_uncertain(slot))
-                    && route.pinned_by().is_none() =>
-            {
-                Placement::Lane
-            }
-            Some(route) => route.place(bucket),
-            None => {
-                let placement = match rules.policy {
-                    Policy::Learned => rules.unknown,
-                    Policy::AlwaysLane => Placement::Lane,
-                    Policy::AlwaysLoop => Placement::Loop,
-                };
-                if placement == Placement::Loop
-                    && let Some(slot) = slot
-                {
-                    // Nothing but a setting leads here, and once per route: it has to be opened
-                    // for its runs to be counted.
-                    self.context.routes.shared().open(&view.published, slot);
-                }
-                placement
-            }
+        match rules.policy {
+            Policy::Learned => rules.unknown,
+            Policy::AlwaysLane => Placement::Lane,
+            Policy::AlwaysLoop => Placement::Loop,
         }
     }
 
@@ -281,7 +283,7 @@ where
                     submitted: Instant::now(),
                     reply: sender,
                 };
-                let submitted = core.lanes.submit(&terms, move || job.start::<I, S, B>());
+                let submitted = core.lanes.submit(&terms, move || job.start::<B>());
                 if let (Ok(_), Some(fate)) = (&submitted, fate) {
                     fate.taken();
                 }
@@ -332,6 +334,13 @@ where
     }
 }
 
+/// Where a request runs.
+enum Place {
+    Loop,
+    /// On a lane, by what is known of this route.
+    Lane(Option<Slot>),
+}
+
 /// What of its body comes to a lane together with a request, if it comes soon.
 enum Along {
     Nothing,
@@ -358,13 +367,13 @@ fn turned_away(caller: &Caller, refused: Refused) -> Response<OffloadBody> {
     refusal(&caller.core, refused.delay)
 }
 
-impl<F, I, S, B> fmt::Debug for OffloadApp<F, I, S, B> {
+impl<S, B> fmt::Debug for OffloadApp<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OffloadApp").finish_non_exhaustive()
     }
 }
 
-impl<F, I, S, B> fmt::Debug for OffloadService<F, I, S, B>
+impl<S, B> fmt::Debug for OffloadService<S, B>
 where
     S: ServiceFactory<Request>,
 {
