@@ -131,7 +131,7 @@ pub fn plugin(args: &Args) -> Result<Offload, BuildError> {
 
 /// The settings of the plugin as the arguments say, for who wants to change more of them.
 pub fn settings(args: &Args) -> OffloadBuilder {
-    let mut builder = Offload::builder().server_timing(ServerTiming::On);
+    let mut builder = Offload::builder().server_timing(ServerTiming::On).env();
     if let Some(workers) = args.workers {
         builder = builder.workers(workers.into());
     }
@@ -167,10 +167,11 @@ impl fmt::Display for Started {
         match &self.offload {
             Some(offload) => {
                 writeln!(f, "  lane threads  {}", offload.threads())?;
-                writeln!(
-                    f,
-                    "  offload       auto: heavy requests leave the event loops"
-                )?;
+                let what = match offload.mode() {
+                    actix_offload::Mode::Auto => "heavy requests leave the event loops",
+                    _ => "as the environment variable OFFLOAD says",
+                };
+                writeln!(f, "  offload       {}: {what}", offload.mode())?;
                 writeln!(f, "  live page     http://{}/_offload/", self.addr)?;
             }
             None => {

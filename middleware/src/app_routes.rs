@@ -11,18 +11,21 @@
 //! - R2: memory is bounded by patterns x methods; paths are never stored. Routes of an earlier app that had the number of
 //!   this one leave the table once all patterns of this one are known, or at its end.
 
+mod pins;
+mod published;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
     rc::Rc,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use actix_http::{Method, Uri};
-use actix_web::dev::{ResourceMap, Url};
+use actix_http::Method;
+use actix_web::dev::ResourceMap;
 use offload_core::{
     Lanes, Terms,
     routes::{Route, RouteTable},
@@ -31,10 +34,28 @@ use offload_core::{
 #[cfg(feature = "live")]
 use offload_core::{placement::Placement, routes::PinSource};
 
+use self::published::Knowledge;
+pub(crate) use self::{
+    pins::Pins,
+    published::{Prediction, Published, Slot, Went},
+};
 use crate::route_index::RouteIndex;
 
 /// The label of what no resource pattern matches: default services and 404s.
 pub(crate) const UNMATCHED: &str = "(unmatched)";
+
+/// The name of the empty pattern, which would be none in a log.
+pub(crate) const EMPTY: &str = "(empty)";
+
+/// The name that a pattern has in reports, logs and settings.
+pub(crate) fn named(pattern: &str) -> &str {
+    if pattern.is_empty() { EMPTY } else { pattern }
+}
+
+/// The pattern that has a name.
+fn pattern_named(name: &str) -> &str {
+    if name == EMPTY { "" } else { name }
+}
 
 const METHODS: [&str; 10] = [
     "GET",
@@ -70,176 +91,13 @@ pub(crate) fn is_method(method: &str) -> bool {
     METHODS.contains(&method)
 }
 
-/// How much is known of an app's patterns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Knowledge {
-    /// Only the patterns that were pinned by configuration.
-    Pins,
-    /// All patterns, or as many as could be learned where actix could not be asked.
-    Full,
-}
-
-/// One published state of an app's patterns with a place for each of their routes.
-pub(crate) struct Published {
-    index: RouteIndex,
-    knowledge: Knowledge,
-    routes: Box<[OnceLock<Arc<Route>>]>,
-    notes: Box<[AtomicU8]>,
-}
-
-/// A route has answered an upgrade request by an upgrade.
-const UPGRADED: u8 = 1;
-/// A route has answered an upgrade request by an ordinary response.
-const DECLINED: u8 = 2;
-/// A request that was predicted to be this route's was.
-const KEPT: u8 = 4;
-/// A request that was predicted to be this route's was another's: guards decide, which the index does
-/// not know.
-const DIVERTED: u8 = 8;
-
-/// Which route a request is expected to have.
-struct Prediction {
-    slot: Slot,
-    /// It follows from the path alone, not from a guess at what a middleware makes of the path.
-    certain: bool,
-}
-
-/// Where a route stands in [`Published`].
-pub(crate) type Slot = usize;
-
-impl Published {
-    fn new(index: RouteIndex, knowledge: Knowledge) -> Self {
-        // One row of methods more than patterns: the last is for what no pattern matches.
-        let places = (index.len() + 1) * METHODS.len();
-        Self {
-            index,
-            knowledge,
-            routes: (0..places).map(|_| OnceLock::new()).collect(),
-            notes: (0..places).map(|_| AtomicU8::new(0)).collect(),
-        }
-    }
-
-    /// The slot of a request, or `None` while its pattern is not known.
-    pub(crate) fn slot(&self, method: &Method, uri: &Uri) -> Option<Slot> {
-        self.predict(method, uri).map(|prediction| prediction.slot)
-    }
-
-    fn predict(&self, method: &Method, uri: &Uri) -> Option<Prediction> {
-        let column = method_index(method);
-        let (row, certain) = match self.index.find_uri(uri) {
-            Some(pattern) => (pattern.index(), true),
-            None if self.knowledge == Knowledge::Full => match self.row_of_normalised(uri.path()) {
-                Some(row) => (row, false),
-                None => (self.index.len(), true),
-            },
-            None => return None,
-        };
-        let slot = row * METHODS.len() + column;
-        if self.is_diverted(slot) && certain && row < self.index.len() {
-            return Some(self.predict_past_guards(column, uri));
-        }
-        Some(Prediction { slot, certain })
-    }
-
-    /// The first pattern of a path that is not known to leave this method to a later one.
-    #[cold]
-    fn predict_past_guards(&self, column: usize, uri: &Uri) -> Prediction {
-        let url = Url::new(uri.clone());
-        let slot_of = |row: usize| row * METHODS.len() + column;
-        let found = self.index.find_where(url.path(), |pattern| {
-            !self.is_diverted(slot_of(pattern.index()))
-        });
-        let row = found.map_or(self.index.len(), |pattern| pattern.index());
-        Prediction {
-            slot: slot_of(row),
-            certain: true,
-        }
-    }
-
-    /// Learns from a finished request whether its prediction was right, and says which slot it has.
-    ///
-    /// `actual` is the pattern that actix found, guards included; `refused` says that no handler
-    /// took the request, in which case actix names a pattern by the path alone.
-    pub(crate) fn settle(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        actual: Option<&str>,
-        refused: bool,
-    ) -> Option<Slot> {
-        loop {
-            let Prediction { slot, certain } = self.predict(method, uri)?;
-            let (_, predicted) = self.label(slot);
-            let right = predicted == actual.unwrap_or(UNMATCHED);
-            if refused || !certain {
-                return Some(slot);
-            }
-            let note = if right { KEPT } else { DIVERTED };
-            let before = self.notes[slot].fetch_or(note, Ordering::Relaxed);
-            if right || before & KEPT != 0 || slot / METHODS.len() == self.index.len() {
-                return Some(slot);
-            }
-            // Diverted for the first time: the next prediction passes this pattern by.
-        }
-    }
-
-    /// Whether requests of this slot may be other routes' for reasons that cannot be foreseen, so
-    /// that what was learned of it holds for none of them.
-    pub(crate) fn is_uncertain(&self, slot: Slot) -> bool {
-        let notes = self.notes[slot].load(Ordering::Relaxed);
-        let unmatched = slot / METHODS.len() == self.index.len();
-        notes & DIVERTED != 0 && (unmatched || notes & KEPT != 0)
-    }
-
-    /// Whether all requests that were predicted to be this slot's were others'.
-    fn is_diverted(&self, slot: Slot) -> bool {
-        self.notes[slot].load(Ordering::Relaxed) & (KEPT | DIVERTED) == DIVERTED
-    }
-
-    /// A middleware such as `NormalizePath` may still lead an unmatched path to a resource, so the
-    /// spelling it would be given is tried. This only predicts a cost; it never changes an answer.
-    #[cold]
-    fn row_of_normalised(&self, path: &str) -> Option<usize> {
-        let mut candidate = String::with_capacity(path.len() + 1);
-        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-            candidate.push('/');
-            candidate.push_str(segment);
-        }
-        let trimmed = self.index.find(&candidate);
-        candidate.push('/');
-        trimmed
-            .or_else(|| self.index.find(&candidate))
-            .map(|pattern| pattern.index())
-    }
-
-    pub(crate) fn route(&self, slot: Slot) -> Option<&Arc<Route>> {
-        self.routes[slot].get()
-    }
-
-    /// Whether it is known how a route answers a request for an upgrade.
-    pub(crate) fn has_shaken_hands(&self, slot: Slot) -> bool {
-        self.notes[slot].load(Ordering::Relaxed) & (UPGRADED | DECLINED) != 0
-    }
-
-    /// Notes how a route answered an upgrade request.
-    pub(crate) fn note_handshake(&self, slot: Slot, upgraded: bool) {
-        let answer = if upgraded { UPGRADED } else { DECLINED };
-        self.notes[slot].fetch_or(answer, Ordering::Relaxed);
-    }
-
-    fn label(&self, slot: Slot) -> (&'static str, &str) {
-        let row = slot / METHODS.len();
-        let pattern = self.index.patterns().nth(row).unwrap_or(UNMATCHED);
-        (METHODS[slot % METHODS.len()], pattern)
-    }
-}
-
 /// The routes of one app, shared by its event loops and the lanes.
 pub(crate) struct AppRoutes {
     app: u32,
     table: RouteTable,
     /// Patterns that settings name, whether or not the app has them.
     declared: Vec<String>,
+    pins: Arc<Pins>,
     generation: AtomicU64,
     published: Mutex<Arc<Published>>,
     asked: AtomicBool,
@@ -252,9 +110,12 @@ impl AppRoutes {
         table: RouteTable,
         pinned: Vec<String>,
         served: Vec<String>,
+        pins: Arc<Pins>,
     ) -> Self {
         let declared = pinned.iter().cloned().chain(served).collect();
+        let pinned = pinned.iter().map(|name| pattern_named(name).to_owned());
         let index = RouteIndex::from_patterns(pinned);
+        pins.app_begins();
         let published = Published::new(index, Knowledge::Pins);
         for route in table.routes().iter().filter(|route| route.app() == app) {
             published.adopt(route);
@@ -263,6 +124,7 @@ impl AppRoutes {
             app,
             table,
             declared,
+            pins,
             generation: AtomicU64::new(1),
             published: Mutex::new(Arc::new(published)),
             asked: AtomicBool::new(false),
@@ -391,11 +253,14 @@ impl AppRoutes {
         if published.knowledge == Knowledge::Full {
             self.keep_own(&published);
         }
+        if !published.index.is_complete() {
+            self.pins.app_stays_unknown();
+        }
     }
 
     /// Lets routes go that are an earlier app's.
     fn keep_own(&self, published: &Published) {
-        let patterns = published.index.patterns().chain([UNMATCHED]);
+        let patterns = published.index.patterns().map(named).chain([UNMATCHED]);
         let declared = self.declared.iter().map(String::as_str);
         let own: HashSet<&str> = patterns.chain(declared).collect();
         self.table
@@ -404,28 +269,20 @@ impl AppRoutes {
 
     fn publish(&self, index: RouteIndex) {
         let published = Published::new(index, Knowledge::Full);
-        if published.index.is_complete() {
+        let complete = published.index.is_complete();
+        if complete {
             self.keep_own(&published);
         }
         self.adopt_all(&published);
+        let published = Arc::new(published);
         *self
             .published
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+            .unwrap_or_else(PoisonError::into_inner) = Arc::clone(&published);
         self.generation.fetch_add(1, Ordering::Release);
-    }
-}
-
-impl Published {
-    fn adopt(&self, route: &Arc<Route>) {
-        let row = if route.pattern() == UNMATCHED {
-            Some(self.index.len())
-        } else {
-            self.index.patterns().position(|p| p == route.pattern())
-        };
-        let column = METHODS.iter().position(|m| *m == route.method());
-        if let (Some(row), Some(column)) = (row, column) {
-            let _ = self.routes[row * METHODS.len() + column].set(Arc::clone(route));
+        if complete {
+            let has = |pattern: &str| published.row_named(pattern).is_some();
+            self.pins.app_is_known(self.app, has);
         }
     }
 }

@@ -12,8 +12,9 @@ use tracing::Span;
 
 use crate::{
     Offload,
-    app_routes::{UNMATCHED, is_method},
+    app_routes::{EMPTY, UNMATCHED, is_method, named},
     error::BuildError,
+    mode::{self, Mode},
     serving::{Served, Serving},
     spans::RequestSpan,
 };
@@ -75,6 +76,9 @@ pub struct OffloadBuilder {
     pub(crate) workers: Option<usize>,
     pub(crate) budget: Duration,
     pub(crate) policy: Policy,
+    pub(crate) mode: Mode,
+    /// What the environment has where it should have a mode.
+    bad_mode: Option<String>,
     pub(crate) unknown: Placement,
     pub(crate) queue_bound: usize,
     pub(crate) read_ahead: u64,
@@ -101,6 +105,8 @@ impl Default for OffloadBuilder {
             workers: None,
             budget: Duration::from_micros(100),
             policy: Policy::Learned,
+            mode: Mode::Auto,
+            bad_mode: None,
             unknown: Placement::Lane,
             queue_bound: 1024,
             read_ahead: 64 << 20,
@@ -163,6 +169,57 @@ impl OffloadBuilder {
     /// Whether placement is learned (the default) or the same for every route.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// How much of the plugin is at work. Default: [`Mode::Auto`].
+    ///
+    /// [`Mode::Loop`] and [`Mode::Lane`] take the place of the [`policy`](Self::policy); pins hold under both. With [`Mode::Off`]
+    /// the app is served as it is. What is called on the [`Offload`] directly works in all modes, such as its lanes.
+    ///
+    /// # Examples
+    ///
+    /// Bare or with the plugin, decided when the program starts:
+    ///
+    /// ```
+    /// # use actix_offload::{Mode, Offload};
+    /// # use actix_web::{App, HttpServer, web};
+    /// # fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bare = std::env::args().any(|argument| argument == "--bare");
+    /// let mode = if bare { Mode::Off } else { Mode::Auto };
+    /// let offload = Offload::builder().mode(mode).build()?;
+    /// let app = || App::new().route("/", web::get().to(|| async { "hello" }));
+    /// HttpServer::new(offload.app(app)).bind(("127.0.0.1", 0))?;
+    /// # Ok(())
+    /// # }
+    /// # serve().unwrap();
+    /// ```
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self.bad_mode = None;
+        self
+    }
+
+    /// Lets whoever starts the program decide: the environment variable `OFFLOAD` is the [`mode`](Self::mode), as one of `off`,
+    /// `loop`, `lane` and `auto`. If it is not set or empty, nothing changes.
+    ///
+    /// Nothing else in this crate reads the environment, and this only where it is called. With a value that is none of
+    /// these [`build`](Self::build) gives [`BuildError::Environment`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_offload::Offload;
+    ///
+    /// let offload = Offload::builder().threads(1).env().build()?;
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn env(mut self) -> Self {
+        match mode::from_environment() {
+            None => {}
+            Some(Ok(mode)) => return self.mode(mode),
+            Some(Err(given)) => self.bad_mode = Some(given),
+        }
         self
     }
 
@@ -275,7 +332,7 @@ impl OffloadBuilder {
     ) -> Self {
         self.serving.push(Served {
             method: method.into(),
-            pattern: pattern.into(),
+            pattern: named(&pattern.into()).to_owned(),
             serving,
         });
         self
@@ -295,6 +352,12 @@ impl OffloadBuilder {
     /// included: `/users/{id}`. [`Placement::Loop`] is the opt-out for a route that must stay where
     /// it is; [`Placement::Lane`] does what `#[offload]` does without touching the handler.
     ///
+    /// The empty pattern, which a resource `""` of a scope `""` has, is called `(empty)` in reports and logs; both name it here.
+    ///
+    /// A pin holds for the route that actix chooses. Where that cannot be foreseen, because a middleware changes the path or
+    /// guards decide, a request that may be a lane's runs on a lane, also one that looks like a route which is pinned to the loop.
+    /// A pin whose pattern no app has is told by a warning, once the patterns are known.
+    ///
     /// A default service has no pattern. Its requests are those of the route `(unmatched)`, whose pin holds once the app's
     /// patterns are known, which is from its first response on.
     pub fn pin(
@@ -305,7 +368,7 @@ impl OffloadBuilder {
     ) -> Self {
         self.pins.push(Pin {
             method: method.into(),
-            pattern: pattern.into(),
+            pattern: named(&pattern.into()).to_owned(),
             placement,
         });
         self
@@ -377,8 +440,16 @@ impl OffloadBuilder {
     ///
     /// A [`BuildError`] that names the setting which cannot be used, or the resource that could not
     /// be had.
-    pub fn build(self) -> Result<Offload, BuildError> {
+    pub fn build(mut self) -> Result<Offload, BuildError> {
         self.check()?;
+        if let Some(policy) = self.mode.policy() {
+            self.policy = policy;
+        }
+        if self.mode == Mode::Off {
+            self.prompt_loops = false;
+            self.stall_watch = None;
+            self.profile = None;
+        }
         Offload::start(self)
     }
 
@@ -401,6 +472,13 @@ impl OffloadBuilder {
     }
 
     fn check(&self) -> Result<(), BuildError> {
+        if let Some(given) = &self.bad_mode {
+            return Err(BuildError::Environment {
+                variable: mode::VARIABLE,
+                given: given.clone(),
+                allowed: mode::ALLOWED,
+            });
+        }
         let (threads, workers) = (self.lane_threads().0, self.worker_count());
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(BuildError::Threads {
@@ -459,7 +537,7 @@ fn check_route(method: &str, pattern: &str) -> Result<(), BuildError> {
             given: method.to_owned(),
         });
     }
-    if !pattern.starts_with('/') && pattern != UNMATCHED {
+    if !pattern.starts_with('/') && ![UNMATCHED, EMPTY].contains(&pattern) {
         return Err(BuildError::RoutePattern {
             given: pattern.to_owned(),
         });

@@ -54,6 +54,16 @@ pub enum BuildError {
         /// What was given.
         given: String,
     },
+    /// A variable of the environment has a value that says nothing.
+    #[error("the environment variable {variable} must be {allowed}, not {given:?}")]
+    Environment {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        given: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
     /// The same route is pinned to both sides.
     #[error("`pin` names {method} {pattern} twice with different placements")]
     PinTwice {

@@ -16,8 +16,10 @@ mod live;
 mod local;
 mod loop_record;
 mod loop_side;
+mod maker;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mode;
 mod offload;
 mod panics;
 mod profile;
@@ -53,6 +55,7 @@ pub use crate::{
         future::{AppBody, OffloadFuture},
         service::{OffloadApp, OffloadService},
     },
+    mode::{Mode, UnknownMode},
     offload::Offload,
     report::{LaneReport, Report, StallReport},
     serving::Serving,

@@ -23,7 +23,7 @@ use offload_core::{
 use tokio::runtime::Handle;
 
 use crate::{
-    app_routes::{AppRoutes, UNMATCHED},
+    app_routes::{AppRoutes, Pins, UNMATCHED},
     builder::{OffloadBuilder, Pin, ServerTiming},
     error::BuildError,
     hop::read_ahead::ReadAhead,
@@ -31,6 +31,8 @@ use crate::{
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
     loop_side::{factory::AppFactory, service::OffloadApp},
+    maker::Maker,
+    mode::Mode,
     serving::Served,
     shutdown::Underway,
     spans::RequestSpan,
@@ -77,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) loops: LoopRecords,
     pub(crate) stalls: Option<StallWatch>,
     pub(crate) underway: Arc<Underway>,
+    pub(crate) mode: Mode,
     pub(crate) server_timing: ServerTiming,
     pub(crate) request_span: Option<RequestSpan>,
     pub(crate) profile: Option<crate::profile::ProfileFile>,
@@ -90,6 +93,7 @@ pub(crate) struct Core {
     #[cfg(feature = "live")]
     pub(crate) live: Arc<crate::live::hub::Hub>,
     pins: Vec<Pin>,
+    unmet: Arc<Pins>,
     serving: Vec<Served>,
     pub(crate) workers: usize,
     pub(crate) hurry: Arc<Hurry>,
@@ -157,6 +161,7 @@ impl Offload {
             loops: LoopRecords::new(loops, settings.prompt_loops, stalls.is_some(), pools),
             stalls,
             underway: Arc::default(),
+            mode: settings.mode,
             server_timing: settings.server_timing,
             profile,
             handle,
@@ -169,6 +174,7 @@ impl Offload {
             #[cfg(feature = "live")]
             live: Arc::default(),
             serving: settings.serving,
+            unmet: Arc::new(unmet(&settings.pins)),
             pins: settings.pins,
             request_span: settings.request_span,
             hurry: Arc::default(),
@@ -206,10 +212,10 @@ impl Offload {
     pub fn app<F, I, S, B>(
         &self,
         factory: F,
-    ) -> impl Fn() -> OffloadApp<F, I, S, B> + Send + Clone + 'static + use<F, I, S, B>
+    ) -> impl Fn() -> OffloadApp<S, B> + Send + Clone + 'static + use<F, I, S, B>
     where
         F: Fn() -> I + Send + Clone + 'static,
-        I: IntoServiceFactory<S, Request> + 'static,
+        I: IntoServiceFactory<S, Request>,
         S: ServiceFactory<Request, Config = AppConfig> + 'static,
         S::Service: 'static,
         S::Error: Into<Error> + 'static,
@@ -217,8 +223,13 @@ impl Offload {
         S::Response: Into<Response<B>> + 'static,
         B: MessageBody + 'static,
     {
-        let factory = AppFactory::new(factory, Arc::clone(&self.core));
+        let factory = AppFactory::new(Maker::of(factory), Arc::clone(&self.core));
         move || factory.make()
+    }
+
+    /// How much of the plugin is at work.
+    pub fn mode(&self) -> Mode {
+        self.core.mode
     }
 
     /// How many event loops to run: one per logical core, or what
@@ -270,6 +281,13 @@ fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
         .priorities(settings.priorities.0, settings.priorities.1)
 }
 
+fn unmet(pins: &[Pin]) -> Pins {
+    Pins::new(
+        pins.iter()
+            .map(|pin| (pin.method.clone(), pin.pattern.clone())),
+    )
+}
+
 fn lanes_refused(error: offload_core::BuildError) -> BuildError {
     match error.setting_name() {
         Some(_) => BuildError::LaneSetting(Box::new(error)),
@@ -298,7 +316,13 @@ impl Core {
         // No path is known to match nothing before all patterns are known.
         let pinned = pinned.filter(|pattern| pattern != UNMATCHED).collect();
         let served = self.serving.iter().map(|served| served.pattern.clone());
-        let routes = AppRoutes::new(app, self.table.clone(), pinned, served.collect());
+        let routes = AppRoutes::new(
+            app,
+            self.table.clone(),
+            pinned,
+            served.collect(),
+            Arc::clone(&self.unmet),
+        );
         (Arc::new(routes), number)
     }
 

@@ -30,6 +30,7 @@ use crate::{
         context::{LoopContext, Visit},
         run::LoopRun,
     },
+    mode::Mode,
     panics, server_timing,
 };
 
@@ -81,7 +82,7 @@ where
     }
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        if ambient::current().is_some() {
+        if ambient::current().is_some() || self.context.core.mode == Mode::Off {
             return WrapFuture {
                 step: Step::Through {
                     future: self.service.call(request),
@@ -94,15 +95,16 @@ where
             shared.learn(request.resource_map(), &self.context.core.lanes);
         }
         let view = routes.view();
-        let slot = view.published.slot(request.method(), request.uri());
-        if let Some(slot) = slot
-            && view.published.route(slot).is_none()
+        let predicted = view.published.predict(request.method(), request.uri());
+        if let Some(predicted) = predicted
+            && view.published.route(predicted.slot).is_none()
         {
             // Once per route; no lane ever opens the routes of a wrapped app.
-            shared.open(&view.published, slot);
+            shared.open(&view.published, predicted.slot);
         }
         let bucket = SizeBucket::of(body_size(&mut request));
-        let visit = Visit::new(Rc::clone(&self.context), view, slot, bucket);
+        let context = Rc::clone(&self.context);
+        let visit = Visit::new(context, view, predicted, request.uri(), bucket);
         WrapFuture {
             step: Step::Measured {
                 run: LoopRun::new(Rc::clone(&self.service), request, visit),
@@ -152,7 +154,12 @@ where
                 Poll::Ready(Ok(response.map_body(|_, body| MeteredBody::plain(body))))
             }
             StepProj::Measured { mut run } => {
-                let polled = run.as_mut().poll_with(cx, |answered, _| answered);
+                let polled = run.as_mut().poll_with(cx, |answered, visit| {
+                    if let Ok(response) = &answered {
+                        visit.went(response.request(), response.status());
+                    }
+                    answered
+                });
                 let ended = ready!(polled);
                 let visit = run.visit();
                 let mut response = match ended {

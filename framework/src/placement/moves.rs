@@ -37,7 +37,9 @@ impl Move {
             Reason::WithinBudget { .. }
             | Reason::CleanRuns { .. }
             | Reason::Pinned(_)
-            | Reason::LoadedFromProfile => None,
+            | Reason::LoadedFromProfile
+            | Reason::Mistaken
+            | Reason::OwnRuns { .. } => None,
         }
     }
 }
@@ -80,11 +82,18 @@ pub enum Reason {
     Pinned(PinSource),
     /// An earlier process learned it.
     LoadedFromProfile,
+    /// A request that looked like one of its own was another route's, which belongs on a lane.
+    Mistaken,
+    /// So many requests in a row that looked like its own were.
+    OwnRuns {
+        /// How many it took.
+        runs: u32,
+    },
 }
 
 impl Reason {
     /// All reasons in a word each, as metrics name them.
-    pub const WORDS: [&str; 9] = [
+    pub const WORDS: [&str; 11] = [
         "within_budget",
         "over_budget",
         "slow_run",
@@ -94,6 +103,8 @@ impl Reason {
         "attribute",
         "configuration",
         "profile",
+        "mistaken",
+        "own_runs",
     ];
 
     /// Its word among [`WORDS`](Self::WORDS).
@@ -113,6 +124,8 @@ impl Reason {
             Self::Pinned(PinSource::Attribute) => 6,
             Self::Pinned(PinSource::Configuration) => 7,
             Self::LoadedFromProfile => 8,
+            Self::Mistaken => 9,
+            Self::OwnRuns { .. } => 10,
         }
     }
 }
@@ -130,6 +143,8 @@ impl fmt::Display for Reason {
             Self::CleanRuns { runs } => write!(f, "{runs} clean runs"),
             Self::Pinned(source) => write!(f, "pinned by {source}"),
             Self::LoadedFromProfile => f.write_str("loaded from profile"),
+            Self::Mistaken => f.write_str("another route's request looked like its own"),
+            Self::OwnRuns { runs } => write!(f, "{runs} requests in a row were its own"),
         }
     }
 }
@@ -182,6 +197,14 @@ mod tests {
                 "pinned by configuration",
             ),
             (Reason::LoadedFromProfile, "loaded from profile"),
+            (
+                Reason::Mistaken,
+                "another route's request looked like its own",
+            ),
+            (
+                Reason::OwnRuns { runs: 16 },
+                "16 requests in a row were its own",
+            ),
         ];
         for (reason, text) in table {
             assert_eq!(reason.to_string(), text);

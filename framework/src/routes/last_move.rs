@@ -59,6 +59,8 @@ fn pack(moved: Move) -> u64 {
         Reason::Pinned(PinSource::Attribute) => (7, 0),
         Reason::Pinned(PinSource::Configuration) => (8, 0),
         Reason::LoadedFromProfile => (9, 0),
+        Reason::Mistaken => (10, 0),
+        Reason::OwnRuns { runs } => (11, u64::from(runs)),
     };
     let bit = |placement| u64::from(placement == Placement::Lane);
     bit(moved.from) | bit(moved.to) << 1 | kind << 2 | value.min(MOST) << 8
@@ -78,6 +80,8 @@ fn unpack(packed: u64) -> Option<Move> {
         7 => Reason::Pinned(PinSource::Attribute),
         8 => Reason::Pinned(PinSource::Configuration),
         9 => Reason::LoadedFromProfile,
+        10 => Reason::Mistaken,
+        11 => Reason::OwnRuns { runs },
         _ => return None,
     };
     let place = |bit: u32| {
@@ -111,6 +115,8 @@ mod tests {
             Reason::Pinned(PinSource::Attribute),
             Reason::Pinned(PinSource::Configuration),
             Reason::LoadedFromProfile,
+            Reason::Mistaken,
+            Reason::OwnRuns { runs: 16 },
         ];
         let places = [Placement::Loop, Placement::Lane];
         for reason in reasons {

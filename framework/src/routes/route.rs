@@ -161,7 +161,7 @@ impl Route {
     #[must_use]
     #[inline]
     pub fn place(&self, bucket: SizeBucket) -> Placement {
-        if let Some((placement, _)) = self.pin.load() {
+        if let Some(placement) = self.pin.place() {
             return placement;
         }
         if self.kind == Kind::Overflow && self.rules.policy == Policy::Learned {
@@ -229,6 +229,40 @@ impl Route {
                 from,
                 to: placement,
                 reason: Reason::Pinned(source),
+            });
+        }
+    }
+
+    /// A request that looked like one of this route was another's, which belongs on a lane: something between the server and the
+    /// route decides that cannot be foreseen, such as a middleware that changes the path.
+    ///
+    /// From now on what looks like this route's runs on lanes, pinned or not, until enough in a row [were](Self::confirm): 16 at
+    /// first, and four times as many each time that it happens again, up to 4,096.
+    pub fn doubt(&self) {
+        if self.kind == Kind::Overflow {
+            return;
+        }
+        let from = self.placement();
+        if self.pin.doubt() && from != Placement::Lane {
+            self.announce(Move {
+                from,
+                to: Placement::Lane,
+                reason: Reason::Mistaken,
+            });
+        }
+    }
+
+    /// A request that looked like one of this route was. One relaxed load, unless it is in [doubt](Self::doubt).
+    pub fn confirm(&self) {
+        let Some(runs) = self.pin.confirm() else {
+            return;
+        };
+        let to = self.placement();
+        if to != Placement::Lane {
+            self.announce(Move {
+                from: Placement::Lane,
+                to,
+                reason: Reason::OwnRuns { runs },
             });
         }
     }
@@ -454,12 +488,14 @@ impl Route {
 
     #[cold]
     fn announce(&self, moved: Move) {
-        if moved.changes_place() {
-            self.record.moves.fetch_add(1, Relaxed);
-            self.record.moves_by[moved.reason.index()].fetch_add(1, Relaxed);
-        }
         let now = self.shared.started.elapsed();
+        // Also where a first judgement confirms the place that it had: it is why the route is there.
         self.last_move.store(moved, now);
+        if !moved.changes_place() {
+            return;
+        }
+        self.record.moves.fetch_add(1, Relaxed);
+        self.record.moves_by[moved.reason.index()].fetch_add(1, Relaxed);
         if moved.reason == Reason::Pinned(PinSource::Configuration) {
             // Those who wrote it know it, and it would be the first thing in every log.
             tracing::debug!(target: "offload", app = self.app, route = %self, to = %moved.to, "a route is pinned");
@@ -474,8 +510,7 @@ impl Route {
             from = %moved.from,
             to = %moved.to,
             reason = %moved.reason,
-            "{}",
-            if moved.changes_place() { "a route moves" } else { "a route stays" },
+            "a route moves",
         );
     }
 }

@@ -20,14 +20,15 @@ use std::{
 };
 
 use actix_http::Request;
-use actix_service::IntoServiceFactory;
 use actix_web::dev::{AppConfig, ServiceFactory};
 use tokio::{sync::OnceCell, task::LocalSet};
 
 use crate::{
     app_routes::AppRoutes,
     lifetime::{Alive, Deadline, Hurry, Life, Number},
-    local, panics,
+    local,
+    maker::Maker,
+    panics,
 };
 
 thread_local! {
@@ -59,38 +60,38 @@ async fn keep(id: u64, tasks: Rc<LocalSet>, ended: impl Future<Output = ()>) {
 
 /// All that the lanes know of one call of `offload.app`: the factory, and the app once for each
 /// address that the server listens on, which its handlers can ask for.
-pub(crate) struct LaneApps<F> {
+pub(crate) struct LaneApps<S> {
     /// `None` once no instance will be built any more.
-    factory: Mutex<Option<F>>,
+    maker: Mutex<Option<Maker<S>>>,
     routes: Arc<AppRoutes>,
     hurry: Arc<Hurry>,
-    apps: Mutex<Apps<F>>,
+    apps: Mutex<Apps<S>>,
 }
 
 /// The apps that have services.
-struct Apps<F> {
-    serving: Vec<Entry<F>>,
+struct Apps<S> {
+    serving: Vec<Entry<S>>,
     /// Until when is waited for those that end.
     deadline: Deadline,
 }
 
-struct Entry<F> {
-    app: Weak<LaneApp<F>>,
+struct Entry<S> {
+    app: Weak<LaneApp<S>>,
     services: usize,
 }
 
 /// An app as the lanes see it: how to build an instance, and for which address.
-pub(crate) struct LaneApp<F> {
+pub(crate) struct LaneApp<S> {
     id: u64,
-    apps: Arc<LaneApps<F>>,
+    apps: Arc<LaneApps<S>>,
     config: AppConfig,
     system: Option<actix_rt::System>,
     life: Arc<Life>,
 }
 
 /// Held by all that make or hold services of an app. After the last of them there will be no more.
-pub(crate) struct Owner<F> {
-    lane_apps: Arc<LaneApps<F>>,
+pub(crate) struct Owner<S> {
+    lane_apps: Arc<LaneApps<S>>,
     // Dropped after the app's routes have been put in order.
     _number: Number,
 }
@@ -104,32 +105,32 @@ struct Instance<S> {
     _alive: Alive,
 }
 
-impl<F> Owner<F> {
-    pub(crate) fn new(lane_apps: Arc<LaneApps<F>>, number: Number) -> Self {
+impl<S> Owner<S> {
+    pub(crate) fn new(lane_apps: Arc<LaneApps<S>>, number: Number) -> Self {
         Self {
             lane_apps,
             _number: number,
         }
     }
 
-    pub(crate) fn lane_apps(&self) -> &Arc<LaneApps<F>> {
+    pub(crate) fn lane_apps(&self) -> &Arc<LaneApps<S>> {
         &self.lane_apps
     }
 }
 
-impl<F> Drop for Owner<F> {
+impl<S> Drop for Owner<S> {
     fn drop(&mut self) {
         // Jobs that have been given up may live on for a while. What the factory owns is the user's, and does not.
-        let factory = self.lane_apps.factory().take();
-        panics::contain(None, || drop(factory));
+        let maker = self.lane_apps.maker().take();
+        panics::contain(None, || drop(maker));
         self.lane_apps.routes.end();
     }
 }
 
-impl<F> LaneApps<F> {
-    pub(crate) fn new(factory: F, routes: Arc<AppRoutes>, hurry: Arc<Hurry>) -> Self {
+impl<S> LaneApps<S> {
+    pub(crate) fn new(maker: Maker<S>, routes: Arc<AppRoutes>, hurry: Arc<Hurry>) -> Self {
         Self {
-            factory: Mutex::new(Some(factory)),
+            maker: Mutex::new(Some(maker)),
             routes,
             hurry,
             apps: Mutex::new(Apps {
@@ -140,7 +141,7 @@ impl<F> LaneApps<F> {
     }
 
     /// The app for `config`, the same for all event loops that have this address, which has one service more.
-    pub(crate) fn enter(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<F>> {
+    pub(crate) fn enter(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<S>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut apps = self.apps();
         apps.deadline.clear();
@@ -175,11 +176,11 @@ impl<F> LaneApps<F> {
         self.apps().deadline.get(&self.hurry)
     }
 
-    fn factory(&self) -> MutexGuard<'_, Option<F>> {
-        self.factory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn maker(&self) -> MutexGuard<'_, Option<Maker<S>>> {
+        self.maker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apps(&self) -> MutexGuard<'_, Apps<F>> {
+    fn apps(&self) -> MutexGuard<'_, Apps<S>> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -190,7 +191,7 @@ fn same_address(one: &AppConfig, other: &AppConfig) -> bool {
         && one.local_addr() == other.local_addr()
 }
 
-impl<F> LaneApp<F> {
+impl<S> LaneApp<S> {
     pub(crate) fn routes(&self) -> &Arc<AppRoutes> {
         &self.apps.routes
     }
@@ -202,7 +203,7 @@ impl<F> LaneApp<F> {
     /// The app has one service less. After the last one it has ended (L5), and until when to wait for its instances is told.
     pub(crate) fn leave(&self) -> Option<Instant> {
         let mut apps = self.apps.apps();
-        let is_this = |entry: &Entry<F>| std::ptr::eq(entry.app.as_ptr(), self);
+        let is_this = |entry: &Entry<S>| std::ptr::eq(entry.app.as_ptr(), self);
         let at = apps.serving.iter().position(is_this)?;
         apps.serving[at].services -= 1;
         if apps.serving[at].services > 0 {
@@ -216,21 +217,21 @@ impl<F> LaneApp<F> {
     }
 }
 
-impl<F: Clone + Send + 'static> LaneApp<F> {
+impl<S> LaneApp<S> {
     /// This lane thread's instance, whose service may still have to be built.
-    pub(crate) fn instance<S: 'static>(&self) -> LaneInstance<S> {
+    pub(crate) fn instance<T: 'static>(&self) -> LaneInstance<T> {
         let found = INSTANCES.with(|instances| {
             let instances = instances.borrow();
             let instance = instances.get(&self.id)?;
-            Rc::clone(instance).downcast::<Instance<S>>().ok()
+            Rc::clone(instance).downcast::<Instance<T>>().ok()
         });
         LaneInstance(found.unwrap_or_else(|| self.make_place()))
     }
 
     #[cold]
-    fn make_place<S: 'static>(&self) -> Rc<Instance<S>> {
+    fn make_place<T: 'static>(&self) -> Rc<Instance<T>> {
         let tasks = Rc::new(LocalSet::new());
-        let instance = Rc::new(Instance::<S> {
+        let instance = Rc::new(Instance::<T> {
             tasks: Rc::clone(&tasks),
             service: OnceCell::new(),
             _alive: self.life.instance(),
@@ -248,21 +249,19 @@ impl<F: Clone + Send + 'static> LaneApp<F> {
     /// # Errors
     ///
     /// What the factory's own initialisation failed with; the next request tries again.
-    pub(crate) async fn build<I, S>(
+    pub(crate) async fn build(
         &self,
         instance: &LaneInstance<S::Service>,
     ) -> Result<(), S::InitError>
     where
-        F: Fn() -> I,
-        I: IntoServiceFactory<S, Request>,
         S: ServiceFactory<Request, Config = AppConfig>,
         S::Service: 'static,
     {
         if instance.service().is_some() {
             return Ok(());
         }
-        let factory = self.apps.factory().clone();
-        let Some(factory) = factory else {
+        let maker = self.apps.maker().clone();
+        let Some(maker) = maker else {
             return Ok(());
         };
         let build = || async {
@@ -270,10 +269,7 @@ impl<F: Clone + Send + 'static> LaneApp<F> {
                 // Handlers may stop the system or ask for its first arbiter.
                 actix_rt::System::set_current(system);
             }
-            factory()
-                .into_factory()
-                .new_service(self.config.clone())
-                .await
+            maker.make().new_service(self.config.clone()).await
         };
         instance.0.service.get_or_try_init(build).await?;
         Ok(())
@@ -295,7 +291,7 @@ impl<S> LaneInstance<S> {
     }
 }
 
-impl<F> fmt::Debug for LaneApp<F> {
+impl<S> fmt::Debug for LaneApp<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LaneApp")
             .field("id", &self.id)

@@ -11,8 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_http::{Method, Payload, Request, RequestHead, Response, StatusCode, Uri};
-use actix_service::IntoServiceFactory;
+use actix_http::{Method, Payload, Request, RequestHead, Response, Uri};
 use actix_web::{
     Error,
     body::{BoxBody, EitherBody, MessageBody},
@@ -34,7 +33,7 @@ use super::{
 };
 use crate::{
     answers,
-    app_routes::{AppRoutes, UNMATCHED},
+    app_routes::{AppRoutes, UNMATCHED, Went},
     hop::{
         payload::{LanePayload, Seen},
         reply::{Parts, Reply, RequestBody, disassemble},
@@ -46,9 +45,9 @@ use crate::{
 };
 
 /// A request that crosses to a lane, with all that is needed there.
-pub(crate) struct LaneJob<F> {
+pub(crate) struct LaneJob<S> {
     pub(crate) core: Arc<Core>,
-    pub(crate) app: Arc<LaneApp<F>>,
+    pub(crate) app: Arc<LaneApp<S>>,
     pub(crate) head: RequestHead,
     pub(crate) payload: Option<LanePayload>,
     pub(crate) route: Option<Arc<Route>>,
@@ -59,12 +58,10 @@ pub(crate) struct LaneJob<F> {
     pub(crate) reply: oneshot::Sender<Reply>,
 }
 
-impl<F> LaneJob<F> {
+impl<S> LaneJob<S> {
     /// Starts the request on the calling lane thread, whose next poll of its `LocalSet` runs it.
-    pub(crate) fn start<I, S, B>(self)
+    pub(crate) fn start<B>(self)
     where
-        F: Fn() -> I + Send + Clone + 'static,
-        I: IntoServiceFactory<S, Request> + 'static,
         S: ServiceFactory<Request, Config = AppConfig> + 'static,
         S::Service: 'static,
         S::Error: Into<Error> + 'static,
@@ -80,7 +77,7 @@ impl<F> LaneJob<F> {
         let bill = Bill::take_over();
         // While it waits, others go to other threads.
         let stay = Stay::here();
-        let served = self.serve::<I, S, B>(instance, host, bill);
+        let served = self.serve::<B>(instance, host, bill);
         let task = async move {
             let _stay = stay;
             served.await;
@@ -91,14 +88,12 @@ impl<F> LaneJob<F> {
         }
     }
 
-    async fn serve<I, S, B>(
+    async fn serve<B>(
         self,
         instance: LaneInstance<S::Service>,
         host: Rc<LaneHost>,
         bill: Option<Bill>,
     ) where
-        F: Fn() -> I + Send + Clone + 'static,
-        I: IntoServiceFactory<S, Request> + 'static,
         S: ServiceFactory<Request, Config = AppConfig> + 'static,
         S::Service: 'static,
         S::Error: Into<Error> + 'static,
@@ -130,11 +125,12 @@ impl<F> LaneJob<F> {
             key,
             method,
             uri,
+            expected: Expected::Open,
         };
 
         let handler = async {
             let instance = instance; // It goes with the handler.
-            let built = app.build::<I, S>(&instance).await;
+            let built = app.build(&instance).await;
             built.map_err(Failure::Init)?;
             let service = instance.service().ok_or(Failure::Gone)?;
             poll_fn(|cx| service.poll_ready(cx))
@@ -272,6 +268,16 @@ pub(super) struct Subject {
     key: JobKey,
     method: Method,
     uri: Uri,
+    expected: Expected,
+}
+
+/// What the request says of the route that it was expected to have.
+enum Expected {
+    Open,
+    /// It was this one.
+    Right,
+    /// It was another one, and nothing had said so.
+    Mistaken(Arc<Route>),
 }
 
 impl Subject {
@@ -286,20 +292,30 @@ impl Subject {
         if let Some(pattern) = &actual {
             app.met(pattern);
         }
-        let refused = matches!(
-            response.status(),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
-        );
         let published = app.published();
-        let slot = published.settle(&self.method, &self.uri, actual.as_deref(), refused);
-        self.route = slot.map(|slot| app.open(&published, slot));
+        let Some(predicted) = published.predict(&self.method, &self.uri) else {
+            let slot = published.slot_named(&self.method, actual.as_deref());
+            self.route = slot.map(|slot| app.open(&published, slot));
+            return;
+        };
+        let changed = request.uri().path() != self.uri.path();
+        let went = Went::to(actual.as_deref(), changed, response.status());
+        let settled = published.settle(predicted, &went);
+        self.route = Some(app.open(&published, settled.slot));
+        self.expected = if settled.mistaken {
+            Expected::Mistaken(app.open(&published, predicted.slot))
+        } else if settled.slot == predicted.slot {
+            Expected::Right
+        } else {
+            Expected::Open
+        };
     }
 
     fn find(&mut self, app: &Arc<AppRoutes>) {
         if self.route.is_none() {
             let published = app.published();
-            let slot = published.slot(&self.method, &self.uri);
-            self.route = slot.map(|slot| app.open(&published, slot));
+            let predicted = published.predict(&self.method, &self.uri);
+            self.route = predicted.map(|predicted| app.open(&published, predicted.slot));
         }
     }
 
@@ -331,6 +347,14 @@ impl Subject {
             route.observe_error(self.bucket, observation);
         } else {
             route.observe(self.bucket, observation);
+        }
+        match &self.expected {
+            Expected::Open => {}
+            Expected::Right => route.confirm(),
+            Expected::Mistaken(expected) if route.place(self.bucket) == Placement::Lane => {
+                expected.doubt();
+            }
+            Expected::Mistaken(_) => {}
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
 
+use actix_http::{StatusCode, Uri};
+use actix_web::HttpRequest;
 use offload_core::{
     Lanes,
     ambient::{self, Host},
@@ -13,7 +15,7 @@ use offload_core::{
 };
 
 use crate::{
-    app_routes::{LoopRoutes, Slot, View},
+    app_routes::{LoopRoutes, Prediction, Slot, View, Went},
     offload::Core,
 };
 
@@ -76,7 +78,13 @@ impl Handshake {
 pub(crate) struct Visit {
     context: Rc<LoopContext>,
     view: Rc<View>,
+    /// Whose run it is: who was expected, until it is known where actix went.
     slot: Option<Slot>,
+    predicted: Option<Prediction>,
+    path: PathAt,
+    /// Nothing said that it would be that route's.
+    mistaken: bool,
+    offload_met: bool,
     bucket: SizeBucket,
     cost: Duration,
     suspect: bool,
@@ -90,9 +98,11 @@ impl Visit {
     pub(crate) fn new(
         context: Rc<LoopContext>,
         view: Rc<View>,
-        slot: Option<Slot>,
+        predicted: Option<Prediction>,
+        uri: &Uri,
         bucket: SizeBucket,
     ) -> Self {
+        let slot = predicted.map(|predicted| predicted.slot);
         // A run that looked dear, but may only have been set aside by the kernel, is followed by some
         // that are measured exactly.
         let exact = slot.is_some_and(|slot| view.take_suspicion(slot));
@@ -100,6 +110,10 @@ impl Visit {
             context,
             view,
             slot,
+            predicted,
+            path: PathAt::of(uri),
+            mistaken: false,
+            offload_met: false,
             bucket,
             cost: Duration::ZERO,
             suspect: false,
@@ -118,9 +132,41 @@ impl Visit {
     /// Learns from the answer to an upgrade request whether its route does upgrade.
     pub(crate) fn answered(&self, upgraded: bool) {
         if self.upgrade
-            && let Some(slot) = self.slot
+            && let (Some(slot), Some(predicted)) = (self.slot, self.predicted)
         {
-            self.view.published.note_handshake(slot, upgraded);
+            // Also where it was expected, or such a request would come here again and again.
+            for slot in [slot, predicted.slot] {
+                self.view.published.note_handshake(slot, upgraded);
+            }
+        }
+    }
+
+    /// Takes in which request the app has answered in the end, which a middleware may have led to another route than its path.
+    pub(crate) fn went(&mut self, request: &HttpRequest, status: StatusCode) {
+        let Some(predicted) = self.predicted else {
+            return;
+        };
+        let changed = self.path != PathAt::of(request.uri());
+        let dear = self.cost > self.core().table.rules().budget;
+        // Nearly always. Guards may have decided, but then this one was as light as those that it looks like.
+        if !changed && !dear && !predicted.guess {
+            return;
+        }
+        let published = &self.view.published;
+        let found; // A string is made only for those that are not light.
+        let pattern = if dear {
+            found = request.match_pattern();
+            found.as_deref()
+        } else {
+            published.pattern_of(request.uri())
+        };
+        let settled = published.settle(predicted, &Went::to(pattern, changed, status));
+        self.slot = Some(settled.slot);
+        self.mistaken = settled.mistaken;
+        if published.route(settled.slot).is_none() {
+            // Once per route.
+            let routes = self.context.routes.shared();
+            routes.open(published, settled.slot);
         }
     }
 
@@ -183,11 +229,7 @@ impl Visit {
             }
             Reading::Suspect { .. } => self.suspect = true,
         }
-        if self.context.offload_met.take()
-            && let Some(route) = self.route()
-        {
-            route.pin(Placement::Lane, PinSource::Attribute);
-        }
+        self.offload_met |= self.context.offload_met.take();
     }
 
     /// Takes a poll of the body into account; a heavy chunk freezes a loop as a heavy handler does,
@@ -218,6 +260,25 @@ impl Visit {
             }
         } else {
             self.observe(self.cost);
+        }
+        if self.offload_met
+            && let Some(route) = self.route()
+        {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
+        if self.mistaken {
+            self.doubt();
+        }
+    }
+
+    /// What this request looked like may be a lane's: the route that it was expected to have is no longer trusted.
+    #[cold]
+    fn doubt(&self) {
+        let expected = |predicted: Prediction| self.view.published.route(predicted.slot);
+        if let (Some(route), Some(expected)) = (self.route(), self.predicted.and_then(expected))
+            && route.place(self.bucket) == Placement::Lane
+        {
+            expected.doubt();
         }
     }
 
@@ -252,6 +313,17 @@ impl Visit {
 
     fn label(&self) -> Label {
         Label::of(self.route().map(|route| &**route))
+    }
+}
+
+/// Where a path is in memory, which tells without a copy whether a middleware has put another one in its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PathAt(*const u8, usize);
+
+impl PathAt {
+    fn of(uri: &Uri) -> Self {
+        let path = uri.path();
+        Self(path.as_ptr(), path.len())
     }
 }
 

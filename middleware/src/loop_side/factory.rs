@@ -6,25 +6,24 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use actix_http::Request;
-use actix_service::IntoServiceFactory;
-use actix_web::dev::{AppConfig, ServiceFactory};
+use actix_web::dev::AppConfig;
 
 use super::service::OffloadApp;
 use crate::{
     lane_side::instance::{LaneApp, LaneApps, Owner},
     lifetime::{Crew, Member},
     local,
+    maker::Maker,
     offload::Core,
 };
 
 /// One copy of the function that [`Offload::app`](crate::Offload::app) gives.
 ///
 /// A server keeps one, which it copies for each of its workers and drops as the last thing before its future ends.
-pub(crate) struct AppFactory<F> {
-    factory: F,
+pub(crate) struct AppFactory<S> {
+    maker: Maker<S>,
     core: Arc<Core>,
-    owner: Arc<Owner<F>>,
+    owner: Arc<Owner<S>>,
     /// Those that work with copies of this one.
     crew: Arc<Crew>,
     /// The crew of the one that this is a copy of.
@@ -33,12 +32,12 @@ pub(crate) struct AppFactory<F> {
     member: OnceLock<Member>,
 }
 
-impl<F: Clone + Send + 'static> AppFactory<F> {
-    pub(crate) fn new(factory: F, core: Arc<Core>) -> Self {
+impl<S> AppFactory<S> {
+    pub(crate) fn new(maker: Maker<S>, core: Arc<Core>) -> Self {
         let (routes, number) = core.new_app();
-        let lane_apps = LaneApps::new(factory.clone(), routes, Arc::clone(&core.hurry));
+        let lane_apps = LaneApps::new(maker.clone(), routes, Arc::clone(&core.hurry));
         Self {
-            factory,
+            maker,
             core,
             owner: Arc::new(Owner::new(Arc::new(lane_apps), number)),
             crew: Arc::default(),
@@ -48,17 +47,12 @@ impl<F: Clone + Send + 'static> AppFactory<F> {
     }
 
     /// An app for the calling thread.
-    pub(crate) fn make<I, S, B>(&self) -> OffloadApp<F, I, S, B>
-    where
-        F: Fn() -> I,
-        I: IntoServiceFactory<S, Request>,
-        S: ServiceFactory<Request, Config = AppConfig>,
-    {
+    pub(crate) fn make<B>(&self) -> OffloadApp<S, B> {
         if let Some(of) = &self.of {
             self.member.get_or_init(|| of.join());
         }
         OffloadApp::new(
-            self.factory.clone(),
+            self.maker.clone(),
             Arc::clone(&self.core),
             Arc::clone(&self.owner),
             self.of.clone(),
@@ -66,10 +60,10 @@ impl<F: Clone + Send + 'static> AppFactory<F> {
     }
 }
 
-impl<F: Clone> Clone for AppFactory<F> {
+impl<S> Clone for AppFactory<S> {
     fn clone(&self) -> Self {
         Self {
-            factory: self.factory.clone(),
+            maker: self.maker.clone(),
             core: Arc::clone(&self.core),
             owner: Arc::clone(&self.owner),
             crew: Arc::default(),
@@ -79,7 +73,7 @@ impl<F: Clone> Clone for AppFactory<F> {
     }
 }
 
-impl<F> Drop for AppFactory<F> {
+impl<S> Drop for AppFactory<S> {
     fn drop(&mut self) {
         // L3
         if local::record().is_some() || !self.crew.is_elsewhere() {
@@ -97,16 +91,16 @@ impl<F> Drop for AppFactory<F> {
 /// The hold of one service on its app.
 ///
 /// It is shared by the service and the requests that have gone to lanes from it (L2).
-pub(crate) struct Hold<F> {
-    app: Arc<LaneApp<F>>,
+pub(crate) struct Hold<S> {
+    app: Arc<LaneApp<S>>,
     // The end of the app, if this was the last of all that make or hold services, comes after that of the service.
-    _owner: Arc<Owner<F>>,
+    _owner: Arc<Owner<S>>,
     // Last, so that all else is gone for those who wait.
     _member: Option<Rc<Member>>,
 }
 
-impl<F: Clone + Send + 'static> Hold<F> {
-    pub(crate) fn new(owner: Arc<Owner<F>>, config: AppConfig, member: Option<Rc<Member>>) -> Self {
+impl<S> Hold<S> {
+    pub(crate) fn new(owner: Arc<Owner<S>>, config: AppConfig, member: Option<Rc<Member>>) -> Self {
         Self {
             app: owner.lane_apps().enter(config),
             _owner: owner,
@@ -115,13 +109,13 @@ impl<F: Clone + Send + 'static> Hold<F> {
     }
 }
 
-impl<F> Hold<F> {
-    pub(crate) fn app(&self) -> &Arc<LaneApp<F>> {
+impl<S> Hold<S> {
+    pub(crate) fn app(&self) -> &Arc<LaneApp<S>> {
         &self.app
     }
 }
 
-impl<F> Drop for Hold<F> {
+impl<S> Drop for Hold<S> {
     fn drop(&mut self) {
         let Some(give_up) = self.app.leave() else {
             return;
@@ -141,7 +135,7 @@ impl<F> Drop for Hold<F> {
     }
 }
 
-impl<F> fmt::Debug for Hold<F> {
+impl<S> fmt::Debug for Hold<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Hold").field(&self.app).finish()
     }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use actix_http::{Request, Response, StatusCode};
-use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
@@ -37,25 +36,26 @@ use crate::{
 /// The first is boxed, so that the others, which nearly all are, are not moved about with the room for it.
 pub type AppBody<B> = EitherBody<Pin<Box<MeteredBody<B>>>, OffloadBody>;
 
+/// A request that has come, and the app that it is for.
+type Arrived<S, B> = (Rc<Served<S, B>>, Request);
+
 pin_project! {
     /// Where a request runs.
     #[project = PlacedProj]
-    pub(crate) enum Placed<F, I, S, B>
+    pub(crate) enum Placed<S, B>
     where
         S: ServiceFactory<Request>,
     {
         // Nowhere yet. `None` only while it is decided.
-        Arrived { arrived: Option<(Rc<Served<F, I, S, B>>, Request)> },
+        Arrived { arrived: Option<Arrived<S, B>> },
         Loop { #[pin] run: LoopRun<S::Service, Request> },
         Lane { call: Box<LaneCall> },
+        Bare { #[pin] future: <S::Service as Service<Request>>::Future },
         Refused { response: Option<Response<OffloadBody>> },
     }
 }
 
-impl<F, I, S, B> Placed<F, I, S, B>
-where
-    S: ServiceFactory<Request>,
-{
+impl<S: ServiceFactory<Request>, B> Placed<S, B> {
     pub(crate) fn on_lane(call: LaneCall) -> Self {
         Self::Lane {
             call: Box::new(call),
@@ -71,32 +71,35 @@ where
 
 pin_project! {
     /// The future of a response of an app under `offload.app`.
-    pub struct OffloadFuture<F, I, S, B>
+    pub struct OffloadFuture<S, B>
     where
         S: ServiceFactory<Request>,
     {
         #[pin]
-        placed: Placed<F, I, S, B>,
+        placed: Placed<S, B>,
     }
 }
 
-impl<F, I, S, B> OffloadFuture<F, I, S, B>
-where
-    S: ServiceFactory<Request>,
-{
-    pub(crate) fn new(app: Rc<Served<F, I, S, B>>, request: Request) -> Self {
+impl<S: ServiceFactory<Request>, B> OffloadFuture<S, B> {
+    /// A request that is placed when it is polled.
+    pub(crate) fn arrived(app: Rc<Served<S, B>>, request: Request) -> Self {
         Self {
             placed: Placed::Arrived {
                 arrived: Some((app, request)),
             },
         }
     }
+
+    /// A request that is none of the plugin's business.
+    pub(crate) fn bare(future: <S::Service as Service<Request>>::Future) -> Self {
+        Self {
+            placed: Placed::Bare { future },
+        }
+    }
 }
 
-impl<F, I, S, B> Future for OffloadFuture<F, I, S, B>
+impl<S, B> Future for OffloadFuture<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -129,6 +132,12 @@ where
                     }
                 });
             }
+            PlacedProj::Bare { future } => {
+                let answered = ready!(future.poll(cx)).map_err(Into::into)?;
+                let response: Response<B> = answered.into();
+                return Poll::Ready(Ok(response
+                    .map_body(|_, body| EitherBody::left(Box::pin(MeteredBody::plain(body))))));
+            }
             PlacedProj::Lane { call } => ready!(Pin::new(&mut **call).poll(cx)),
             PlacedProj::Refused { response } => {
                 response.take().expect("not polled after it was ready")
@@ -141,7 +150,7 @@ where
 /// The response, whose body is complete or still has to be made.
 fn answer<S, B>(
     answered: Answered<S, Request>,
-    visit: &Visit,
+    visit: &mut Visit,
 ) -> Result<Response<AppBody<B>>, Error>
 where
     S: Service<Request>,
@@ -174,12 +183,15 @@ fn timed(error: Error, visit: &Visit) -> Error {
     InternalError::from_response(error, response).into()
 }
 
-/// Learns the app's patterns if no lane has yet, which happens where every request is pinned here.
-fn learn<R: 'static, B: 'static>(visit: &Visit, response: &R) {
+/// Learns which route the request really had, and the app's patterns if no lane has yet, which happens where every request is
+/// pinned here.
+fn learn<R: 'static, B: 'static>(visit: &mut Visit, response: &R) {
+    let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() else {
+        return;
+    };
     let routes = visit.context().routes.shared();
-    if routes.wants_map()
-        && let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>()
-    {
+    if routes.wants_map() {
         routes.learn(response.request().resource_map(), &visit.core().lanes);
     }
+    visit.went(response.request(), response.status());
 }

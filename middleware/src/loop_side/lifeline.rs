@@ -6,7 +6,7 @@ use std::{any::Any, cell::RefCell, fmt, rc::Rc, task::Context};
 use actix_http::{Extensions, Request, Version};
 use actix_web::rt::net::TcpStream;
 
-use crate::Offload;
+use crate::{Offload, mode::Mode};
 
 impl Offload {
     /// What `HttpServer::on_connect` takes, so that clients that have reset their connection are always
@@ -61,8 +61,10 @@ impl Offload {
     pub fn on_connect(
         &self,
     ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + 'static + use<> {
-        |stream, data| {
-            if let Some(stream) = stream.downcast_ref::<TcpStream>()
+        let bare = self.core.mode == Mode::Off;
+        move |stream, data| {
+            if !bare
+                && let Some(stream) = stream.downcast_ref::<TcpStream>()
                 && let Some(watch) = Watch::of(stream)
             {
                 data.insert(Rc::new(Lifeline {

@@ -86,7 +86,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
     pub(crate) fn poll_with<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        answer: impl FnOnce(Answered<S, R>, &Visit) -> T,
+        answer: impl FnOnce(Answered<S, R>, &mut Visit) -> T,
     ) -> Poll<Result<T, PanicPayload>> {
         let mut this = self.project();
         // What has begun here stays, even if its route has turned out to be heavy meanwhile.
@@ -118,7 +118,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         if heavy && matches!(polled, Ok(Poll::Pending)) {
             this.visit.tell();
         }
-        let visit = &*this.visit;
+        let visit = this.visit;
         let answer = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(answered)) => catch_unwind(AssertUnwindSafe(|| answer(answered, visit))),

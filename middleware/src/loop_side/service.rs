@@ -11,7 +11,6 @@ use std::{
 };
 
 use actix_http::{Payload, Request, RequestHead, Response, header};
-use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::MessageBody,
@@ -37,7 +36,7 @@ use super::{
 };
 use crate::{
     answers,
-    app_routes::{LoopRoutes, Slot, View},
+    app_routes::{LoopRoutes, Prediction, Published, Slot, View},
     declared::declared_size,
     hop::{
         body::OffloadBody,
@@ -47,45 +46,42 @@ use crate::{
     },
     lane_side::{instance::Owner, job::LaneJob},
     lifetime::{Crew, Member},
+    maker::Maker,
+    mode::Mode,
     offload::Core,
     spans::Traced,
 };
 
 /// The factory of an app's service under [`Offload::app`](crate::Offload::app); `HttpServer::new`
 /// takes a function that makes it.
-pub struct OffloadApp<F, I, S, B> {
-    factory: F,
+pub struct OffloadApp<S, B> {
+    maker: Maker<S>,
     core: Arc<Core>,
-    owner: Arc<Owner<F>>,
+    owner: Arc<Owner<S>>,
     /// Those who serve for the same server.
     crew: Option<Arc<Crew>>,
-    app: PhantomData<Makes<I, S, B>>,
+    body: PhantomData<fn() -> B>,
 }
 
-/// Says which types an app is made of without owning any of them.
-type Makes<I, S, B> = fn() -> (I, S, B);
-
-impl<F, I, S, B> OffloadApp<F, I, S, B> {
+impl<S, B> OffloadApp<S, B> {
     pub(crate) fn new(
-        factory: F,
+        maker: Maker<S>,
         core: Arc<Core>,
-        owner: Arc<Owner<F>>,
+        owner: Arc<Owner<S>>,
         crew: Option<Arc<Crew>>,
     ) -> Self {
         Self {
-            factory,
+            maker,
             core,
             owner,
             crew,
-            app: PhantomData,
+            body: PhantomData,
         }
     }
 }
 
-impl<F, I, S, B> ServiceFactory<Request> for OffloadApp<F, I, S, B>
+impl<S, B> ServiceFactory<Request> for OffloadApp<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -96,17 +92,17 @@ where
     type Response = Response<AppBody<B>>;
     type Error = Error;
     type Config = AppConfig;
-    type Service = OffloadService<F, I, S, B>;
+    type Service = OffloadService<S, B>;
     type InitError = S::InitError;
     type Future = LocalBoxFuture<'static, Result<Self::Service, Self::InitError>>;
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
-        let factory = (self.factory)();
+        let factory = self.maker.make();
         let routes = self.owner.lane_apps().routes();
         // The factory has said by now whether the app has the live page.
         #[cfg(feature = "live")]
         self.core.live.pin(routes);
-        let building = factory.into_factory().new_service(config.clone());
+        let building = factory.new_service(config.clone());
         let routes = LoopRoutes::new(Arc::clone(routes));
         let core = Arc::clone(&self.core);
         let member = self.crew.as_ref().map(|crew| Rc::new(crew.join()));
@@ -116,7 +112,7 @@ where
                 inner: Rc::new(building.await?),
                 context: LoopContext::new(core, routes),
                 hold: Rc::new(hold),
-                app: PhantomData,
+                body: PhantomData,
                 _member: member,
             })))
         })
@@ -124,28 +120,26 @@ where
 }
 
 /// An app's service under [`Offload::app`](crate::Offload::app) on one event loop.
-pub struct OffloadService<F, I, S, B>(Rc<Served<F, I, S, B>>)
+pub struct OffloadService<S, B>(Rc<Served<S, B>>)
 where
     S: ServiceFactory<Request>;
 
 /// What one event loop has of an app.
-pub(crate) struct Served<F, I, S, B>
+pub(crate) struct Served<S, B>
 where
     S: ServiceFactory<Request>,
 {
     inner: Rc<S::Service>,
     // Dropped before the hold, or the stall watch would look at a loop that waits for the app's end.
     context: Rc<LoopContext>,
-    hold: Rc<Hold<F>>,
-    app: PhantomData<fn() -> (I, B)>,
+    hold: Rc<Hold<S>>,
+    body: PhantomData<fn() -> B>,
     // Last, so that all else is gone for those who wait.
     _member: Option<Rc<Member>>,
 }
 
-impl<F, I, S, B> Service<Request> for OffloadService<F, I, S, B>
+impl<S, B> Service<Request> for OffloadService<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -155,21 +149,22 @@ where
 {
     type Response = Response<AppBody<B>>;
     type Error = Error;
-    type Future = OffloadFuture<F, I, S, B>;
+    type Future = OffloadFuture<S, B>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&self, request: Request) -> Self::Future {
-        OffloadFuture::new(Rc::clone(&self.0), request)
+        if self.0.context.core.mode == Mode::Off {
+            return OffloadFuture::bare(self.0.inner.call(request));
+        }
+        OffloadFuture::arrived(Rc::clone(&self.0), request)
     }
 }
 
-impl<F, I, S, B> Served<F, I, S, B>
+impl<S, B> Served<S, B>
 where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<Request, Config = AppConfig> + 'static,
     S::Service: 'static,
     S::Error: Into<Error> + 'static,
@@ -182,25 +177,27 @@ where
     ///
     /// The run is made in its place, because there is room in it for all that the app's own future may need.
     #[inline]
-    pub(crate) fn settle(&self, mut request: Request, mut placed: Pin<&mut Placed<F, I, S, B>>) {
+    pub(crate) fn settle(&self, mut request: Request, mut placed: Pin<&mut Placed<S, B>>) {
         let view = self.context.routes.view();
-        let slot = view.published.slot(request.method(), request.uri());
+        let predicted = view.published.predict(request.method(), request.uri());
         let empty = matches!(request.payload(), Payload::None);
         let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
         // actix gives every request that could become an upgrade a payload.
         let upgrade = !empty && request.head().upgrade();
-        match self.place(&view, slot, bucket, upgrade) {
-            Placement::Loop => {
-                let visit =
-                    Visit::new(Rc::clone(&self.context), view, slot, bucket).asking(upgrade);
+        match self.place(&view, predicted, bucket, upgrade) {
+            Place::Loop => {
+                let context = Rc::clone(&self.context);
+                let visit = Visit::new(context, view, predicted, request.uri(), bucket);
+                let visit = visit.asking(upgrade);
                 let run = LoopRun::new(Rc::clone(&self.inner), request, visit);
                 placed.set(Placed::Loop { run });
             }
-            Placement::Lane => {
+            Place::Lane(slot) => {
                 let route = slot.and_then(|slot| view.published.route(slot)).cloned();
-                let handshake = slot
-                    .filter(|_| upgrade)
-                    .map(|slot| Handshake { view, slot });
+                let handshake = match predicted {
+                    Some(Prediction { slot, .. }) if upgrade => Some(Handshake { view, slot }),
+                    _ => None,
+                };
                 placed.set(self.to_lane(request, route, bucket, handshake));
             }
         }
@@ -209,42 +206,54 @@ where
     fn place(
         &self,
         view: &View,
-        slot: Option<Slot>,
+        predicted: Option<Prediction>,
         bucket: SizeBucket,
         upgrade: bool,
-    ) -> Placement {
-        let rules = self.context.core.table.rules();
-        let known = slot.and_then(|slot| view.published.route(slot));
+    ) -> Place {
+        let published = &view.published;
+        let Some(Prediction { slot, other, .. }) = predicted else {
+            return match self.place_unknown() {
+                Placement::Loop => Place::Loop,
+                Placement::Lane => Place::Lane(None),
+            };
+        };
+        let is_on_lane = |slot: &Slot| {
+            let known = published.route(*slot);
+            let placement = known.map_or_else(|| self.place_unknown(), |route| route.place(bucket));
+            placement == Placement::Lane
+        };
         // An upgrade works on either side, and what a client asks for does not outrank what is known.
-        let is_new = || slot.is_none_or(|slot| !view.published.has_shaken_hands(slot));
-        let is_pinned = || known.is_some_and(|route| route.pinned_by().is_some());
-        if upgrade && rules.policy == Policy::Learned && is_new() && !is_pinned() {
-            return Placement::Lane;
+        if upgrade && self.is_unknown_handshake(published, slot) {
+            return Place::Lane(Some(slot));
         }
-        match known {
-            Some(route)
-                if rules.policy == Policy::Learned
-                    && slot.is_some_and(|slot| view.published.is_uncertain(slot))
-                    && route.pinned_by().is_none() =>
-            {
-                Placement::Lane
-            }
-            Some(route) => route.place(bucket),
-            None => {
-                let placement = match rules.policy {
-                    Policy::Learned => rules.unknown,
-                    Policy::AlwaysLane => Placement::Lane,
-                    Policy::AlwaysLoop => Placement::Loop,
-                };
-                if placement == Placement::Loop
-                    && let Some(slot) = slot
-                {
-                    // Nothing but a setting leads here, and once per route: it has to be opened
-                    // for its runs to be counted.
-                    self.context.routes.shared().open(&view.published, slot);
-                }
-                placement
-            }
+        // Where it cannot be foreseen which of both it is, a lane is right for either.
+        if let Some(slot) = Some(slot).filter(is_on_lane).or(other.filter(is_on_lane)) {
+            return Place::Lane(Some(slot));
+        }
+        if published.route(slot).is_none() {
+            // Nothing but a setting leads here, and once per route: it has to be opened for its runs to be counted.
+            self.context.routes.shared().open(published, slot);
+        }
+        Place::Loop
+    }
+
+    /// Whether nobody has said, and no request has shown, what becomes of a request for an upgrade.
+    fn is_unknown_handshake(&self, published: &Published, slot: Slot) -> bool {
+        let is_pinned = || {
+            let route = published.route(slot);
+            route.is_some_and(|route| route.pinned_by().is_some())
+        };
+        let learned = self.context.core.table.rules().policy == Policy::Learned;
+        learned && !published.has_shaken_hands(slot) && !is_pinned()
+    }
+
+    /// Where a route runs of which nothing is known.
+    fn place_unknown(&self) -> Placement {
+        let rules = self.context.core.table.rules();
+        match rules.policy {
+            Policy::Learned => rules.unknown,
+            Policy::AlwaysLane => Placement::Lane,
+            Policy::AlwaysLoop => Placement::Loop,
         }
     }
 
@@ -254,7 +263,7 @@ where
         route: Option<Arc<Route>>,
         bucket: SizeBucket,
         handshake: Option<Handshake>,
-    ) -> Placed<F, I, S, B> {
+    ) -> Placed<S, B> {
         let client = Client::of(&request);
         if client.is_gone() {
             return Placed::refused(nobody());
@@ -305,7 +314,7 @@ where
                     submitted: Instant::now(),
                     reply: sender,
                 };
-                let submitted = core.lanes.submit(&terms, move || job.start::<I, S, B>());
+                let submitted = core.lanes.submit(&terms, move || job.start::<B>());
                 if let (Ok(_), Some(fate)) = (&submitted, fate) {
                     fate.taken();
                 }
@@ -356,6 +365,13 @@ where
     }
 }
 
+/// Where a request runs.
+enum Place {
+    Loop,
+    /// On a lane, by what is known of this route.
+    Lane(Option<Slot>),
+}
+
 /// What of its body comes to a lane together with a request, if it comes soon.
 enum Along {
     Nothing,
@@ -382,13 +398,13 @@ fn turned_away(caller: &Caller, refused: Refused) -> Response<OffloadBody> {
     refusal(&caller.core, refused.delay)
 }
 
-impl<F, I, S, B> fmt::Debug for OffloadApp<F, I, S, B> {
+impl<S, B> fmt::Debug for OffloadApp<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OffloadApp").finish_non_exhaustive()
     }
 }
 
-impl<F, I, S, B> fmt::Debug for OffloadService<F, I, S, B>
+impl<S, B> fmt::Debug for OffloadService<S, B>
 where
     S: ServiceFactory<Request>,
 {

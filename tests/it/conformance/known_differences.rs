@@ -177,7 +177,10 @@ fn a_panic_is_a_500() {
         let case = Case::get(path);
         let bare = ask(&case, &Mode::Bare.serve(app));
         assert_eq!(bare.events, [Event::End], "{path}");
-        for mode in Mode::WITH_PLUGIN {
+        let off = ask(&case, &Mode::Off.serve(app));
+        assert_eq!(off.events, bare.events, "{path}: switched off it is bare");
+        let at_work = |mode: &Mode| *mode != Mode::Off;
+        for mode in Mode::WITH_PLUGIN.into_iter().filter(at_work) {
             let server = mode.serve(app);
             for _ in 0..3 {
                 let came = ask(&case, &server);

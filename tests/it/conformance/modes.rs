@@ -20,6 +20,8 @@ const LANE_THREADS: usize = 2;
 pub(crate) enum Mode {
     /// Without the plugin.
     Bare,
+    /// With the plugin switched off.
+    Off,
     /// Every request on its event loop.
     AlwaysLoop,
     /// Every request on a lane.
@@ -32,7 +34,8 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// Those that have to be like [`Mode::Bare`].
-    pub(crate) const WITH_PLUGIN: [Self; 4] = [
+    pub(crate) const WITH_PLUGIN: [Self; 5] = [
+        Self::Off,
         Self::AlwaysLoop,
         Self::AlwaysLane,
         Self::AlwaysLaneUntimed,
@@ -42,7 +45,7 @@ impl Mode {
     /// How often each case runs. A learned route needs several runs to change sides.
     pub(crate) fn rounds(self) -> usize {
         match self {
-            Self::Bare | Self::AlwaysLoop | Self::AlwaysLaneUntimed => 2,
+            Self::Bare | Self::Off | Self::AlwaysLoop | Self::AlwaysLaneUntimed => 2,
             Self::AlwaysLane => 4,
             Self::Learned => 12,
         }
@@ -87,6 +90,7 @@ impl Mode {
     pub(crate) fn offload(self) -> Option<Offload> {
         let (policy, timing) = match self {
             Self::Bare => return None,
+            Self::Off => (Policy::Learned, ServerTiming::On),
             Self::AlwaysLoop => (Policy::AlwaysLoop, ServerTiming::On),
             Self::AlwaysLane => (Policy::AlwaysLane, ServerTiming::On),
             Self::AlwaysLaneUntimed => (Policy::AlwaysLane, ServerTiming::Off),
@@ -94,6 +98,10 @@ impl Mode {
         };
         let offload = Offload::builder()
             .policy(policy)
+            .mode(match self {
+                Self::Off => actix_offload::Mode::Off,
+                _ => actix_offload::Mode::Auto,
+            })
             .threads(LANE_THREADS)
             .server_timing(timing)
             // A debug build on a busy machine is slow, and these handlers are to be found light.

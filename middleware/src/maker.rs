@@ -1,0 +1,55 @@
+//! The app's factory with its own types out of sight: `HttpServer::new` does not ask of what it makes that it is `'static`.
+
+use std::fmt;
+
+use actix_http::Request;
+use actix_service::IntoServiceFactory;
+use actix_web::dev::ServiceFactory;
+
+/// Makes the service factory of an app, on any thread.
+pub(crate) struct Maker<S>(Box<dyn Make<S>>);
+
+trait Make<S>: Send {
+    fn make(&self) -> S;
+    fn copy(&self) -> Maker<S>;
+}
+
+impl<S, F> Make<S> for F
+where
+    F: Fn() -> S + Send + Clone + 'static,
+{
+    fn make(&self) -> S {
+        self()
+    }
+
+    fn copy(&self) -> Maker<S> {
+        Maker(Box::new(self.clone()))
+    }
+}
+
+impl<S> Maker<S> {
+    pub(crate) fn of<F, I>(factory: F) -> Self
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request>,
+    {
+        Self(Box::new(move || factory().into_factory()))
+    }
+
+    pub(crate) fn make(&self) -> S {
+        self.0.make()
+    }
+}
+
+impl<S> Clone for Maker<S> {
+    fn clone(&self) -> Self {
+        self.0.copy()
+    }
+}
+
+impl<S> fmt::Debug for Maker<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Maker").finish_non_exhaustive()
+    }
+}
