@@ -72,5 +72,8 @@ pub mod find_what_blocks {}
 #[doc = include_str!("under_load.md")]
 pub mod under_load {}
 
+#[doc = include_str!("hostile_clients.md")]
+pub mod hostile_clients {}
+
 #[doc(hidden)]
 pub use offload_core::__private;

@@ -129,8 +129,9 @@ fn a_token_tells_the_other_half_of_a_join() {
         // Both halves have to be there before either goes on, so they are on different threads.
         let both = Barrier::new(2);
         let other = || {
-            both.wait();
+            // Before the other half can say that it is there.
             let before = token.is_cancelled();
+            both.wait();
             left.pass();
             let own = is_cancelled();
             let scoped = token.scope(is_cancelled);
