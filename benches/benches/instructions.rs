@@ -63,17 +63,17 @@ const CASES: &[Case] = &[
     case(
         "service, offload.app, 10 routes",
         2_000,
-        Limit::Over("service, bare, 10 routes", 1_800),
+        Limit::Over("service, bare, 10 routes", 2_000),
     ),
     case(
         "service, offload.app, 100 routes",
         2_000,
-        Limit::Over("service, bare, 100 routes", 1_800),
+        Limit::Over("service, bare, 100 routes", 2_000),
     ),
     case(
         "service, offload.app, 1000 routes",
         2_000,
-        Limit::Over("service, bare, 1000 routes", 1_800),
+        Limit::Over("service, bare, 1000 routes", 2_000),
     ),
     case("socket, bare", 2_000, Limit::None),
     case(

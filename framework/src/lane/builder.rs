@@ -30,7 +30,7 @@ use super::{
 use crate::{
     admission::{Backlog, Flow},
     cost::CostMemo,
-    os::{Cores, NoThreads, Priority},
+    os::{NoThreads, Priority},
     quiet,
 };
 
@@ -211,7 +211,6 @@ impl LaneBuilder {
             longer: OnceLock::new(),
             strangers: AtomicUsize::new(0),
             waiting: WaitingClock::default(),
-            cores: family.quantum.is_some().then(Cores::new),
             closed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             epoch: family.epoch,

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     admission::{Backlog, Flow},
     cost::CostMemo,
-    os::{self, Cores, Priority, ThreadRef},
+    os::{self, Priority, ThreadRef},
     quiet,
 };
 
@@ -61,8 +61,6 @@ pub(crate) struct Shared {
     pub(super) waiting: WaitingClock,
     /// How many jobs run of which nothing is known.
     pub(crate) strangers: AtomicUsize,
-    /// Where jobs are spread over the cores.
-    pub(crate) cores: Option<Cores>,
     pub(crate) closed: AtomicBool,
     /// The last lane and the last task are gone, and only the threads are still to end.
     pub(crate) over: AtomicBool,

@@ -13,10 +13,10 @@ use crate::os::{self, CpuBudget};
 const EVERY: Duration = Duration::from_millis(500);
 /// Others are there if so many looks in a row found them to have [`MUCH`], and gone after as many with only [`LITTLE`].
 const LOOKS: u32 = 2;
-/// So much of all cores. The clients of a test on the same machine have less.
-const MUCH: f64 = 0.25;
+/// So much of all cores. The clients of a load test on the same machine have less.
+const MUCH: f64 = 0.4;
 /// As [`MUCH`]. Lower, because a lane with more slots leaves others less.
-const LITTLE: f64 = 0.08;
+const LITTLE: f64 = 0.12;
 
 /// What the watch of a lane knows of who else is on the machine.
 pub(crate) struct Strangers {

@@ -18,11 +18,7 @@ use super::{
     gate::Attendant,
     resident::Place,
 };
-use crate::{
-    admission::Flow,
-    clock::Reading,
-    os::{self, Cores},
-};
+use crate::{admission::Flow, clock::Reading, os};
 
 /// How many of rayon's jobs a thread runs between two of the lane's, so that they don't starve it.
 const RAYON_JOBS_A_BREATH: usize = 32;
@@ -90,7 +86,6 @@ impl LaneThread<'_> {
         let key = &self.shared.threads[self.place.index()].key;
         key.store(account.key(), Ordering::Relaxed);
         let token = CancelToken::of(entry);
-        let claim = self.shared.cores.as_ref().map(Cores::claim);
         let mark = self.place.clock().start();
         self.shared
             .surround("a job", || token.scope(|| work.perform()));
@@ -112,7 +107,6 @@ impl LaneThread<'_> {
             Reading::Cost(cost) => cost,
             Reading::Suspect { at_most } => at_most,
         };
-        drop(claim);
         drop(stranger);
         key.store(0, Ordering::Relaxed);
         account.ended(ended);

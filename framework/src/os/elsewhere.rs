@@ -60,33 +60,6 @@ pub(super) fn is_gone(_thread: Id) -> bool {
     true
 }
 
-/// Threads are left where they are.
-pub(super) fn current_core() -> Option<usize> {
-    None
-}
-
-/// As [`current_core`].
-#[derive(Debug)]
-pub(super) struct Allowed;
-
-impl Allowed {
-    pub(super) fn now() -> Option<Self> {
-        None
-    }
-
-    pub(super) fn contains(&self, _core: usize) -> bool {
-        false
-    }
-
-    pub(super) fn last(&self) -> Option<usize> {
-        None
-    }
-
-    pub(super) fn step_over(&self, _core: usize) -> bool {
-        false
-    }
-}
-
 /// Gives the calling thread a priority: a no-op on these platforms.
 pub(super) fn apply(_priority: Priority) -> Result<(), Refused> {
     Ok(())

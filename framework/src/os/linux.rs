@@ -11,9 +11,8 @@ use std::{
 
 use nix::{
     libc::{self, c_long, pid_t, sched_attr},
-    sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity},
     time::{ClockId, clock_gettime},
-    unistd::{Pid, getpid, gettid},
+    unistd::{getpid, gettid},
 };
 
 use super::{Priority, refused::Refused};
@@ -226,44 +225,6 @@ fn process_nice() -> i32 {
     static NICE: OnceLock<i32> = OnceLock::new();
     *NICE.get_or_init(|| read(Id(getpid().as_raw())).map_or(0, |setting| setting.0.sched_nice))
 }
-
-/// The core that the calling thread runs on at this moment.
-pub(super) fn current_core() -> Option<usize> {
-    sched_getcpu().ok()
-}
-
-/// The cores that the calling thread may use.
-#[derive(Debug)]
-pub(super) struct Allowed(CpuSet);
-
-impl Allowed {
-    pub(super) fn now() -> Option<Self> {
-        sched_getaffinity(SELF).ok().map(Self)
-    }
-
-    pub(super) fn contains(&self, core: usize) -> bool {
-        self.0.is_set(core) == Ok(true)
-    }
-
-    /// The highest number.
-    pub(super) fn last(&self) -> Option<usize> {
-        (0..CpuSet::count()).rfind(|core| self.contains(*core))
-    }
-
-    /// Moves the calling thread to `core`, from where the kernel may move it on to all of these. False if it stays.
-    pub(super) fn step_over(&self, core: usize) -> bool {
-        let step = || {
-            let mut only = CpuSet::new();
-            only.set(core)?;
-            sched_setaffinity(SELF, &only)?;
-            sched_setaffinity(SELF, &self.0)
-        };
-        step().is_ok()
-    }
-}
-
-/// What the kernel takes for the calling thread.
-const SELF: Pid = Pid::from_raw(0);
 
 /// How `thread` is scheduled now.
 #[expect(unsafe_code, reason = "no safe binding has this system call")]

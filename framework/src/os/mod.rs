@@ -9,7 +9,6 @@
 #[cfg(any(target_os = "linux", test))]
 mod allowed;
 mod budget;
-mod cores;
 #[cfg(any(target_os = "linux", test))]
 mod groups;
 mod priority;
@@ -35,7 +34,6 @@ pub use shortage::NoThreads;
 
 pub use thread::wake_promptly;
 
-pub(crate) use cores::Cores;
 pub(crate) use space::room_for;
 #[cfg(all(
     feature = "stall-backtrace",
