@@ -241,22 +241,21 @@ mod beside_others {
             return; // More threads would only use it up sooner.
         }
         let endless = Duration::from_secs(3600);
+        let cores = CpuBudget::detect().cores();
         let lanes = Lanes::builder()
-            .threads(2)
+            .threads(cores)
             .patience(endless, 1, endless)
             .build()
             .unwrap();
         let long = lanes.long().shared();
-        assert_eq!((long.slots, long.gate.room()), (2, 2));
-        let busy: Vec<Busy> = (0..2 * CpuBudget::detect().cores())
-            .map(|_| Busy::start())
-            .collect();
+        assert_eq!((long.slots, long.gate.room()), (cores, cores));
+        let busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
         let (over, at_once) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicUsize::new(0)),
         );
         let terms = Terms::new().cost(Duration::from_secs(1));
-        for _ in 0..8 {
+        for _ in 0..4 * cores {
             let (over, at_once) = (Arc::clone(&over), Arc::clone(&at_once));
             let job = move || {
                 at_once.fetch_add(1, SeqCst);
@@ -265,11 +264,11 @@ mod beside_others {
             lanes.submit(&terms, job).unwrap().detach();
         }
         until("more than the lane's slots are taken", || {
-            at_once.load(SeqCst) == 4
+            at_once.load(SeqCst) == 2 * cores
         });
         drop(busy);
         over.store(true, SeqCst);
         until("all have run", || lanes.queued() + lanes.running() == 0);
-        assert_eq!(at_once.load(SeqCst), 8);
+        assert_eq!(at_once.load(SeqCst), 4 * cores);
     }
 }
