@@ -102,8 +102,10 @@ impl Sight {
             return Look::WentOn(at);
         }
         self.used += used;
-        if self.poll.label == Some(Label::TASKS) && used < gap / 2 {
-            // The tasks wait, and the thread sleeps.
+        // A thread that the kernel has set aside uses little as well, but it does not sleep.
+        let sleeps = || os::is_waiting(self.event_loop.thread()) != Some(false);
+        if self.poll.label == Some(Label::TASKS) && used < gap / 2 && sleeps() {
+            // The tasks wait.
             self.rested = now;
             self.used = Duration::ZERO;
             return Look::WentOn(now);

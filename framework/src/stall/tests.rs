@@ -437,6 +437,31 @@ fn tasks_on_a_lane_thread_are_reported_if_they_compute_and_not_if_they_wait() {
     until("it is over", || watch.recent()[0].over);
 }
 
+/// Where others want the cores as well a thread that computes gets less than half of one, as one that sleeps does.
+#[test]
+fn tasks_that_compute_on_a_lane_thread_are_reported_also_on_a_busy_machine() {
+    let loops = EventLoops::default();
+    let watch = StallWatch::builder()
+        .lane_jobs(THRESHOLD)
+        .start(&loops)
+        .expect("starts");
+    let told = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 * thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| while !told.load(Ordering::Relaxed) {});
+        }
+        let start = Instant::now();
+        let here = loops.lane_thread_here();
+        here.begin_now(Label::TASKS);
+        while total(&watch) == 0 && start.elapsed() < PATIENCE {
+            std::hint::spin_loop();
+        }
+        told.store(true, Ordering::Relaxed);
+        here.end_now();
+    });
+    assert_eq!(watch.recent()[0].kind, StallKind::LaneTasks);
+}
+
 #[test]
 fn a_panic_in_what_is_told_ends_nothing() {
     let loops = EventLoops::default();
