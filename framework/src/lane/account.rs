@@ -36,7 +36,7 @@ pub(crate) struct Account {
     /// Set if it comes before others because nothing is known of it.
     probe: Option<Probe>,
     /// Who is to know what it costs, if nothing is known of it.
-    stranger_of: Option<Arc<Flow>>,
+    unknown_of: Option<Arc<Flow>>,
     /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
     receipt: Mutex<Option<Receipt>>,
 }
@@ -118,8 +118,8 @@ pub(crate) struct Arrival {
     pub(crate) key: u64,
     pub(crate) trial: Option<Trial>,
     pub(crate) probe: Option<Probe>,
-    /// Whose stranger it is, if nothing is known of it.
-    pub(crate) stranger_of: Option<Arc<Flow>>,
+    /// Whose it is, if nothing is known of it.
+    pub(crate) unknown_of: Option<Arc<Flow>>,
 }
 
 impl Account {
@@ -142,7 +142,7 @@ impl Account {
             lane: AtomicU8::new(lane),
             trial: arrival.trial,
             probe: arrival.probe,
-            stranger_of: arrival.stranger_of,
+            unknown_of: arrival.unknown_of,
             receipt: Mutex::new(None),
         }
     }
@@ -169,8 +169,8 @@ impl Account {
     }
 
     /// The flow that is to know what it costs, if nothing is known of it.
-    pub(crate) fn stranger_of(&self) -> Option<&Arc<Flow>> {
-        self.stranger_of.as_ref()
+    pub(crate) fn unknown_of(&self) -> Option<&Arc<Flow>> {
+        self.unknown_of.as_ref()
     }
 
     /// Moves it to the book of another lane, because of what it will really cost. `here` and `there` is what the clocks show by which

@@ -209,7 +209,7 @@ impl LaneBuilder {
             priority: self.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
-            strangers: AtomicUsize::new(0),
+            unknown: AtomicUsize::new(0),
             waiting: WaitingClock::default(),
             closed: AtomicBool::new(false),
             over: AtomicBool::new(false),

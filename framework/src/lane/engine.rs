@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     /// By which jobs wait.
     pub(super) waiting: WaitingClock,
     /// How many jobs run of which nothing is known.
-    pub(crate) strangers: AtomicUsize,
+    pub(crate) unknown: AtomicUsize,
     pub(crate) closed: AtomicBool,
     /// The last lane and the last task are gone, and only the threads are still to end.
     pub(crate) over: AtomicBool,
@@ -75,8 +75,8 @@ pub(crate) struct LaneThreadState {
     pub(crate) os: OnceLock<ThreadRef>,
     /// What the cost of its present work is remembered under; 0 if it isn't.
     pub(crate) key: AtomicU64,
-    /// Whose stranger its present work is.
-    pub(super) stranger_of: Mutex<Option<Arc<Flow>>>,
+    /// Whose its present work is, if nothing is known of that.
+    pub(super) unknown_of: Mutex<Option<Arc<Flow>>>,
     /// Whether it was set back. Locked while that changes, by the watch and the thread itself.
     pub(super) set_back: Mutex<bool>,
 }
@@ -171,30 +171,36 @@ impl Shared {
         let thread = &self.threads[index];
         let key = thread.key.load(Ordering::Relaxed);
         // Never waited for: it changes at the beginning and the end of work, and the watch comes again.
-        let stranger_of = thread.stranger_of.try_lock();
-        let stranger_of = stranger_of.ok().and_then(|flow| flow.clone());
+        let unknown_of = thread.unknown_of.try_lock();
+        let unknown_of = unknown_of.ok().and_then(|flow| flow.clone());
         if !self.gate.is_overdue_since(index, began) {
             return;
         }
         if key != 0 {
             self.memo.at_least(key, cost);
         }
-        if let Some(flow) = stranger_of {
+        if let Some(flow) = unknown_of {
             flow.learn_at_least(cost);
         }
     }
 
     /// Lets a job run of which nothing is known, if there is a spare thread for the case that it is long. The others keep theirs, then.
-    pub(super) fn let_in_stranger(&self) -> bool {
+    pub(super) fn let_in_unknown(&self) -> bool {
         let spares = self.gate.threads() - self.slots;
-        let one_more = |strangers| (spares == 0 || strangers < spares).then_some(strangers + 1);
-        self.strangers
+        let one_more = |unknown| (spares == 0 || unknown < spares).then_some(unknown + 1);
+        self.unknown
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .is_ok()
     }
 
-    pub(super) fn let_out_stranger(&self) {
-        self.strangers.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn let_out_unknown(&self) {
+        self.unknown.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is known of the work of thread `index`. Never waits, and may say no in doubt.
+    pub(crate) fn is_unknown(&self, index: usize) -> bool {
+        let unknown_of = self.threads[index].unknown_of.try_lock();
+        unknown_of.is_ok_and(|flow| flow.is_some())
     }
 
     /// Sets thread `index` behind all others for the rest of the work that it began then. False if that work has ended.

@@ -359,7 +359,7 @@ impl Lane {
             key: 0,
             trial: None,
             probe: None,
-            stranger_of: None,
+            unknown_of: None,
         }
     }
 

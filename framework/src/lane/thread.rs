@@ -73,15 +73,19 @@ impl LaneThread<'_> {
         if self.carried_away(entry) {
             return None;
         }
-        let stranger = match account.stranger_of() {
-            Some(_) if self.let_in(entry) => Some(Stranger(self)),
+        let unknown = match account.unknown_of() {
+            Some(_) if self.let_in(entry) => Some(Unknown(self)),
             Some(_) => return None,
             None => None,
         };
         // `None`: a tombstone.
         let work = entry.begin()?;
-        if stranger.is_some() {
-            self.say_whose_stranger(account.stranger_of());
+        if unknown.is_some() {
+            self.say_whose_unknown(account.unknown_of());
+            // What else is unknown may be light, and does not wait until this has shown that it is not.
+            let wanted = self.shared.gate.lend(self.place.index());
+            self.shared.provide(wanted);
+            self.shared.watch.hurry();
         }
         let key = &self.shared.threads[self.place.index()].key;
         key.store(account.key(), Ordering::Relaxed);
@@ -107,7 +111,7 @@ impl LaneThread<'_> {
             Reading::Cost(cost) => cost,
             Reading::Suspect { at_most } => at_most,
         };
-        drop(stranger);
+        drop(unknown);
         key.store(0, Ordering::Relaxed);
         account.ended(ended);
         self.ran.set(true);
@@ -131,8 +135,8 @@ impl LaneThread<'_> {
             key => self.shared.memo.predict(key),
         };
         // Another one of them may have shown by now what they cost.
-        let of_strangers = || account.stranger_of().and_then(|flow| flow.at_least());
-        match remembered.or_else(of_strangers) {
+        let of_unknown = || account.unknown_of().and_then(|flow| flow.at_least());
+        match remembered.or_else(of_unknown) {
             Some(cost) if cost > longer.limit => self.carry(entry, cost),
             _ => false,
         }
@@ -140,20 +144,20 @@ impl LaneThread<'_> {
 
     /// Whether a job of which nothing is known may run here. Else it goes to where nobody minds if it is long.
     fn let_in(&self, entry: &Arc<Entry>) -> bool {
-        if self.shared.let_in_stranger() {
+        if self.shared.let_in_unknown() {
             return true;
         }
         let carried = self.carry(entry, Duration::from_nanos(entry.account().cost()));
         // Where there is nowhere to go it runs all the same.
         if !carried {
-            self.shared.strangers.fetch_add(1, Ordering::Relaxed);
+            self.shared.unknown.fetch_add(1, Ordering::Relaxed);
         }
         !carried
     }
 
-    fn say_whose_stranger(&self, flow: Option<&Arc<Flow>>) {
-        let stranger_of = &self.shared.threads[self.place.index()].stranger_of;
-        *stranger_of.lock().unwrap_or_else(PoisonError::into_inner) = flow.map(Arc::clone);
+    fn say_whose_unknown(&self, flow: Option<&Arc<Flow>>) {
+        let unknown_of = &self.shared.threads[self.place.index()].unknown_of;
+        *unknown_of.lock().unwrap_or_else(PoisonError::into_inner) = flow.map(Arc::clone);
     }
 
     /// Carries a job to the lane for longer ones, if there is one.
@@ -177,12 +181,12 @@ impl LaneThread<'_> {
 }
 
 /// A job at work of which nothing is known.
-struct Stranger<'a>(&'a LaneThread<'a>);
+struct Unknown<'a>(&'a LaneThread<'a>);
 
-impl Drop for Stranger<'_> {
+impl Drop for Unknown<'_> {
     fn drop(&mut self) {
-        self.0.say_whose_stranger(None);
-        self.0.shared.let_out_stranger();
+        self.0.say_whose_unknown(None);
+        self.0.shared.let_out_unknown();
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The cost of a job is only a prediction. One that was taken for a short one and runs for a second would hold up all the
 //! short ones behind it, and at their priority. So in a lane of short jobs the watch lends its slot, sets its thread back,
-//! and remembers the cost; and it sees that the long lane gets its part of the cores. In all lanes it tells those who have waited for longer than they are to, because no lane thread
+//! and remembers the cost, and a job of which nothing is known it sets back much sooner; and it sees that the long lane gets its part of the cores. In all lanes it tells those who have waited for longer than they are to, because no lane thread
 //! may come by for seconds. It is one thread that wakes up every few milliseconds while the lane is at work, and sleeps for
 //! good while it is not.
 
@@ -21,6 +21,8 @@ use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
 const LOOKS_A_QUANTUM: u32 = 4;
+/// After so long a job of which nothing is known is set back: what is light has ended by then.
+const OF_UNKNOWN: Duration = Duration::from_millis(1);
 /// At least so often it looks for those who have waited too long.
 const LOOK_AT_WAITING: Duration = Duration::from_millis(25);
 /// After so many looks at a lane at rest the watch sleeps for good.
@@ -74,6 +76,15 @@ impl Watch {
         }
     }
 
+    /// A job has begun of which nothing is known, so the next look is to come soon.
+    pub(crate) fn hurry(&self) {
+        if self.quantum.is_some()
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
     #[cold]
     fn wake(&self) {
         if !self.awake.swap(true, Ordering::SeqCst)
@@ -84,9 +95,12 @@ impl Watch {
     }
 
     /// The time between two looks.
-    fn every(&self) -> Duration {
-        let quantum = self.quantum.map(|quantum| quantum / LOOKS_A_QUANTUM);
-        quantum.map_or(LOOK_AT_WAITING, |every| every.min(LOOK_AT_WAITING))
+    fn every(&self, shared: &Shared) -> Duration {
+        match self.quantum {
+            Some(_) if shared.unknown.load(Ordering::Relaxed) > 0 => OF_UNKNOWN,
+            Some(quantum) => (quantum / LOOKS_A_QUANTUM).min(LOOK_AT_WAITING),
+            None => LOOK_AT_WAITING,
+        }
     }
 
     fn keep(&self, shared: &Shared) {
@@ -97,7 +111,7 @@ impl Watch {
         let mut awaited = vec![false; shared.gate.threads()];
         while !self.over.load(Ordering::SeqCst) {
             if quiet_looks < QUIET_LOOKS {
-                thread::park_timeout(self.every());
+                thread::park_timeout(self.every(shared));
             } else if shared.gate.withdrawn() == 0 && self.may_rest(shared) {
                 thread::park();
             }
@@ -152,7 +166,6 @@ fn look_at_called(shared: &Shared, awaited: &mut [bool]) {
 
 fn look_at_running(quantum: Duration, shared: &Shared, sights: &mut [Sight]) {
     let now = shared.now();
-    let latest = now.saturating_sub(nanos(quantum));
     for (index, sight) in sights.iter_mut().enumerate() {
         let Some(began) = shared.gate.began(index) else {
             continue;
@@ -167,6 +180,12 @@ fn look_at_running(quantum: Duration, shared: &Shared, sights: &mut [Sight]) {
                 remembered: Duration::ZERO,
             };
         }
+        let in_time = if shared.is_unknown(index) {
+            quantum.min(OF_UNKNOWN)
+        } else {
+            quantum
+        };
+        let latest = now.saturating_sub(nanos(in_time));
         if began > latest {
             continue;
         }
@@ -178,14 +197,11 @@ fn look_at_running(quantum: Duration, shared: &Shared, sights: &mut [Sight]) {
             (Some(now), Some(then)) => now.saturating_sub(then),
             _ => Duration::from_nanos(now - began),
         };
-        if computed <= quantum / 2 {
-            continue;
-        }
-        if !sight.set_back {
+        if computed > in_time / 2 && !sight.set_back {
             sight.set_back = shared.set_back(index, began);
         }
         // On a busy machine it has computed little when it is first found overdue, and may still pass for a short one.
-        if computed >= sight.remembered.saturating_mul(2) {
+        if computed > quantum / 2 && computed >= sight.remembered.saturating_mul(2) {
             shared.remember(index, began, computed);
             sight.remembered = computed;
         }

@@ -353,7 +353,7 @@ impl Lanes {
             }
             _ => (own, inner.patience),
         };
-        let is_stranger = terms.probe.is_some() && cost.is_none();
+        let is_unknown = terms.probe.is_some() && cost.is_none();
         let cost = cost.unwrap_or(inner.short_limit);
         let arrival = Arrival {
             flow: Arc::clone(flow),
@@ -362,7 +362,7 @@ impl Lanes {
             key: terms.key.word(),
             trial: None,
             probe: None,
-            stranger_of: is_stranger.then(|| Arc::clone(own)),
+            unknown_of: is_unknown.then(|| Arc::clone(own)),
         };
         (lane, arrival)
     }

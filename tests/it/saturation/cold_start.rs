@@ -3,7 +3,7 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_offload::{Offload, Placement};
@@ -103,6 +103,27 @@ impl Drop for OpenOnDrop {
     fn drop(&mut self) {
         self.0.open();
     }
+}
+
+/// Each has the slot of the one before at once, and not when that is overdue.
+#[test]
+fn what_is_unknown_does_not_wait_until_others_are_overdue() {
+    const SPARES: usize = 4;
+    let limit = Duration::from_secs(1);
+    let builder = sturdy().threads(1).spare_threads(SPARES);
+    let offload = builder.short_limit(limit).build().expect("starts");
+    let gate = Gate::default();
+    let waits = gate.clone();
+    let server = flooded(&offload, move || waits.wait());
+    let opens = OpenOnDrop(gate);
+    let start = Instant::now();
+    let endless = (0..SPARES).map(|flood| open(server.addr(), &format!("/heavy-{flood}/any"), ""));
+    let endless: Vec<_> = endless.collect();
+    wait_until("all have begun", || offload.lanes().running() == SPARES);
+    // One by one they would take twice the limit each.
+    assert!(start.elapsed() < 3 * limit, "{:?}", start.elapsed());
+    drop(opens);
+    all_are_answered(endless);
 }
 
 #[test]
