@@ -167,7 +167,7 @@ impl Offload {
             handle,
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
-            strangers: Flow::unnamed(),
+            strangers: Flow::mixed(),
             probes: Flow::new(Weight::default(), Rank::High),
             longest_patience: settings.patience.2,
             read_ahead: ReadAhead::new(settings.read_ahead),

@@ -86,6 +86,10 @@ pub struct Flow {
     pub(super) probing: AtomicUsize,
     /// What one of its jobs has cost so far that nobody knew, in nanoseconds; 0 if none was long.
     costs_at_least: AtomicU64,
+    /// How many of its jobs are at work of which nothing was known and that compute.
+    computing: AtomicUsize,
+    /// Whether its jobs are of more than one kind.
+    is_mixed: bool,
 }
 
 /// What a flow has in one lane.
@@ -105,6 +109,16 @@ impl Flow {
     /// A new flow.
     #[must_use]
     pub fn new(weight: Weight, rank: Rank) -> Arc<Self> {
+        Self::make(weight, rank, false)
+    }
+
+    /// A new flow of jobs that have nothing in common, so that what one of them costs says nothing of the next.
+    #[must_use]
+    pub fn mixed() -> Arc<Self> {
+        Self::make(Weight::default(), Rank::default(), true)
+    }
+
+    fn make(weight: Weight, rank: Rank, is_mixed: bool) -> Arc<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Relaxed),
@@ -114,6 +128,8 @@ impl Flow {
             attempts: Attempts::default(),
             probing: AtomicUsize::new(0),
             costs_at_least: AtomicU64::new(0),
+            computing: AtomicUsize::new(0),
+            is_mixed,
         })
     }
 
@@ -146,10 +162,28 @@ impl Flow {
 
     /// What its unknown jobs cost at least, as far as one has shown it.
     pub(crate) fn at_least(&self) -> Option<Duration> {
+        if self.is_mixed {
+            return None;
+        }
         match self.costs_at_least.load(Relaxed) {
             0 => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }
+    }
+
+    /// One of its jobs, of which nothing was known, computes.
+    pub(crate) fn one_computes(&self) {
+        self.computing.fetch_add(1, Relaxed);
+    }
+
+    /// Such a job has ended.
+    pub(crate) fn one_computes_less(&self) {
+        self.computing.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether such a job is at work, and so will those be that are unknown.
+    pub(crate) fn computes(&self) -> bool {
+        !self.is_mixed && self.computing.load(Relaxed) > 0
     }
 
     /// Its weight.

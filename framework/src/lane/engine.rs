@@ -21,6 +21,7 @@ use super::{
     resident::ResidentBuilder,
     shelf::Shelf,
     thread,
+    unknown::Unknown,
     waiting::WaitingClock,
     watch::Watch,
 };
@@ -75,8 +76,8 @@ pub(crate) struct LaneThreadState {
     pub(crate) os: OnceLock<ThreadRef>,
     /// What the cost of its present work is remembered under; 0 if it isn't.
     pub(crate) key: AtomicU64,
-    /// Whose its present work is, if nothing is known of that.
-    pub(super) unknown_of: Mutex<Option<Arc<Flow>>>,
+    /// Its present work, if nothing is known of that.
+    pub(super) unknown: Unknown,
     /// Whether it was set back. Locked while that changes, by the watch and the thread itself.
     pub(super) set_back: Mutex<bool>,
 }
@@ -170,9 +171,7 @@ impl Shared {
     pub(crate) fn remember(&self, index: usize, began: u64, cost: Duration) {
         let thread = &self.threads[index];
         let key = thread.key.load(Ordering::Relaxed);
-        // Never waited for: it changes at the beginning and the end of work, and the watch comes again.
-        let unknown_of = thread.unknown_of.try_lock();
-        let unknown_of = unknown_of.ok().and_then(|flow| flow.clone());
+        let unknown_of = thread.unknown.flow();
         if !self.gate.is_overdue_since(index, began) {
             return;
         }
@@ -199,8 +198,13 @@ impl Shared {
 
     /// Whether nothing is known of the work of thread `index`. Never waits, and may say no in doubt.
     pub(crate) fn is_unknown(&self, index: usize) -> bool {
-        let unknown_of = self.threads[index].unknown_of.try_lock();
-        unknown_of.is_ok_and(|flow| flow.is_some())
+        self.threads[index].unknown.flow().is_some()
+    }
+
+    /// The work of thread `index` that began then, and of which nothing is known, computes.
+    pub(crate) fn computes(&self, index: usize, began: u64) {
+        let still = || self.gate.is_overdue_since(index, began);
+        self.threads[index].unknown.computes(still);
     }
 
     /// Sets thread `index` behind all others for the rest of the work that it began then. False if that work has ended.

@@ -18,7 +18,7 @@
 //!   `PARKED` is set only while the resident wants nothing, in one step; who wakes the resident sets `NOTIFIED` and clears
 //!   `PARKED` in one step. Who clears `PARKED` of another thread unparks it.
 //! * **I4** A slot whose job outlives its class is lent, as soon as a thread is left for it: the lane's watch raises `limit`
-//!   by one and then looks for jobs, as after a push. So does a thread at the beginning of a job that may be anything. The job's end lowers `limit` again; who then holds a slot too many
+//!   by one and then looks for jobs, as after a push. The job's end lowers `limit` again; who then holds a slot too many
 //!   gives it back after its job. At least one slot is always there to be held, but for I5, so somebody is left who looks.
 //! * **I5** The watch may withdraw slots for a while: it lowers `limit`, and who then holds a slot too many gives it back
 //!   after its job. When it restores one it raises `limit` and then looks for jobs, as after a push. While all are
@@ -234,16 +234,6 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         }
         self.limit.fetch_add(1, Ordering::SeqCst); // I4
         Some(self.want_thread())
-    }
-
-    /// Lends the slot of what the calling thread `index` has at hand, before anybody knows whether it is long (I4).
-    pub(crate) fn lend(&self, index: usize) -> Wanted {
-        let all = self.limit.load(Ordering::SeqCst) + self.withdrawn();
-        if all >= self.seats.len() || !self.tenures[index].lend() {
-            return Wanted::Nothing;
-        }
-        self.limit.fetch_add(1, Ordering::SeqCst);
-        self.want_thread()
     }
 
     /// Withdraws one slot, if there is one left that is not lent (I5). Only the lane's watch may call this.

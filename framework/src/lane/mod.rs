@@ -21,6 +21,7 @@ mod stay;
 mod strangers;
 mod tenure;
 mod thread;
+mod unknown;
 mod waiting;
 mod watch;
 

@@ -62,8 +62,6 @@ struct Model {
     recovered: Count,
     /// The job that the watch finds overdue does not end before another one has run.
     held: bool,
-    /// The first job lends its own slot, and does not end either before another one has run.
-    lends: bool,
     /// Threads look for a job once more before they sleep.
     lingers: bool,
     go_on: Notify,
@@ -98,7 +96,6 @@ impl Model {
             errands: Count::new(0),
             recovered: Count::new(0),
             held: false,
-            lends: false,
             lingers: false,
             go_on: Notify::new(),
         }
@@ -176,14 +173,10 @@ impl Attendant<Job, Job> for Worker<'_> {
         }
         self.ran.store(1, SeqCst);
         let model = self.model;
-        if model.begun.fetch_add(1, SeqCst) == 0 && (model.held || model.lends) {
-            if model.lends {
-                model.provide(model.gate.lend(self.index));
-            } else {
-                // What the watch does meanwhile.
-                let marked = model.gate.mark_overdue(self.index, 1);
-                model.provide(marked.expect("it is at work"));
-            }
+        if model.begun.fetch_add(1, SeqCst) == 0 && model.held {
+            // What the watch does meanwhile.
+            let marked = model.gate.mark_overdue(self.index, 1);
+            model.provide(marked.expect("it is at work"));
             while model.left.load(SeqCst) == 2 {
                 model.go_on.wait();
             }
@@ -337,18 +330,6 @@ fn loom_a_lent_slot_lets_the_next_job_run_and_ends_with_the_loan() {
     explore(|| {
         let model = Model {
             held: true,
-            ..Model::new(1, 2, 2)
-        };
-        model.run([submit_two]);
-    });
-}
-
-/// The first job may be anything, so its own thread lends the slot.
-#[test]
-fn loom_a_slot_that_its_own_thread_lends_lets_the_next_job_run() {
-    explore(|| {
-        let model = Model {
-            lends: true,
             ..Model::new(1, 2, 2)
         };
         model.run([submit_two]);

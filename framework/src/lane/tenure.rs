@@ -12,7 +12,7 @@ const FLAGS: u32 = 3;
 
 /// One atomic word: zero at rest, otherwise the beginning of the work and what was found out about it since.
 ///
-/// The thread itself begins and ends, and may lend its slot; one other thread, the lane's watch, marks in between.
+/// The thread itself begins and ends; one other thread, the lane's watch, marks in between.
 #[derive(Debug, Default)]
 pub(crate) struct Tenure(AtomicU64);
 
@@ -52,14 +52,6 @@ impl Tenure {
         }
     }
 
-    /// Lends the slot of the present piece of work, for the thread itself. False if it holds none or the watch has lent it.
-    pub(crate) fn lend(&self) -> bool {
-        let lend = |word| (word & (HOLDS_SLOT | LENT) == HOLDS_SLOT).then_some(word | LENT);
-        self.0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, lend)
-            .is_ok()
-    }
-
     /// Marks the present piece of work as overdue if it began at `latest` or before.
     ///
     /// With `lend` its slot is lent, if it holds one, also if it was marked before when nothing could be lent. `None` if
@@ -74,8 +66,8 @@ impl Tenure {
             return None;
         }
         let marked = word | OVERDUE | if lent { LENT } else { 0 };
-        // If it fails, the work has just ended, or its thread has lent the slot and the watch will come again. Another one
-        // can't have begun in the same nanosecond with the same flags and be older than `latest`.
+        // If it fails, the work has just ended. Another one can't have begun in the same nanosecond with the same flags
+        // and be older than `latest`.
         self.0
             .compare_exchange(word, marked, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
@@ -140,21 +132,6 @@ mod tests {
         tenure.begin(1, Holds::Slot);
         assert_eq!(tenure.mark_overdue(1, false), Some(false));
         assert!(!tenure.end().lent);
-    }
-
-    #[test]
-    fn a_thread_lends_its_own_slot_once() {
-        let tenure = Tenure::default();
-        assert!(!tenure.lend(), "at rest");
-        tenure.begin(1, Holds::Nothing);
-        assert!(!tenure.lend(), "there is none");
-        tenure.end();
-        tenure.begin(1, Holds::Slot);
-        assert!(tenure.lend());
-        assert!(!tenure.lend());
-        assert_eq!(tenure.mark_overdue(1, true), Some(false), "not twice");
-        let fate = tenure.end();
-        assert!(fate.overdue && fate.lent);
     }
 
     #[test]

@@ -74,17 +74,14 @@ impl LaneThread<'_> {
             return None;
         }
         let unknown = match account.unknown_of() {
-            Some(_) if self.let_in(entry) => Some(Unknown(self)),
+            Some(flow) if self.let_in(entry, flow) => Some(Unknown(self)),
             Some(_) => return None,
             None => None,
         };
         // `None`: a tombstone.
         let work = entry.begin()?;
-        if unknown.is_some() {
-            self.say_whose_unknown(account.unknown_of());
-            // What else is unknown may be light, and does not wait until this has shown that it is not.
-            let wanted = self.shared.gate.lend(self.place.index());
-            self.shared.provide(wanted);
+        if let Some(flow) = account.unknown_of() {
+            self.shared.threads[self.place.index()].unknown.begin(flow);
             self.shared.watch.hurry();
         }
         let key = &self.shared.threads[self.place.index()].key;
@@ -143,8 +140,9 @@ impl LaneThread<'_> {
     }
 
     /// Whether a job of which nothing is known may run here. Else it goes to where nobody minds if it is long.
-    fn let_in(&self, entry: &Arc<Entry>) -> bool {
-        if self.shared.let_in_unknown() {
+    fn let_in(&self, entry: &Arc<Entry>, flow: &Flow) -> bool {
+        // One of its kind that computes is enough to find out.
+        if !flow.computes() && self.shared.let_in_unknown() {
             return true;
         }
         let carried = self.carry(entry, Duration::from_nanos(entry.account().cost()));
@@ -153,11 +151,6 @@ impl LaneThread<'_> {
             self.shared.unknown.fetch_add(1, Ordering::Relaxed);
         }
         !carried
-    }
-
-    fn say_whose_unknown(&self, flow: Option<&Arc<Flow>>) {
-        let unknown_of = &self.shared.threads[self.place.index()].unknown_of;
-        *unknown_of.lock().unwrap_or_else(PoisonError::into_inner) = flow.map(Arc::clone);
     }
 
     /// Carries a job to the lane for longer ones, if there is one.
@@ -185,8 +178,9 @@ struct Unknown<'a>(&'a LaneThread<'a>);
 
 impl Drop for Unknown<'_> {
     fn drop(&mut self) {
-        self.0.say_whose_unknown(None);
-        self.0.shared.let_out_unknown();
+        let LaneThread { shared, place, .. } = self.0;
+        shared.threads[place.index()].unknown.end();
+        shared.let_out_unknown();
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The cost of a job is only a prediction. One that was taken for a short one and runs for a second would hold up all the
 //! short ones behind it, and at their priority. So in a lane of short jobs the watch lends its slot, sets its thread back,
-//! and remembers the cost, and a job of which nothing is known it sets back much sooner; and it sees that the long lane gets its part of the cores. In all lanes it tells those who have waited for longer than they are to, because no lane thread
+//! and remembers the cost. Where nothing is known of a job it does so much sooner, because what is light and unknown as well may wait
+//! behind it. And it sees that the long lane gets its part of the cores. In all lanes it tells those who have waited for longer than they are to, because no lane thread
 //! may come by for seconds. It is one thread that wakes up every few milliseconds while the lane is at work, and sleeps for
 //! good while it is not.
 
@@ -21,8 +22,8 @@ use crate::os;
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
 const LOOKS_A_QUANTUM: u32 = 4;
-/// After so long a job of which nothing is known is set back: what is light has ended by then.
-const OF_UNKNOWN: Duration = Duration::from_millis(1);
+/// After so long a job of which nothing is known is overdue: what is light has ended by then.
+const OF_UNKNOWN: Duration = Duration::from_micros(500);
 /// At least so often it looks for those who have waited too long.
 const LOOK_AT_WAITING: Duration = Duration::from_millis(25);
 /// After so many looks at a lane at rest the watch sleeps for good.
@@ -97,7 +98,7 @@ impl Watch {
     /// The time between two looks.
     fn every(&self, shared: &Shared) -> Duration {
         match self.quantum {
-            Some(_) if shared.unknown.load(Ordering::Relaxed) > 0 => OF_UNKNOWN,
+            Some(_) if shared.unknown.load(Ordering::Relaxed) > 0 => OF_UNKNOWN / 2,
             Some(quantum) => (quantum / LOOKS_A_QUANTUM).min(LOOK_AT_WAITING),
             None => LOOK_AT_WAITING,
         }
@@ -198,6 +199,7 @@ fn look_at_running(quantum: Duration, shared: &Shared, sights: &mut [Sight]) {
             _ => Duration::from_nanos(now - began),
         };
         if computed > in_time / 2 && !sight.set_back {
+            shared.computes(index, began);
             sight.set_back = shared.set_back(index, began);
         }
         // On a busy machine it has computed little when it is first found overdue, and may still pass for a short one.

@@ -1,7 +1,10 @@
 //! Nothing is learned yet and everything is heavy: a light route is never refused and finds its way to the event loop.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +13,7 @@ use actix_offload::{Offload, Placement};
 use actix_web::{App, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
-use super::{all_are_answered, burn, open, sturdy};
+use super::{HEAVY, all_are_answered, burn, open, sturdy};
 use crate::gate::{Gate, wait_until};
 
 /// More than run at a time, and more than there are spare threads.
@@ -123,6 +126,38 @@ fn what_is_unknown_does_not_wait_until_others_are_overdue() {
     // One by one they would take twice the limit each.
     assert!(start.elapsed() < 3 * limit, "{:?}", start.elapsed());
     drop(opens);
+    all_are_answered(endless);
+}
+
+/// Before the first answer nobody knows which requests are of one route: what some have cost says nothing of others.
+#[test]
+fn before_the_first_answer_what_computes_is_no_hint_at_others() {
+    let offload = sturdy().threads(1).spare_threads(4).build();
+    let offload = offload.expect("starts");
+    let over = Arc::new(AtomicBool::new(false));
+    let shown = Arc::new(AtomicUsize::new(0));
+    let (ends, shows) = (Arc::clone(&over), Arc::clone(&shown));
+    let server = flooded(&offload, move || {
+        burn(10 * HEAVY);
+        shows.fetch_add(1, Ordering::Relaxed);
+        while !ends.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    });
+    let over = SetOnDrop(&over);
+    let endless: Vec<_> = (0..3)
+        .map(|flood| {
+            let endless = open(server.addr(), &format!("/heavy-{flood}/any"), "");
+            // Each has shown what it is before the next comes.
+            wait_until("it is long", || shown.load(Ordering::Relaxed) > flood);
+            endless
+        })
+        .collect();
+    becomes_light(&offload, &server);
+    // Where long ones are known to run, and where a light one would wait behind them.
+    assert_eq!(offload.lanes().long().stats().submitted, 0);
+    assert_eq!(offload.lanes().long().running(), 0);
+    drop(over);
     all_are_answered(endless);
 }
 
