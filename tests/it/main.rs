@@ -24,6 +24,7 @@ mod saturation;
 mod scarce;
 mod server_timing;
 mod stalls;
+mod stopped;
 mod tidy;
 mod upgrades;
 mod writes;

@@ -15,6 +15,9 @@ use std::{
 /// A watch that has not looked for so long did not run. A busy machine may well keep it for a tenth of that.
 const LAPSE: u64 = Duration::from_millis(500).as_nanos() as u64;
 
+/// The watch sleeps for good, because nothing is at work.
+const RESTS: u64 = u64::MAX;
+
 /// In nanoseconds, on the lane's clock and its own.
 #[derive(Debug, Default)]
 pub(super) struct WaitingClock {
@@ -26,7 +29,8 @@ pub(super) struct WaitingClock {
 impl WaitingClock {
     /// The watch looks. One thread at a time does that.
     pub(super) fn look(&self, now: u64) {
-        let passed = now.saturating_sub(self.looked_at.load(Acquire));
+        let looked_at = self.looked_at.load(Acquire);
+        let passed = now.saturating_sub(looked_at); // Nothing after a rest.
         if passed > LAPSE {
             // Before the look is shown: a clock that goes back for a moment refuses nobody.
             self.lapsed.fetch_add(passed, Release);
@@ -34,7 +38,12 @@ impl WaitingClock {
         self.looked_at.store(now, Release);
     }
 
-    /// What it shows at `now`. While the watch rests it may stand, and nothing waits then.
+    /// The watch will not look until there is work. The time until then counts: it was quiet.
+    pub(super) fn rest(&self) {
+        self.looked_at.store(RESTS, Release);
+    }
+
+    /// What it shows at `now`.
     pub(super) fn at(&self, now: u64) -> u64 {
         let looked_at = self.looked_at.load(Acquire);
         let counted = match now.saturating_sub(looked_at) {
@@ -74,5 +83,15 @@ mod tests {
         assert_eq!(clock.at(5_111 * MS), 100 * MS);
         clock.look(5_120 * MS);
         assert_eq!(clock.at(5_121 * MS), 110 * MS);
+    }
+
+    #[test]
+    fn quiet_time_counts() {
+        let clock = WaitingClock::default();
+        clock.look(100 * MS);
+        clock.rest();
+        assert_eq!(clock.at(5_100 * MS), 5_100 * MS);
+        clock.look(5_200 * MS);
+        assert_eq!(clock.at(5_300 * MS), 5_300 * MS);
     }
 }

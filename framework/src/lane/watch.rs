@@ -114,6 +114,7 @@ impl Watch {
             if quiet_looks < QUIET_LOOKS {
                 thread::park_timeout(self.every(shared));
             } else if shared.gate.withdrawn() == 0 && self.may_rest(shared) {
+                shared.waiting.rest();
                 thread::park();
             }
             if !self.awake.load(Ordering::SeqCst) {
