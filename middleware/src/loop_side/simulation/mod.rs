@@ -38,6 +38,8 @@ use self::{
 };
 use crate::{Offload, ServerTiming};
 
+const CASES: u32 = 400;
+
 /// Plays a sequence, and says what was violated, and what has occurred.
 fn play(kind: Kind, ops: &[Op]) -> (Vec<String>, Seen) {
     simulated::begin();
@@ -105,7 +107,11 @@ where
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn promises_hold_where_nothing_is_in_doubt(ops in script::ops(Kind::Exact)) {

@@ -103,8 +103,14 @@ impl Oracle {
         })
     }
 
-    /// A request begins, in its first poll.
-    pub(super) fn begins(&mut self, script: &Script, at: Placement) {
+    /// Whether a request that is placed now belongs on the loop, as far as the model can tell.
+    pub(super) fn is_settled(&mut self, script: &Script) -> bool {
+        let class = self.class(key(script));
+        class.only_light && class.was_on_loop
+    }
+
+    /// A request begins: on the loop when it is placed, on a lane later. `settled` is what was known when it was placed.
+    pub(super) fn begins(&mut self, script: &Script, at: Placement, settled: bool) {
         let (target, bucket) = key(script);
         match at {
             Placement::Loop => self.seen.on_loop += 1,
@@ -136,7 +142,6 @@ impl Oracle {
         }
         // P5. Pages are what surprises look like, and what is spelt differently may be anything.
         let class = self.class((target, bucket));
-        let settled = class.only_light && class.was_on_loop;
         class.was_on_loop |= at == Placement::Loop;
         let excepted = script.target == Target::RespelledA
             || target.is_surprise()
@@ -153,7 +158,7 @@ impl Oracle {
             return;
         }
         if cost > CLEAN {
-            self.class(key).only_light = false;
+            self.is_not_light(script);
         }
         if cost < SLOW {
             return;
@@ -185,12 +190,29 @@ impl Oracle {
         }
     }
 
+    /// The kernel has set a handler's thread aside. Where handlers also block, that looks like a longer wait.
+    pub(super) fn set_aside(&mut self, script: &Script) {
+        if self.kind == Kind::Doubtful {
+            self.is_not_light(script);
+        }
+    }
+
+    fn is_not_light(&mut self, script: &Script) {
+        let (target, bucket) = key(script);
+        self.class((target, bucket)).only_light = false;
+        // It is booked where the middleware has led it.
+        if target == Target::SurpriseA {
+            self.class((Target::A, bucket)).only_light = false;
+        }
+    }
+
     /// A piece of a body was made on a lane.
     pub(super) fn made(&mut self, script: &Script, cost: Duration) {
-        let class = self.class(key(script));
-        class.only_light &= cost <= CLEAN;
+        if cost > CLEAN {
+            self.is_not_light(script);
+        }
         if cost >= SLOW {
-            class.found_heavy();
+            self.class(key(script)).found_heavy();
         }
     }
 
@@ -198,8 +220,10 @@ impl Oracle {
     pub(super) fn ended(&mut self, script: &Script, at: Placement, cost: Duration, error: bool) {
         let own = key(script);
         let (target, bucket) = own;
+        if cost > CLEAN {
+            self.is_not_light(script);
+        }
         let class = self.class(own);
-        class.only_light &= cost <= CLEAN;
         if cost >= SLOW && at == Placement::Lane && !target.is_surprise() {
             class.found_heavy();
             return;

@@ -209,8 +209,8 @@ pub(super) enum Kind {
 
 fn spent(kind: Kind) -> BoxedStrategy<Spent> {
     match kind {
-        Kind::Exact => Just(Spent::Computing).boxed(),
-        _ => prop_oneof![
+        Kind::Exact | Kind::Light => Just(Spent::Computing).boxed(),
+        Kind::Doubtful => prop_oneof![
             3 => Just(Spent::Computing),
             2 => Just(Spent::Waiting),
         ]

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// No lane takes so long for anything here.
-const STUCK: Duration = Duration::from_secs(20);
+const STUCK: Duration = Duration::from_secs(5);
 
 pub(super) type Body = UnboundedSender<Result<Bytes, actix_http::error::PayloadError>>;
 
@@ -49,6 +49,8 @@ pub(super) struct Request {
     pub(super) script: Script,
     pub(super) at: Option<Placement>,
     pub(super) state: State,
+    /// Whether it belonged on the loop when it was placed; `None` before that.
+    settled: Option<bool>,
     /// How many of its waits are over, and how many it was let through.
     passed: usize,
     released: usize,
@@ -119,6 +121,7 @@ impl World {
             script,
             at: None,
             state: State::Sent,
+            settled: None,
             passed: 0,
             released: 0,
             waker: None,
@@ -183,10 +186,13 @@ impl World {
             })
         };
         let waited = self.changed.wait_timeout_while(inner, STUCK, is_busy);
-        let (mut inner, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            inner.oracle.violated("P3: a lane is stuck".to_owned());
-        }
+        let (inner, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let requests = inner.requests.iter().enumerate();
+        let busy = requests.filter(|(_, request)| request.state != State::Gone);
+        let busy: Vec<_> = busy
+            .map(|(id, request)| (id, &request.script, request.state, request.open, request.at))
+            .collect();
+        assert!(!timeout.timed_out(), "P3: a lane is stuck: {busy:#?}");
     }
 
     // What follows is called by handlers.
@@ -199,7 +205,8 @@ impl World {
         let request = &mut inner.requests[id];
         request.at = Some(at);
         request.state = State::Running;
-        inner.oracle.begins(&request.script, at);
+        let settled = request.settled == Some(true);
+        inner.oracle.begins(&request.script, at, settled);
         Holds {
             world: Arc::clone(self),
             id,
@@ -223,10 +230,12 @@ impl World {
 
     fn take(&self, id: usize, time: Duration, spent: Spent) {
         simulated::pass(time, spent);
+        let mut inner = self.lock();
+        let inner = &mut *inner;
         if spent == Spent::SetAside {
+            inner.oracle.set_aside(&inner.requests[id].script);
             return;
         }
-        let mut inner = self.lock();
         if self.here() == Placement::Loop {
             inner.taken += time;
         }
@@ -325,6 +334,15 @@ impl World {
         let mut inner = self.lock();
         inner.taken = Duration::ZERO;
         let begins = inner.requests[id].at.is_none();
+        {
+            let Inner {
+                oracle, requests, ..
+            } = &mut *inner;
+            let Request {
+                settled, script, ..
+            } = &mut requests[id];
+            settled.get_or_insert_with(|| oracle.is_settled(script));
+        }
         drop(inner);
         let polled = poll(cx);
         let mut inner = self.lock();
@@ -342,9 +360,11 @@ impl World {
         let mut inner = self.lock();
         let request = &mut inner.requests[id];
         request.open = false;
-        request.body = None;
+        let body = request.body.take();
         request.answers += u32::from(answered);
         inner.woken.retain(|woken| *woken != id);
+        drop(inner);
+        drop(body); // It wakes who reads it.
     }
 }
 
