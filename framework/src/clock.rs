@@ -277,11 +277,12 @@ fn judge(evidence: &Evidence, threshold: Duration) -> Reading {
         .cpu
         .saturating_sub(evidence.lead)
         .min(evidence.wall);
-    if at_least > threshold {
+    // If it waited inside the stretch, all of the wall time counts. What is surely known may be a small part of it.
+    let is_known = !evidence.gave_up || at_least >= evidence.wall / 2;
+    if at_least > threshold && is_known {
         return Reading::Cost(at_least);
     }
     if evidence.gave_up {
-        // If it waited inside the stretch, all of the wall time counts.
         return Reading::Suspect {
             at_most: evidence.wall,
         };
@@ -432,6 +433,11 @@ mod tests {
                 "waited, here or before",
                 evidence(500, 40, 900, true),
                 suspect(500),
+            ),
+            (
+                "computed a little, and waited for long, here or before",
+                evidence(5_000, 300, 20, true),
+                suspect(5_000),
             ),
         ];
         for (name, evidence, expected) in table {
