@@ -284,6 +284,9 @@ fn op(kind: Kind) -> impl Strategy<Value = Op> {
     });
     prop_oneof![
         6 => (script(kind), many).prop_map(|(script, count)| Op::Arrive(script, count)),
+        1 => (target(), size(), 30..50_usize).prop_map(|(target, size, count)| {
+            Op::Arrive(Script::light(target, size), count)
+        }),
         2 => (target(), size(), lights).prop_map(|(target, size, count)| Op::Lights(target, size, count)),
         3 => any::<usize>().prop_map(Op::Release),
         2 => Just(Op::ReleaseAll),
