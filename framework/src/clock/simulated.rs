@@ -64,8 +64,7 @@ pub(super) fn monotonic_nanos() -> u64 {
 }
 
 pub(super) fn cpu_time() -> Option<Duration> {
-    NOW.get()
-        .map_or_else(system::cpu_time, |now| Some(now.cpu))
+    NOW.get().map_or_else(system::cpu_time, |now| Some(now.cpu))
 }
 
 pub(super) fn voluntary_switches() -> c_long {

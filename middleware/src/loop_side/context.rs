@@ -222,9 +222,9 @@ impl Visit {
     pub(crate) fn tell(&mut self) {
         let rules = self.core().table.rules();
         let is_slow = |cost| rules.grade(cost) == Grade::Slow;
-        let is_news = self.told.is_none_or(|(slot, cost)| {
-            slot != self.slot || is_slow(self.cost) && !is_slow(cost)
-        });
+        let is_news = self
+            .told
+            .is_none_or(|(slot, cost)| slot != self.slot || is_slow(self.cost) && !is_slow(cost));
         if self.cost > rules.budget && is_news {
             self.told = Some((self.slot, self.cost));
             self.observe(self.cost);
@@ -315,10 +315,8 @@ impl Visit {
         }
     }
 
-    /// Has the next polls measured exactly, of this run's route and of what looks like it.
     fn suspect_next(&self) {
-        let predicted = self.predicted.map(|predicted| predicted.slot);
-        for slot in [self.slot, predicted].into_iter().flatten() {
+        if let Some(slot) = self.slot {
             self.view.suspect(slot);
         }
     }

@@ -86,13 +86,10 @@ where
             header::HeaderName::from_static(SCRIPT),
             header::HeaderValue::from(id),
         );
-        if let (BodySize::Known(length), true) =
-            (script.size.declared(), script.size != Size::None)
+        if let (BodySize::Known(length), true) = (script.size.declared(), script.size != Size::None)
         {
-            head.headers.insert(
-                header::CONTENT_LENGTH,
-                header::HeaderValue::from(length),
-            );
+            head.headers
+                .insert(header::CONTENT_LENGTH, header::HeaderValue::from(length));
         }
         let (service, world) = (Rc::clone(&self.service), Arc::clone(&self.world));
         self.tasks.push(Some(Box::pin(async move {
@@ -155,7 +152,10 @@ where
         for id in 0..inner.requests.len() {
             let request = &inner.requests[id];
             if request.open && !request.is_held() {
-                let what = format!("P3: {id} waits for nothing: {:?} {:?}", request.state, request.at);
+                let what = format!(
+                    "P3: {id} waits for nothing: {:?} {:?}",
+                    request.state, request.at
+                );
                 inner.oracle.violated(what);
             }
         }
@@ -254,7 +254,10 @@ where
     let answered = poll_fn(|cx| world.polled(id, cx, |cx| response.as_mut().poll(cx))).await;
     let Ok(response) = answered else { return };
     if response.status() == actix_http::StatusCode::SERVICE_UNAVAILABLE {
-        world.lock().oracle.violated(format!("P3: {id} was refused"));
+        world
+            .lock()
+            .oracle
+            .violated(format!("P3: {id} was refused"));
     }
     if heads_only {
         return;

@@ -83,7 +83,9 @@ fn play(kind: Kind, ops: &[Op]) -> (Vec<String>, Seen) {
     for id in 0..inner.requests.len() {
         let answers = inner.requests[id].answers;
         if answers > 1 {
-            inner.oracle.violated(format!("P3: {id} has {answers} answers"));
+            inner
+                .oracle
+                .violated(format!("P3: {id} has {answers} answers"));
         }
     }
     (inner.oracle.violations().to_vec(), inner.oracle.seen)
@@ -125,17 +127,34 @@ const HEAVY: Step = Step::Take(Duration::from_millis(5), Spent::Computing);
 /// Random sequences hardly ever do this: a route is light again before one of it that began earlier has had its turn.
 #[test]
 fn who_needs_no_turn_any_more_keeps_nobody_from_theirs() {
-    let many = Op::Arrive(steps(Target::A, &[Step::Await, HEAVY]), 10);
-    let waits_twice = Op::Arrive(steps(Target::B, &[Step::Await, Step::Await]), 1);
-    let mut ops = vec![many.clone(), waits_twice, many, Op::Settle];
-    ops.push(Op::Arrive(steps(Target::B, &[HEAVY]), 1));
-    ops.extend([Op::Turn(61), Op::ReleaseAll, Op::Turn(61)]);
-    // As many as it takes after a relapse.
-    ops.push(Op::Arrive(Script::light(Target::B, Size::None), 32));
-    ops.extend([Op::Turn(61), Op::Turn(61), Op::Settle]);
-    let (violations, seen) = play(Kind::Exact, &ops);
-    assert!(violations.is_empty(), "{violations:#?}");
-    assert_eq!((seen.heavy_on_loop, seen.paced), (21, 19), "{seen:?}");
+    let twice = vec![vec![Step::Await], vec![Step::Await]];
+    let waits_in_its_body = Script {
+        end: End::Stream(twice),
+        ..steps(Target::B, &[])
+    };
+    let waits = steps(Target::B, &[Step::Await, Step::Await]);
+    for waits_twice in [waits, waits_in_its_body] {
+        let many = Op::Arrive(steps(Target::A, &[Step::Await, HEAVY]), 10);
+        let ops = [
+            many.clone(),
+            Op::Arrive(waits_twice, 1),
+            many,
+            Op::Settle,
+            // The other route is found heavy, and all go on at once.
+            Op::Arrive(steps(Target::B, &[HEAVY]), 1),
+            Op::Turn(61),
+            Op::ReleaseAll,
+            Op::Turn(61),
+            // As many as it takes after a relapse.
+            Op::Arrive(Script::light(Target::B, Size::None), 32),
+            Op::Turn(61),
+            Op::Turn(61),
+            Op::Settle,
+        ];
+        let (violations, seen) = play(Kind::Exact, &ops);
+        assert!(violations.is_empty(), "{violations:#?}");
+        assert_eq!((seen.heavy_on_loop, seen.paced), (21, 19), "{seen:?}");
+    }
 }
 
 proptest! {
