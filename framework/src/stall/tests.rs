@@ -448,7 +448,11 @@ fn tasks_that_compute_on_a_lane_thread_are_reported_also_on_a_busy_machine() {
     let told = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..4 * thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| while !told.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !told.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let start = Instant::now();
         let here = loops.lane_thread_here();
