@@ -217,14 +217,16 @@ impl Visit {
         }
     }
 
-    /// Has a run count that is heavy already, though it has not ended: others come meanwhile. It counts again if it turns out
-    /// to be slow, or another route's.
+    /// Has a run count that is heavy already, though it may not have ended: others come meanwhile.
+    ///
+    /// It counts again if it turns out to be slow, or another route's, or heavy once more when its route has become light meanwhile.
     pub(crate) fn tell(&mut self) {
         let rules = self.core().table.rules();
         let is_slow = |cost| rules.grade(cost) == Grade::Slow;
-        let is_news = self
-            .told
-            .is_none_or(|(slot, cost)| slot != self.slot || is_slow(self.cost) && !is_slow(cost));
+        let is_news = self.told.is_none_or(|(slot, before)| {
+            let again = self.cost - before > rules.budget && !self.is_paced();
+            slot != self.slot || is_slow(self.cost) && (!is_slow(before) || again)
+        });
         if self.cost > rules.budget && is_news {
             self.told = Some((self.slot, self.cost));
             self.observe(self.cost);

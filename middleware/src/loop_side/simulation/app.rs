@@ -98,7 +98,7 @@ async fn inside(
                     let _holds = holds;
                     world.piece_begins(id);
                     world.run(id, &steps, None).await;
-                    world.piece_is_made(id);
+                    world.piece_was_polled(id);
                     Ok::<_, error::Error>(Bytes::from_static(b"piece"))
                 }
             });

@@ -14,8 +14,8 @@ use super::script::{CLEAN, Kind, SLOW, Script, Target};
 /// The clean runs that a class takes to the loop of which nothing is known.
 const FIRST_CLEAN: u32 = 3;
 
-/// Those of one that was heavy, at the least.
-const CLEAN_AGAIN: u32 = 8;
+/// Those of one that was heavy, at the least: eight, but two that end at once on two lanes may be counted in another order.
+const CLEAN_AGAIN: u32 = 6;
 
 type Key = (Target, SizeBucket);
 
@@ -151,8 +151,12 @@ impl Oracle {
         }
     }
 
-    /// A poll of a request has ended on the loop that took so long.
-    pub(super) fn polled(&mut self, script: &Script, cost: Duration, begins: bool) {
+    pub(super) fn is_found_heavy(&mut self, script: &Script) -> bool {
+        self.class(key(script)).is_found_heavy()
+    }
+
+    /// A poll of a request has ended on the loop that took so long. `found` is what was known of its class when it began.
+    pub(super) fn polled(&mut self, script: &Script, cost: Duration, found: bool, begins: bool) {
         let key = key(script);
         if key.0 == Target::PinnedToLoop {
             return;
@@ -166,7 +170,6 @@ impl Oracle {
         self.seen.heavy_on_loop += 1;
         let doubtful = self.kind != Kind::Exact;
         let class = self.class(key);
-        let found = class.is_found_heavy();
         class.unseen += 1;
         if class.unseen > u32::from(doubtful) {
             class.found_heavy();
@@ -206,7 +209,7 @@ impl Oracle {
         }
     }
 
-    /// A piece of a body was made on a lane.
+    /// A piece of a body was made on a lane, or part of one in a poll.
     pub(super) fn made(&mut self, script: &Script, cost: Duration) {
         if cost > CLEAN {
             self.is_not_light(script);

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    mem,
     panic::resume_unwind,
     pin::pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -59,8 +60,9 @@ pub(super) struct Request {
     pub(super) body: Option<Body>,
     /// What its handler has taken.
     cost: Duration,
-    /// What the piece of its body has taken that is being made.
+    /// What has been taken of late for the piece of its body that is being made, if one is.
     piece: Duration,
+    makes: bool,
     /// Whether anybody still waits for its answer.
     pub(super) open: bool,
     pub(super) answers: u32,
@@ -128,6 +130,7 @@ impl World {
             body,
             cost: Duration::ZERO,
             piece: Duration::ZERO,
+            makes: false,
             open: true,
             answers: 0,
         });
@@ -245,6 +248,7 @@ impl World {
     }
 
     async fn wait(&self, id: usize) {
+        self.piece_was_polled(id);
         let mut yields = self.here() == Placement::Lane;
         poll_fn(|cx| {
             if yields {
@@ -309,16 +313,21 @@ impl World {
     }
 
     pub(super) fn piece_begins(&self, id: usize) {
-        self.lock().requests[id].piece = Duration::ZERO;
+        let mut inner = self.lock();
+        let request = &mut inner.requests[id];
+        request.piece = Duration::ZERO;
+        request.makes = true;
     }
 
-    pub(super) fn piece_is_made(&self, id: usize) {
+    /// A poll ends in which a piece of a body was made, or part of one. Said before the plugin knows it.
+    pub(super) fn piece_was_polled(&self, id: usize) {
         let at = self.here();
         let mut inner = self.lock();
         let inner = &mut *inner;
         let request = &mut inner.requests[id];
-        if at == Placement::Lane {
-            inner.oracle.made(&request.script, request.piece);
+        let piece = mem::take(&mut request.piece);
+        if at == Placement::Lane && request.makes {
+            inner.oracle.made(&request.script, piece);
         }
     }
 
@@ -334,6 +343,7 @@ impl World {
         let mut inner = self.lock();
         inner.taken = Duration::ZERO;
         let begins = inner.requests[id].at.is_none();
+        let found;
         {
             let Inner {
                 oracle, requests, ..
@@ -342,6 +352,7 @@ impl World {
                 settled, script, ..
             } = &mut requests[id];
             settled.get_or_insert_with(|| oracle.is_settled(script));
+            found = oracle.is_found_heavy(script);
         }
         drop(inner);
         let polled = poll(cx);
@@ -350,7 +361,7 @@ impl World {
         let taken = inner.taken;
         if !taken.is_zero() {
             let script = &inner.requests[id].script;
-            inner.oracle.polled(script, taken, begins);
+            inner.oracle.polled(script, taken, found, begins);
         }
         polled
     }
