@@ -157,6 +157,27 @@ fn who_needs_no_turn_any_more_keeps_nobody_from_theirs() {
     }
 }
 
+/// Who has been heavy once waits until the route is light again, and then all are heavy at once.
+#[test]
+fn who_has_been_heavy_before_takes_turns_all_the_same() {
+    let ops = [
+        Op::Arrive(
+            steps(Target::A, &[Step::Await, HEAVY, Step::Await, HEAVY]),
+            20,
+        ),
+        Op::Settle,
+        Op::ReleaseAll,
+        Op::Settle,
+        Op::Lights(Target::A, Size::None, 40),
+        Op::ReleaseAll,
+        Op::Settle,
+    ];
+    let (violations, seen) = play(Kind::Exact, &ops);
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!((seen.heavy_on_loop, seen.paced), (40, 38), "{seen:?}");
+    assert!(seen.came_back > 0, "{seen:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: CASES,
