@@ -90,6 +90,8 @@ pub(crate) struct Visit {
     suspect: bool,
     exact: bool,
     upgrade: bool,
+    /// It was answered, and not by an error.
+    served: bool,
     /// What had been counted as a run, and to whom, when it was found heavy before it ended.
     told: Option<(Option<Slot>, Duration)>,
 }
@@ -119,6 +121,7 @@ impl Visit {
             suspect: false,
             exact,
             upgrade: false,
+            served: false,
             told: None,
         }
     }
@@ -143,6 +146,7 @@ impl Visit {
 
     /// Takes in which request the app has answered in the end, which a middleware may have led to another route than its path.
     pub(crate) fn went(&mut self, request: &HttpRequest, status: StatusCode) {
+        self.served = !status.is_client_error() && !status.is_server_error();
         let Some(predicted) = self.predicted else {
             return;
         };
@@ -275,7 +279,8 @@ impl Visit {
         if self.cost > self.core().table.rules().budget {
             // Whatever else is in doubt.
             self.tell();
-        } else if !self.suspect {
+        } else if !self.suspect && (self.served || !self.is_paced()) {
+            // A cheap error does not show that a route is light which is not; see `Route::observe_error`.
             self.observe(self.cost);
         } else if let Some(route) = self.route() {
             route.count_run(self.bucket, on_loop(self.cost));

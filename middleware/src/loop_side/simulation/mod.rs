@@ -178,6 +178,27 @@ fn who_has_been_heavy_before_takes_turns_all_the_same() {
     assert!(seen.came_back > 0, "{seen:?}");
 }
 
+/// What has begun on the loop ends in cheap errors, which say nothing of a route that is heavy.
+#[test]
+fn errors_bring_no_heavy_route_back() {
+    let fails = Script {
+        end: End::Error,
+        ..steps(Target::A, &[Step::Await])
+    };
+    let ops = [
+        Op::Arrive(fails, 50),
+        Op::Settle,
+        Op::Arrive(steps(Target::A, &[HEAVY]), 1),
+        Op::Settle,
+        Op::ReleaseAll,
+        Op::Settle,
+        Op::Arrive(steps(Target::A, &[HEAVY]), 1),
+    ];
+    let (violations, seen) = play(Kind::Exact, &ops);
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!(seen.heavy_on_loop, 1, "{seen:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: CASES,
