@@ -8,7 +8,7 @@
 //!   sockets. Of a class that was not, one does: the one that finds it. One more does where it is in doubt what the first
 //!   took, because the loop had been idle or the handler blocked.
 //! - P2: a request that begins after its class was found heavy does not begin on the loop before the class has had as many clean
-//!   runs as it takes (6 at least, 3 at first). Where it is in doubt, the second heavy poll finds it.
+//!   runs as it takes (8, which is checked as 6; 3 at first). Where it is in doubt, the second heavy poll finds it.
 //! - P3: each request is answered once, unless its client left. Whenever nothing is woken, whoever has no answer waits for what
 //!   its script waits for, and not for a turn.
 //! - P4: what is pinned to a place runs there, however its path is spelt. Where a middleware leads a path of another route to one that
