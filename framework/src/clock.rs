@@ -7,6 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "simulated-clock")]
+use simulated as source;
+#[cfg(not(feature = "simulated-clock"))]
+use system as source;
+
+#[cfg(feature = "simulated-clock")]
+#[doc(hidden)]
+pub mod simulated;
+
 /// How old a [`LoopClock`]'s sample of the thread's clocks may be when a measurement starts.
 const SAMPLE_AGE_NANOS: u64 = 1_000_000;
 
@@ -15,7 +24,7 @@ const SAMPLE_AGE_NANOS: u64 = 1_000_000;
 /// Only differences mean anything. On systems without such a clock it is wall time.
 #[must_use]
 pub fn thread_cpu_time() -> Duration {
-    system::cpu_time().unwrap_or_else(wall_time)
+    source::cpu_time().unwrap_or_else(wall_time)
 }
 
 fn wall_time() -> Duration {
@@ -43,7 +52,7 @@ fn wall_time() -> Duration {
 #[derive(Debug)]
 #[must_use = "a stopwatch that nobody reads measures nothing"]
 pub struct Stopwatch {
-    wall: Instant,
+    wall: Moment,
     sample: Sample,
     // The clocks are the thread's own, so a reading on another one would be nonsense.
     _not_send: std::marker::PhantomData<*const ()>,
@@ -53,7 +62,7 @@ impl Stopwatch {
     /// Starts to measure the calling thread.
     pub fn start() -> Self {
         Self {
-            wall: Instant::now(),
+            wall: Moment::now(),
             sample: Sample::take(),
             _not_send: std::marker::PhantomData,
         }
@@ -63,7 +72,7 @@ impl Stopwatch {
     #[must_use]
     pub fn cost(&self) -> Duration {
         let now = Sample::take();
-        let wall = self.wall.elapsed();
+        let wall = Moment::now().since(self.wall);
         if now.gave_up_since(&self.sample) {
             wall
         } else {
@@ -213,7 +222,7 @@ pub(crate) struct Moment(u64);
 impl Moment {
     #[inline]
     pub(crate) fn now() -> Self {
-        Self(system::monotonic_nanos())
+        Self(source::monotonic_nanos())
     }
 
     #[inline]
@@ -268,11 +277,12 @@ fn judge(evidence: &Evidence, threshold: Duration) -> Reading {
         .cpu
         .saturating_sub(evidence.lead)
         .min(evidence.wall);
-    if at_least > threshold {
+    // If it waited inside the stretch, all of the wall time counts. What is surely known may be a small part of it.
+    let is_known = !evidence.gave_up || at_least >= evidence.wall / 2;
+    if at_least > threshold && is_known {
         return Reading::Cost(at_least);
     }
     if evidence.gave_up {
-        // If it waited inside the stretch, all of the wall time counts.
         return Reading::Suspect {
             at_most: evidence.wall,
         };
@@ -302,7 +312,7 @@ impl Sample {
     fn take() -> Self {
         Self {
             cpu: thread_cpu_time(),
-            voluntary_switches: system::voluntary_switches(),
+            voluntary_switches: source::voluntary_switches(),
         }
     }
 
@@ -423,6 +433,11 @@ mod tests {
                 "waited, here or before",
                 evidence(500, 40, 900, true),
                 suspect(500),
+            ),
+            (
+                "computed a little, and waited for long, here or before",
+                evidence(5_000, 300, 20, true),
+                suspect(5_000),
             ),
         ];
         for (name, evidence, expected) in table {

@@ -319,6 +319,11 @@ impl View {
         self.suspects[slot].set(SUSPICION);
     }
 
+    /// Whether the next runs have to be.
+    pub(crate) fn is_suspect(&self, slot: Slot) -> bool {
+        self.suspects[slot].get() > 0
+    }
+
     /// Whether this run has to be measured exactly.
     pub(crate) fn take_suspicion(&self, slot: Slot) -> bool {
         let left = self.suspects[slot].get();

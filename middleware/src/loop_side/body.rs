@@ -81,6 +81,8 @@ impl<B: MessageBody> MessageBody for MeteredBody<B> {
         let paced = visit.is_paced();
         if paced {
             ready!(Pace::here().poll_turn(this.ticket, cx));
+        } else {
+            this.ticket.give_up();
         }
         let poll = || catch_unwind(AssertUnwindSafe(|| body.poll_next(cx)));
         let (polled, reading) = visit.measured(poll);

@@ -10,7 +10,7 @@ use offload_core::{
     clock::{LoopClock, Reading, Stopwatch},
     cost::SizeBucket,
     event_loop::{EventLoop, Label},
-    placement::Placement,
+    placement::{Grade, Placement},
     routes::{LoopTally, Observation, PinSource, Route},
 };
 
@@ -90,8 +90,10 @@ pub(crate) struct Visit {
     suspect: bool,
     exact: bool,
     upgrade: bool,
-    /// It was found heavy before it ended, and counted as a run.
-    told: bool,
+    /// It was answered, and not by an error.
+    served: bool,
+    /// What had been counted as a run, and to whom, when it was found heavy before it ended.
+    told: Option<(Option<Slot>, Duration)>,
 }
 
 impl Visit {
@@ -119,7 +121,8 @@ impl Visit {
             suspect: false,
             exact,
             upgrade: false,
-            told: false,
+            served: false,
+            told: None,
         }
     }
 
@@ -143,6 +146,7 @@ impl Visit {
 
     /// Takes in which request the app has answered in the end, which a middleware may have led to another route than its path.
     pub(crate) fn went(&mut self, request: &HttpRequest, status: StatusCode) {
+        self.served = !status.is_client_error() && !status.is_server_error();
         let Some(predicted) = self.predicted else {
             return;
         };
@@ -190,12 +194,17 @@ impl Visit {
         let context = &*self.context;
         let mark = context.clock.start();
         context.event_loop.begin(&mark, self.label());
-        let exact = self.exact.then(Stopwatch::start);
+        let exact = self.is_exact().then(Stopwatch::start);
         let polled = poll();
         let exact = exact.map(|watch| Reading::Cost(watch.cost()));
         let measured = context.clock.stop(mark);
         context.event_loop.end(&measured);
         (polled, exact.unwrap_or(measured.reading))
+    }
+
+    /// Whether this poll is to be measured exactly: what has shown itself in doubt meanwhile is so for those that began before, too.
+    fn is_exact(&self) -> bool {
+        self.exact || self.slot.is_some_and(|slot| self.view.is_suspect(slot))
     }
 
     /// Whether what has begun here takes turns with others, because its route runs on lanes by now.
@@ -212,10 +221,18 @@ impl Visit {
         }
     }
 
-    /// Has a run count that is heavy already, though it has not ended: others come meanwhile.
+    /// Has a run count that is heavy already, though it may not have ended: others come meanwhile.
+    ///
+    /// It counts again if it turns out to be slow, or another route's, or heavy once more when its route has become light meanwhile.
     pub(crate) fn tell(&mut self) {
-        if self.cost > self.core().table.rules().budget && !self.told {
-            self.told = true;
+        let rules = self.core().table.rules();
+        let is_slow = |cost| rules.grade(cost) == Grade::Slow;
+        let is_news = self.told.is_none_or(|(slot, before)| {
+            let again = self.cost - before > rules.budget && !self.is_paced();
+            slot != self.slot || is_slow(self.cost) && (!is_slow(before) || again)
+        });
+        if self.cost > rules.budget && is_news {
+            self.told = Some((self.slot, self.cost));
             self.observe(self.cost);
         }
     }
@@ -227,7 +244,10 @@ impl Visit {
                 self.cost += cost;
                 self.record_poll(cost);
             }
-            Reading::Suspect { .. } => self.suspect = true,
+            Reading::Suspect { .. } => {
+                self.suspect = true;
+                self.suspect_next();
+            }
         }
         self.offload_met |= self.context.offload_met.take();
     }
@@ -240,6 +260,9 @@ impl Visit {
                 self.record_poll(cost);
                 if cost > self.core().table.rules().budget {
                     self.observe(cost);
+                    if self.mistaken {
+                        self.doubt();
+                    }
                 }
             }
             Reading::Suspect { .. } => self.suspect_next(),
@@ -247,19 +270,20 @@ impl Visit {
     }
 
     /// The handler has answered.
-    pub(crate) fn finished(&self) {
+    pub(crate) fn finished(&mut self) {
         self.context.event_loop.count_request();
         if self.suspect {
+            // The route that it really had, too.
             self.suspect_next();
-            if let Some(route) = self.route() {
-                route.count_run(self.bucket, on_loop(self.cost));
-            }
-        } else if self.told {
-            if let Some(route) = self.route() {
-                route.count_run(self.bucket, on_loop(self.cost));
-            }
-        } else {
+        }
+        if self.cost > self.core().table.rules().budget {
+            // Whatever else is in doubt.
+            self.tell();
+        } else if !self.suspect && (self.served || !self.is_paced()) {
+            // A cheap error does not show that a route is light which is not; see `Route::observe_error`.
             self.observe(self.cost);
+        } else if let Some(route) = self.route() {
+            route.count_run(self.bucket, on_loop(self.cost));
         }
         if self.offload_met
             && let Some(route) = self.route()
@@ -284,9 +308,6 @@ impl Visit {
 
     /// The request ends without an answer. What it has shown counts all the same.
     pub(crate) fn left(&mut self) {
-        if self.suspect {
-            self.suspect_next();
-        }
         self.tell();
     }
 

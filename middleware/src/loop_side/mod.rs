@@ -12,4 +12,6 @@ mod look;
 pub(crate) mod pace;
 pub(crate) mod run;
 pub(crate) mod service;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod terms;

@@ -117,6 +117,14 @@ impl Pace {
 }
 
 impl Ticket {
+    /// Who has it needs no turn any more, because its route is light again.
+    pub(crate) fn give_up(&mut self) {
+        // It may be the one that was called, and then the next has to be.
+        if self.leave() {
+            let _ = HERE.try_with(|pace| pace.call_first());
+        }
+    }
+
     fn leave(&mut self) -> bool {
         let own = self.0.take();
         own.is_some_and(|own| !own.gone.replace(true))
@@ -133,10 +141,7 @@ impl fmt::Debug for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // It may be the one that was called, and then the next has to be.
-        if self.leave() {
-            let _ = HERE.try_with(|pace| pace.call_first());
-        }
+        self.give_up();
     }
 }
 

@@ -93,6 +93,8 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         let paced = matches!(*this.step, Step::Wait { .. }) && this.visit.is_paced();
         if paced {
             ready!(Pace::here().poll_turn(this.ticket, cx));
+        } else {
+            this.ticket.give_up();
         }
         let (polled, reading) = this.visit.measured(|| {
             // A panic leaves the app's state as it would without the plugin, where the worker lives
