@@ -139,6 +139,8 @@ pub enum Reading {
     Cost(Duration),
     /// The stretch took longer than the threshold, but whether it computed, waited, or was descheduled is open.
     Suspect {
+        /// So much it has computed for certain.
+        at_least: Duration,
         /// It can't have cost more.
         at_most: Duration,
     },
@@ -284,6 +286,7 @@ fn judge(evidence: &Evidence, threshold: Duration) -> Reading {
     }
     if evidence.gave_up {
         return Reading::Suspect {
+            at_least,
             at_most: evidence.wall,
         };
     }
@@ -293,6 +296,7 @@ fn judge(evidence: &Evidence, threshold: Duration) -> Reading {
         return Reading::Cost(at_most);
     }
     Reading::Suspect {
+        at_least,
         at_most: if system::TELLS_WAITING {
             at_most
         } else {
@@ -410,7 +414,8 @@ mod tests {
             unknown: Duration::ZERO,
             gave_up,
         };
-        let suspect = |at_most| Reading::Suspect {
+        let suspect = |at_least, at_most| Reading::Suspect {
+            at_least: us(at_least),
             at_most: us(at_most),
         };
         let table = [
@@ -427,17 +432,17 @@ mod tests {
             (
                 "what ran before may have done it",
                 evidence(150, 900, 850, false),
-                suspect(150),
+                suspect(50, 150),
             ),
             (
                 "waited, here or before",
                 evidence(500, 40, 900, true),
-                suspect(500),
+                suspect(0, 500),
             ),
             (
                 "computed a little, and waited for long, here or before",
                 evidence(5_000, 300, 20, true),
-                suspect(5_000),
+                suspect(280, 5_000),
             ),
         ];
         for (name, evidence, expected) in table {
@@ -447,7 +452,7 @@ mod tests {
         let expected = if system::TELLS_WAITING {
             Reading::Cost(us(60))
         } else {
-            suspect(5_000)
+            suspect(50, 5_000)
         };
         assert_eq!(descheduled, expected);
     }
@@ -461,7 +466,7 @@ mod tests {
             unknown: us(300),
             gave_up: false,
         };
-        let Reading::Suspect { at_most } = judge(&evidence, THRESHOLD) else {
+        let Reading::Suspect { at_most, .. } = judge(&evidence, THRESHOLD) else {
             panic!("nothing is known of the first 300 us");
         };
         assert!(at_most >= us(330));
@@ -508,11 +513,9 @@ mod tests {
         let mark = clock.start();
         thread::sleep(us(20_000));
         let measured = clock.stop(mark);
-        assert_eq!(
-            measured.reading,
-            Reading::Suspect {
-                at_most: measured.wall
-            }
-        );
+        let Reading::Suspect { at_most, .. } = measured.reading else {
+            panic!("{:?}", measured.reading);
+        };
+        assert_eq!(at_most, measured.wall);
     }
 }

@@ -106,7 +106,7 @@ impl LaneThread<'_> {
         }
         let cost = match measured.reading {
             Reading::Cost(cost) => cost,
-            Reading::Suspect { at_most } => at_most,
+            Reading::Suspect { at_most, .. } => at_most,
         };
         drop(unknown);
         key.store(0, Ordering::Relaxed);

@@ -239,33 +239,35 @@ impl Visit {
 
     /// Takes a poll of the handler into account.
     pub(crate) fn polled(&mut self, reading: Reading) {
-        match reading {
-            Reading::Cost(cost) => {
-                self.cost += cost;
-                self.record_poll(cost);
-            }
-            Reading::Suspect { .. } => {
+        let cost = match reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_least, .. } => {
                 self.suspect = true;
                 self.suspect_next();
+                at_least
             }
-        }
+        };
+        self.cost += cost;
+        self.record_poll(cost);
         self.offload_met |= self.context.offload_met.take();
     }
 
     /// Takes a poll of the body into account; a heavy chunk freezes a loop as a heavy handler does,
     /// so it counts as a run of its own.
     pub(crate) fn body_polled(&self, reading: Reading) {
-        match reading {
-            Reading::Cost(cost) => {
-                self.record_poll(cost);
-                if cost > self.core().table.rules().budget {
-                    self.observe(cost);
-                    if self.mistaken {
-                        self.doubt();
-                    }
-                }
+        let cost = match reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_least, .. } => {
+                self.suspect_next();
+                at_least
             }
-            Reading::Suspect { .. } => self.suspect_next(),
+        };
+        self.record_poll(cost);
+        if cost > self.core().table.rules().budget {
+            self.observe(cost);
+            if self.mistaken {
+                self.doubt();
+            }
         }
     }
 
