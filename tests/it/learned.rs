@@ -366,6 +366,55 @@ fn what_a_handler_spawns_is_nobodys() {
     assert!(on_loop > 4, "{on_loop} of {all} on the loop");
 }
 
+/// Nor does a heavy route come back because its heavy runs are all left by their clients.
+#[test]
+fn who_leaves_a_lane_has_shown_what_he_has_cost() {
+    let patience = Duration::from_secs(300);
+    let offload = Offload::builder()
+        .patience(patience, 16, patience)
+        .build()
+        .expect("starts");
+    let world: Shared = web::Data::from(Arc::<World>::default());
+    let data = world.clone();
+    let app = move || App::new().app_data(data.clone()).configure(routes);
+    // Who closes a connection has left.
+    let server = TestServer::builder()
+        .workers(1)
+        .start_with(offload.app(app), |server| {
+            server.h1_allow_half_closed(false)
+        });
+    let http = Client::new(server.addr());
+    let route = || {
+        let routes = offload.report().routes;
+        routes
+            .into_iter()
+            .find(|route| route.pattern == "/computes-and-waits")
+    };
+    // Light ones show what it is called; too few of them in a row to come to the loop.
+    for left in 1..=8 {
+        for _ in 0..5 {
+            assert_eq!(
+                http.get("/computes-and-waits").expect("answers").status(),
+                200
+            );
+        }
+        world.long.store(true, SeqCst);
+        let mut stream = TcpStream::connect(server.addr()).expect("connects");
+        stream
+            .write_all(b"GET /computes-and-waits HTTP/1.1\r\nHost: test\r\n\r\n")
+            .expect("sends");
+        wait_until("it has begun", || world.all.load(SeqCst) == left);
+        // It leaves while that computes, or waits.
+        drop(stream);
+        world.long.store(false, SeqCst);
+        wait_until("it is stopped", || {
+            route().is_some_and(|route| route.cancelled == left as u64)
+        });
+    }
+    let route = route().expect("it is known");
+    assert_eq!((route.placement, route.loop_runs), (Placement::Lane, 0));
+}
+
 /// Learns a route as light, and then has some long runs. Returns how many of these were on the event loop, and in all.
 fn long_runs(case: Case) -> (usize, usize) {
     const LONG_RUNS: usize = 12;

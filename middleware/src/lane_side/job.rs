@@ -150,16 +150,20 @@ impl<S> LaneJob<S> {
             if ran.is_none() {
                 subject.find(app.routes());
             }
-            run.end(subject.route.as_ref());
-            ran
+            let so_far = run.end(subject.route.as_ref());
+            ran.ok_or(so_far)
         };
-        let Some(ran) = ran else {
-            spans.routed(subject.route.as_ref());
-            spans.ended(false);
-            if let Some(route) = &subject.route {
-                route.count_cancelled();
+        let ran = match ran {
+            Ok(ran) => ran,
+            Err(so_far) => {
+                subject.observe_left(so_far, queued);
+                spans.routed(subject.route.as_ref());
+                spans.ended(false);
+                if let Some(route) = &subject.route {
+                    route.count_cancelled();
+                }
+                return;
             }
-            return;
         };
         let Ran {
             outcome,
@@ -328,6 +332,13 @@ impl Subject {
         self.find(app);
         let response = panics::response(self.route.as_ref(), panic);
         disassemble(response.map_body(|_, body| EitherBody::right(body)))
+    }
+
+    /// Takes in a run whose client left before its end. It might have cost more, but not less.
+    fn observe_left(&self, so_far: Duration, queued: Duration) {
+        if so_far > self.core.table.rules().budget {
+            self.observe_whole(so_far, queued, false);
+        }
     }
 
     /// Takes in a run up to its response head.

@@ -130,13 +130,14 @@ impl<'a, F> LaneRun<'a, F> {
         }
     }
 
-    /// Drops the handler's future where it is. If it has not ended, this is what cancels it.
-    pub(crate) fn end(self: Pin<&mut Self>, route: Option<&Arc<Route>>) {
+    /// Drops the handler's future where it is. If it has not ended, this is what cancels it. Returns what it has cost.
+    pub(crate) fn end(self: Pin<&mut Self>, route: Option<&Arc<Route>>) -> Duration {
         let mut this = self.project();
         let (dropped, _) = contained(this.host, this.spans, || this.inner.set(None));
         if let Err(panic) = dropped {
             this.spans.in_scope(|| panics::log(route, &*panic));
         }
+        *this.cost
     }
 }
 
