@@ -35,9 +35,8 @@ fn serve() {
         burn(COST);
         "done"
     };
-    let server = TestServer::start(
-        offload.app(move || App::new().route("/heavy", web::get().to(heavy.clone()))),
-    );
+    let server =
+        TestServer::start(offload.app(move || App::new().route("/heavy", web::get().to(heavy))));
     println!("\nserves {}", server.addr());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
