@@ -1,5 +1,6 @@
 //! The scenarios as data: what each measures, and what its criterion says to that.
 
+mod bursts;
 mod drain;
 mod everyday;
 mod fairness;
@@ -12,6 +13,7 @@ mod overload;
 mod panics;
 mod ramp;
 mod recovery;
+mod rest;
 
 use std::io;
 
@@ -47,7 +49,7 @@ impl Scenario {
     }
 
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -58,5 +60,6 @@ impl Scenario {
         ramp::SCENARIO,
         everyday::SCENARIO,
         neighbours::SCENARIO,
+        bursts::SCENARIO,
     ];
 }
