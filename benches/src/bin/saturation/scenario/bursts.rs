@@ -227,6 +227,8 @@ impl Load<'_> {
         readings.put("answered", Unit::Count, of.status(200));
         readings.put("refused", Unit::Count, of.status(503));
         readings.put("last answer", Unit::Seconds, end);
+        let refusals = of.refusals();
+        readings.put("refusal p50", Unit::Ms, refusals.ms(0.5));
         readings.put("last refusal", Unit::Ms, last(503) * 1e3);
     }
 }

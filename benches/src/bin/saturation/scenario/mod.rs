@@ -6,6 +6,7 @@ mod everyday;
 mod fairness;
 mod flows;
 mod gone;
+mod hostile;
 mod memory;
 mod mixed;
 mod neighbours;
@@ -49,7 +50,7 @@ impl Scenario {
     }
 
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -61,5 +62,6 @@ impl Scenario {
         everyday::SCENARIO,
         neighbours::SCENARIO,
         bursts::SCENARIO,
+        hostile::SCENARIO,
     ];
 }
