@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SHORT_LOAD: f64 = 0.2;
 const SHORT_COST: f64 = 0.005;
 const SHORT_CONNECTIONS: usize = 32;
+/// Enough for a loop that is kept for longer than it should be: one user who waits keeps no other from asking.
+const LIGHT_CONNECTIONS: usize = 64;
 const SEED: u64 = 5;
 /// A light p99 up to this many milliseconds is no harm: the attackers are on the server's cores, and a waking thread may have
 /// to wait for a turn of one of theirs, which Linux makes about 3 ms long.
@@ -94,7 +96,10 @@ fn load(
     readings: &mut Readings,
 ) -> io::Result<Vec<(Attack, Tally)>> {
     let time = settings.load(60, 8);
-    let light = flows::light(target.address, time);
+    let light = Flow {
+        connections: LIGHT_CONNECTIONS,
+        ..flows::light(target.address, time)
+    };
     let short = Flow {
         address: target.address,
         request: request::get("/burn?ms=5"),
