@@ -135,7 +135,7 @@ impl Target {
                 Ok(())
             }
             Attack::Upgrades => {
-                let after = if round % 2 == 0 {
+                let after = if round.is_multiple_of(2) {
                     Duration::ZERO
                 } else {
                     STAYS / 10
@@ -146,7 +146,7 @@ impl Target {
             Attack::Leavers => {
                 tally.leave();
                 let heavy = request::get(&path(attack, COMPUTES));
-                self.send_and_leave(&heavy, STAYS, round % 2 == 0)
+                self.send_and_leave(&heavy, STAYS, round.is_multiple_of(2))
             }
             Attack::Sleepers => {
                 let mut connection = Connection::new(self.address);
@@ -156,7 +156,7 @@ impl Target {
             }
             Attack::Rewritten => {
                 let (path, ms) = (attack.path(), COMPUTES.as_millis());
-                let odd = if round % 2 == 0 {
+                let odd = if round.is_multiple_of(2) {
                     format!("/{path}?ms={ms}")
                 } else {
                     format!("{path}//?ms={ms}")
