@@ -124,6 +124,31 @@ fn strangers_come_and_the_server_is_measured_beside_them() {
 }
 
 #[test]
+fn a_burst_is_answered_and_what_could_be_is_said() {
+    let output = saturation(&["--smoke", "--only", "auto", "bursts"]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    for table in ["10 at once", "10 at once, beside a steady flow"] {
+        assert!(report.contains(&format!("\n{table}\n")), "{report}");
+    }
+    assert!(report.contains("light p99 in ms, web::block's"), "{report}");
+}
+
+#[test]
+fn attacks_reach_the_server_and_the_loops_are_looked_at() {
+    let arguments = ["--smoke", "--only", "auto", "--attacks", "streams,sleepers"];
+    let output = saturation(&[&arguments[..], &["hostile"]].concat());
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    for table in ["without attacks", "with attacks", "attack: sleepers"] {
+        assert!(report.contains(&format!("\n{table}\n")), "{report}");
+    }
+    assert!(!report.contains("attack: held bodies"), "{report}");
+    let check = "longest poll of a loop in ms, 2 x the dearest: ";
+    assert!(report.contains(check), "{report}");
+}
+
+#[test]
 fn a_stranger_ends_by_itself() {
     let stranger = |ms: &str| {
         let mut stranger = Command::new(env!("CARGO_BIN_EXE_saturation"));

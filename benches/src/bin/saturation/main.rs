@@ -12,6 +12,7 @@
 
 mod alternative;
 mod arrivals;
+mod attack;
 mod client;
 mod control_group;
 mod limits;

@@ -18,6 +18,8 @@ use crate::{alternative::Alternative, report::readings::Readings, usage::Usage};
 
 /// The first argument that makes this program a server.
 pub(crate) const SERVE: &str = "serve";
+/// The second argument of a server that is to be attacked.
+pub(crate) const EXPOSED: &str = "exposed";
 /// The first argument that makes this program hash passwords without any server.
 pub(crate) const HASH: &str = "hash-bare";
 
@@ -41,8 +43,18 @@ impl Server {
     pub(crate) fn start(alternative: Alternative) -> io::Result<Self> {
         let child = match alternative.peer() {
             Some(peer) => peer.start()?,
-            None => itself(SERVE, &alternative.argument())?,
+            None => itself(SERVE, &[&alternative.argument()])?,
         };
+        Self::of(child, alternative)
+    }
+
+    /// As [`Server::start`], with the routes that attacks ask for, a middleware that rewrites paths, and HTTP/2.
+    pub(crate) fn start_exposed(alternative: Alternative) -> io::Result<Self> {
+        let child = itself(SERVE, &[&alternative.argument(), EXPOSED])?;
+        Self::of(child, alternative)
+    }
+
+    fn of(child: Child, alternative: Alternative) -> io::Result<Self> {
         let mut server = Self {
             child,
             alternative,
@@ -110,16 +122,17 @@ impl Drop for Server {
 
 /// How many passwords a second all cores hash without any server, measured for `time`.
 pub(crate) fn bare_hash_rate(time: Duration) -> io::Result<f64> {
-    let mut child = itself(HASH, &time.as_millis().to_string())?;
+    let mut child = itself(HASH, &[&time.as_millis().to_string()])?;
     let line = first_line(&mut child);
     child.wait()?;
     line?.parse().map_err(io::Error::other)
 }
 
 /// This program in one of its other roles. It ends itself when its standard input closes, so that it never outlives us.
-pub(crate) fn itself(role: &str, argument: &str) -> io::Result<Child> {
+pub(crate) fn itself(role: &str, arguments: &[&str]) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
-        .args([role, argument])
+        .arg(role)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

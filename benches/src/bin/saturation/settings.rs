@@ -2,9 +2,9 @@
 
 use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 
-use clap::{Parser, builder::PossibleValuesParser};
+use clap::{Parser, ValueEnum, builder::PossibleValuesParser};
 
-use crate::{alternative::Alternative, scenario::Scenario};
+use crate::{alternative::Alternative, attack::Attack, scenario::Scenario};
 
 /// Compares actix-offload with its alternatives when there is more heavy work than the cores can do.
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ pub(crate) struct Cli {
     /// `default,normal-normal,batch1-batch5,batch10-idle`
     #[arg(long, value_delimiter = ',', value_parser = Alternative::with_priorities)]
     priorities: Vec<Alternative>,
+    /// What clients do in `hostile`, separated by commas; everything if none is named
+    #[arg(long, value_delimiter = ',', value_enum)]
+    attacks: Vec<Attack>,
     /// How often to measure each alternative, in turns
     #[arg(long, default_value_t = NonZero::<usize>::MIN)]
     rounds: NonZero<usize>,
@@ -66,9 +69,14 @@ impl Cli {
         let mut only = [&self.only[..], &self.priorities[..]].concat();
         only.sort_unstable();
         only.dedup();
+        let attacks = match &self.attacks[..] {
+            [] => Attack::value_variants(),
+            some => some,
+        };
         Settings {
             size,
             only,
+            attacks: attacks.to_vec(),
             rounds: self.rounds.get(),
             load: self
                 .seconds
@@ -93,6 +101,8 @@ pub(crate) struct Settings {
     load: Option<Duration>,
     /// The alternatives to measure.
     pub(crate) only: Vec<Alternative>,
+    /// What clients do that mean harm, where there are any.
+    pub(crate) attacks: Vec<Attack>,
     /// How often to measure each.
     pub(crate) rounds: usize,
     /// The logical cores that servers and clients share.

@@ -29,7 +29,7 @@ impl Strangers {
     pub(crate) fn start(count: usize, most: Duration, group: Option<&Group>) -> io::Result<Self> {
         let mut started = Self::default();
         for _ in 0..count {
-            let child = process::itself(ROLE, &most.as_millis().to_string())?;
+            let child = process::itself(ROLE, &[&most.as_millis().to_string()])?;
             let stranger = Stranger(child);
             if let Some(group) = group {
                 group.take(stranger.0.id())?;

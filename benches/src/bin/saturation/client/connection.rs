@@ -16,7 +16,7 @@ use super::{
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a connection waits for the next byte of an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-const BUFFER: usize = 16 << 10;
+pub(super) const BUFFER: usize = 16 << 10;
 
 /// A connection to a server that is made when it is needed.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Connection {
         let fresh_enough = |(_, used): &(TcpStream, Instant)| used.elapsed() < IDLE_LIMIT;
         let mut stream = match self.open.take().filter(fresh_enough) {
             Some((stream, _)) => stream,
-            None => self.connect().map_err(|_| Failure::Connect)?,
+            None => connect(self.address).map_err(|_| Failure::Connect)?,
         };
         let sent = stream.write_all(request).is_ok();
         let mut incoming = Incoming::default();
@@ -67,16 +67,22 @@ impl Connection {
         }
         Ok(answer)
     }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(stream)
-    }
 }
 
-fn read(stream: &mut TcpStream, incoming: &mut Incoming, buffer: &mut [u8]) -> io::Result<Answer> {
+/// A connection whose packets leave at once, and on which nothing is waited for without end.
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Reads until an answer is whole.
+pub(super) fn read(
+    stream: &mut TcpStream,
+    incoming: &mut Incoming,
+    buffer: &mut [u8],
+) -> io::Result<Answer> {
     loop {
         let got = match stream.read(buffer)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -14,8 +14,14 @@ pub(crate) struct Records<'a>(pub(crate) &'a [Record]);
 impl Records<'_> {
     /// How many ended with this status.
     pub(crate) fn status(self, status: u16) -> f64 {
-        let with = |record: &Record| has_status(record, status);
+        let with = |record: &Record| record.has_status(status);
         self.count(with)
+    }
+
+    /// When the last answer with this status was there.
+    pub(crate) fn last_of(self, status: u16) -> Option<Instant> {
+        let with = |record: &&Record| record.has_status(status);
+        self.0.iter().filter(with).map(|record| record.done).max()
     }
 
     /// How many failed: nothing that the client did explains that they have no answer.
@@ -46,7 +52,7 @@ impl Records<'_> {
 
     /// Answers 200 a second that were complete within `time` from `start`.
     pub(crate) fn goodput(self, start: Instant, time: Duration) -> f64 {
-        let good = |record: &Record| has_status(record, 200) && record.done <= start + time;
+        let good = |record: &Record| record.has_status(200) && record.done <= start + time;
         self.count(good) / time.as_secs_f64()
     }
 
@@ -54,13 +60,13 @@ impl Records<'_> {
     /// vain, which is less than it would have waited: leaving it out would flatter whoever answers nobody. Refusals have
     /// latencies of their own.
     pub(crate) fn latencies(self) -> Latencies {
-        let refused = |record: &&Record| !has_status(record, 503);
+        let refused = |record: &&Record| !record.has_status(503);
         Latencies::new(self.0.iter().filter(refused).map(Record::since_due))
     }
 
     /// The latencies of refusals from when their requests were really sent.
     pub(crate) fn refusals(self) -> Latencies {
-        let refused = self.0.iter().filter(|record| has_status(record, 503));
+        let refused = self.0.iter().filter(|record| record.has_status(503));
         Latencies::new(refused.filter_map(|record| Some(record.done - record.sent?)))
     }
 
@@ -100,13 +106,14 @@ impl Records<'_> {
 }
 
 impl Record {
+    /// Whether it was answered with this status.
+    pub(crate) fn has_status(&self, wanted: u16) -> bool {
+        matches!(self.outcome, Outcome::Answered { status, .. } if status == wanted)
+    }
+
     fn since_due(&self) -> Duration {
         self.done.saturating_duration_since(self.due)
     }
-}
-
-fn has_status(record: &Record, wanted: u16) -> bool {
-    matches!(record.outcome, Outcome::Answered { status, .. } if status == wanted)
 }
 
 /// Latencies in order, all of them: exact quantiles cost less here than a histogram is good for.
@@ -165,6 +172,8 @@ mod tests {
         assert_eq!((records.status(200), records.status(503)), (2.0, 2.0));
         assert_eq!((records.lost(), records.unanswered()), (1.0, 1.0));
         assert_eq!(records.not_sent(), 1.0);
+        assert_eq!(records.last_of(200), Some(start + MS * 20));
+        assert_eq!(records.last_of(404), None);
         assert_eq!(records.failed(Failure::NoAnswer), 1.0);
         assert_eq!(records.improper_refusals(), 1.0);
         assert_eq!(

@@ -10,7 +10,7 @@ use std::{
 
 use socket2::SockRef;
 
-use super::Scenario;
+use super::{Scenario, rest};
 use crate::{
     alternative::Alternative,
     client::{closed::Clients, connection::Connection, record::Outcome, records::Records, request},
@@ -27,7 +27,6 @@ use crate::{
 const NOTICE: Duration = Duration::from_millis(10);
 /// The longest that a server may need to be free again.
 const PATIENCE: Duration = Duration::from_secs(90);
-const LOOK: Duration = Duration::from_millis(200);
 const PHASE: &str = "gone";
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -75,7 +74,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
     let fresh = Instant::now();
     let outcome = Connection::new(address).ask(&request::get("/b/burn?ms=5"));
     let fresh = fresh.elapsed();
-    let free = wait_until_free(&server)?;
+    let free = rest::wait_until_free(&server, PATIENCE)?;
     let begun_last = begun(address, "a")?;
 
     let mut readings = Readings::default();
@@ -140,19 +139,6 @@ fn wait_until_begun(address: SocketAddr, route: &str, count: u32) -> io::Result<
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())
-}
-
-/// Waits until the server uses no CPU to speak of, and says since when.
-fn wait_until_free(server: &Server) -> io::Result<Instant> {
-    let start = Instant::now();
-    loop {
-        let (at, before) = (Instant::now(), server.usage()?.cpu);
-        thread::sleep(LOOK);
-        let used = server.usage()?.cpu - before;
-        if used < LOOK / 5 || start.elapsed() > PATIENCE {
-            return Ok(at);
-        }
-    }
 }
 
 fn judge(results: &Results) -> Vec<Check> {

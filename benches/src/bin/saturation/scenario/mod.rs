@@ -1,10 +1,12 @@
 //! The scenarios as data: what each measures, and what its criterion says to that.
 
+mod bursts;
 mod drain;
 mod everyday;
 mod fairness;
 mod flows;
 mod gone;
+mod hostile;
 mod memory;
 mod mixed;
 mod neighbours;
@@ -12,6 +14,7 @@ mod overload;
 mod panics;
 mod ramp;
 mod recovery;
+mod rest;
 
 use std::io;
 
@@ -47,7 +50,7 @@ impl Scenario {
     }
 
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         mixed::SCENARIO,
         overload::SCENARIO,
         fairness::SCENARIO,
@@ -58,5 +61,7 @@ impl Scenario {
         ramp::SCENARIO,
         everyday::SCENARIO,
         neighbours::SCENARIO,
+        bursts::SCENARIO,
+        hostile::SCENARIO,
     ];
 }

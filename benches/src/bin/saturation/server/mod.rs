@@ -2,6 +2,7 @@
 
 mod app;
 mod demo;
+pub(crate) mod hostile;
 mod listen;
 mod work;
 
@@ -12,17 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{alternative::Alternative, limits};
+use crate::{alternative::Alternative, limits, process::EXPOSED};
 
-/// Serves the app in the way that the first argument names, until the process is told to end.
+/// Serves the app in the way that the first argument names, until the process is told to end. A second one exposes it to attacks.
 pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     let name = args.first().map(String::as_str).unwrap_or_default();
     let alternative = Alternative::of_argument(name).map_err(io::Error::other)?;
+    let exposed = args.get(1).is_some_and(|word| word == EXPOSED);
     end_with_the_parent();
     silence_wanted_panics();
     limits::first_to_go();
     limits::raise_open_files();
-    actix_rt::System::new().block_on(listen::listen(alternative))
+    actix_rt::System::new().block_on(listen::listen(alternative, exposed))
 }
 
 /// Hashes on all cores for as many milliseconds as the first argument says, and prints the hashes a second.
