@@ -194,9 +194,11 @@ impl Saturated {
     }
 }
 
+/// With `?dear` it costs six times as much.
 async fn heavy(request: HttpRequest, begun: web::Data<Begun>) -> &'static str {
     begun.note(&request);
-    burn(HEAVY);
+    let dear = request.query_string() == "dear";
+    burn(if dear { 6 * HEAVY } else { HEAVY });
     "done"
 }
 

@@ -35,10 +35,10 @@ pub struct Ask {
 /// Whether a job may enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It will not wait for long.
+    /// It will not wait for longer than its limit, though more comes than is worked off.
     Soon,
-    /// It will wait for long, in a queue that drains.
-    InBurst,
+    /// It comes into a queue that drains, and is to be run also if that takes longer than was foreseen.
+    Drains,
     /// It would wait for too long.
     Never,
 }
@@ -210,18 +210,18 @@ impl Backlog {
                 short: limit.min(MOMENT.max(limit / 4)),
             })
         };
-        if delay <= limit {
-            return Answer::Soon;
-        }
-        if !drains {
-            return Answer::Never;
+        match (delay <= limit, drains) {
+            (true, true) => return Answer::Drains,
+            (true, false) => return Answer::Soon,
+            (false, true) => {}
+            (false, false) => return Answer::Never,
         }
         let above = self.above(flow);
         let beside = self.rank(flow).nanos.load(Relaxed);
         let all = above.saturating_add(beside).saturating_add(self.left());
         // What goes on to come above it is not known to drain.
         if self.drain.time_for(above) <= limit && self.drain.time_for(all) <= burst {
-            Answer::InBurst
+            Answer::Drains
         } else {
             Answer::Never
         }

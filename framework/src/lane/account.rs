@@ -92,7 +92,7 @@ impl Patience {
         }
     }
 
-    /// In nanoseconds, for a job that was taken in a burst. Projections err, and it was told that it would be run: so that is
+    /// In nanoseconds, for a job that was taken while the queue drains. Projections err, and it was told that it would be run: so that is
     /// the longest patience, and no less than twice what was projected.
     pub(crate) fn in_burst(self, takes: u64) -> u64 {
         match self {

@@ -400,7 +400,7 @@ impl Lane {
         let now = shared.waiting_now();
         match answer(ask, now) {
             Answer::Soon => Ok(now.saturating_add(patience.of(takes))),
-            Answer::InBurst => Ok(now.saturating_add(patience.in_burst(takes))),
+            Answer::Drains => Ok(now.saturating_add(patience.in_burst(takes))),
             Answer::Never => Err((self.projected_delay_of(arrival), Refusal::TooLong)),
         }
     }

@@ -58,6 +58,16 @@ fn a_burst_of_a_route_that_nobody_has_met_is_answered_whole() {
     assert_eq!(refused(&app, "/one"), 0);
 }
 
+/// Those that came first were not expected to wait for long, and are not dropped for waiting all the same.
+#[test]
+fn a_burst_that_turns_out_dearer_than_expected_is_answered_whole() {
+    let app = Saturated::warm(defaults());
+    let mut connections = connected(&app, 40);
+    ask(&mut connections, "/one?dear");
+    all_are_answered(connections);
+    assert_eq!(refused(&app, "/one"), 0);
+}
+
 #[test]
 fn without_patience_for_bursts_they_are_an_overload() {
     let app = Saturated::warm(defaults().burst_patience(Duration::ZERO));
