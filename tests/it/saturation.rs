@@ -194,11 +194,14 @@ impl Saturated {
     }
 }
 
-/// With `?dear` it costs six times as much.
+/// With `?dear` it costs three times as much, with `?dearest` twelve times.
 async fn heavy(request: HttpRequest, begun: web::Data<Begun>) -> &'static str {
     begun.note(&request);
-    let dear = request.query_string() == "dear";
-    burn(if dear { 6 * HEAVY } else { HEAVY });
+    burn(match request.query_string() {
+        "dear" => 3 * HEAVY,
+        "dearest" => 12 * HEAVY,
+        _ => HEAVY,
+    });
     "done"
 }
 
