@@ -135,7 +135,8 @@ impl OffloadBuilder {
     }
 
     /// How many further threads stand by to take over from those whose request has run for much longer than was
-    /// predicted. Default: 4 more than [`threads`](Self::threads).
+    /// predicted. Default: 4 more than [`threads`](Self::threads). The long lane has as many, but no more than it has threads, for when
+    /// other programs keep the cores busy.
     pub fn spare_threads(mut self, threads: usize) -> Self {
         self.spare_threads = Some(threads);
         self
@@ -172,7 +173,7 @@ impl OffloadBuilder {
         self
     }
 
-    /// How much of the plugin is at work. Default: [`Mode::Auto`].
+    /// How much of the plugin is at work. Default: [`Mode::Auto`]. Of this and [`env`](Self::env) the last call wins, if the variable is set.
     ///
     /// [`Mode::Loop`] and [`Mode::Lane`] take the place of the [`policy`](Self::policy); pins hold under both. With [`Mode::Off`]
     /// the app is served as it is. What is called on the [`Offload`] directly works in all modes, such as its lanes.

@@ -27,11 +27,13 @@ pub enum Mode {
     /// What the application has set, which is learned placement unless it says otherwise.
     #[default]
     Auto,
-    /// Every request runs on a lane, as under [`Policy::AlwaysLane`].
+    /// Every request runs on a lane, as under [`Policy::AlwaysLane`]. Light ones wait and are refused there with the others.
     Lane,
-    /// Every request runs on its event loop, as under [`Policy::AlwaysLoop`], measured and watched.
+    /// Every request runs on its event loop, as under [`Policy::AlwaysLoop`], measured and watched; but for those that are pinned to the lane, and
+    /// the bodies of `#[offload]`.
     Loop,
-    /// The bare app: requests, responses and panics pass as if the plugin were not there, and nothing is measured.
+    /// The bare app: requests, responses and panics pass as if the plugin were not there, pins included, and nothing is measured. The lanes and their
+    /// threads are there for those who call them, and for the bodies of `#[offload]`.
     Off,
 }
 

@@ -15,7 +15,7 @@ use crate::{Offload, loop_record::LoopReport, offload::Core};
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The routes that were met so far. Those of an app that has ended are among them until another app has its number.
+    /// The routes that were met so far, and those that are pinned. Those of an app that has ended are among them until another app has its number.
     pub routes: Vec<RouteReport>,
     /// The lanes: the one for short requests and the one for long ones.
     pub lanes: Vec<LaneReport>,

@@ -39,11 +39,11 @@ pub struct RouteReport {
     pub loop_seconds: f64,
     /// What all its runs on lanes took together, in seconds.
     pub lane_seconds: f64,
-    /// How often it changed sides.
+    /// How often it changed sides, by what was learned or by a pin.
     pub moves: u64,
     /// Runs that ended in a panic.
     pub panics: u64,
-    /// Requests that were turned away, because the lane was full or they would have had to wait too long.
+    /// Requests that were turned away, because the lane was full, or because they would have had to wait too long or had by then.
     pub refused: u64,
     /// Requests whose client left before they were answered.
     pub cancelled: u64,

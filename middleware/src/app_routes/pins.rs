@@ -47,6 +47,7 @@ impl Pins {
         for (method, pattern) in unmet {
             tracing::warn!(
                 target: "offload",
+                parent: None, // It is no fault of the request that happens to be first.
                 app,
                 route = format_args!("{method} {pattern}"),
                 "a pin matches no route: the app has no such pattern",
