@@ -14,11 +14,7 @@ use actix_web::{
     dev::{AppConfig, ServiceFactory},
 };
 use offload_core::{
-    Lanes, LanesBuilder,
-    admission::{Flow, Rank, Weight},
-    event_loop::EventLoops,
-    routes::RouteTable,
-    stall::StallWatch,
+    Lanes, LanesBuilder, event_loop::EventLoops, routes::RouteTable, stall::StallWatch,
 };
 use tokio::runtime::Handle;
 
@@ -30,7 +26,7 @@ use crate::{
     lifetime::{Hurry, Number, Numbers},
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
-    loop_side::{factory::AppFactory, service::OffloadApp},
+    loop_side::{factory::AppFactory, service::OffloadApp, unrouted::Unrouted},
     maker::Maker,
     mode::Mode,
     serving::Served,
@@ -85,9 +81,7 @@ pub(crate) struct Core {
     pub(crate) profile: Option<crate::profile::ProfileFile>,
     pub(crate) handle: Option<Handle>,
     pub(crate) deadline_header: Option<HeaderName>,
-    /// The flow of requests whose route is not known yet, and that of the few of them that come first.
-    pub(crate) strangers: Arc<Flow>,
-    pub(crate) probes: Arc<Flow>,
+    pub(crate) unrouted: Unrouted,
     pub(crate) longest_patience: Duration,
     pub(crate) read_ahead: Arc<ReadAhead>,
     #[cfg(feature = "live")]
@@ -167,8 +161,7 @@ impl Offload {
             handle,
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
-            strangers: Flow::mixed(),
-            probes: Flow::new(Weight::default(), Rank::High),
+            unrouted: Unrouted::new(),
             longest_patience: settings.patience.2,
             read_ahead: ReadAhead::new(settings.read_ahead),
             #[cfg(feature = "live")]

@@ -19,6 +19,10 @@ pub(crate) type Books = Arc<[Backlog]>;
 /// The entry of one job.
 pub(crate) struct Account {
     flow: Arc<Flow>,
+    /// Whose it is, if `flow` is that of those who come first.
+    own: Option<Arc<Flow>>,
+    /// It was carried to another lane. There it does not come first.
+    carried: AtomicU8,
     /// What it will probably cost, in nanoseconds.
     cost: AtomicU64,
     /// The moment, on the clock by which jobs wait, after which it is not begun any more.
@@ -112,6 +116,8 @@ fn nanos(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) flow: Arc<Flow>,
+    /// Whose it is, if `flow` is that of those who come first.
+    pub(crate) own: Option<Arc<Flow>>,
     /// In nanoseconds.
     pub(crate) cost: u64,
     pub(crate) patience: Patience,
@@ -133,6 +139,8 @@ impl Account {
     ) -> Self {
         Self {
             flow: arrival.flow,
+            own: arrival.own,
+            carried: AtomicU8::new(0),
             cost: AtomicU64::new(arrival.cost),
             latest: AtomicU64::new(latest),
             patience: arrival.patience,
@@ -148,7 +156,11 @@ impl Account {
     }
 
     pub(crate) fn flow(&self) -> &Flow {
-        &self.flow
+        match &self.own {
+            // Relaxed, as for `book`.
+            Some(own) if self.carried.load(Ordering::Relaxed) != 0 => own,
+            _ => &self.flow,
+        }
     }
 
     pub(crate) fn home(&self) -> &Ledger {
@@ -179,11 +191,12 @@ impl Account {
         let cost = nanos(cost);
         self.cost.store(cost, Ordering::Relaxed);
         self.lane.store(lane, Ordering::Relaxed);
+        self.carried.store(1, Ordering::Relaxed);
         let mut may_wait = self.latest().saturating_sub(here);
         if matches!(self.patience, Patience::Proportional { .. }) {
             let takes = self.book().wall_time_of(cost);
             // It was taken, and nobody knew then that it would have to wait here.
-            let gone_soon = self.book().projected_delay(&self.flow) <= self.patience.burst();
+            let gone_soon = self.book().projected_delay(self.flow()) <= self.patience.burst();
             let patience = if gone_soon {
                 self.patience.in_burst(takes)
             } else {
@@ -193,7 +206,7 @@ impl Account {
         }
         self.latest
             .store(there.saturating_add(may_wait), Ordering::Relaxed);
-        self.book().take_over(&self.flow, cost);
+        self.book().take_over(self.flow(), cost);
     }
 
     /// What it cost in all is known.
@@ -234,11 +247,11 @@ impl Account {
 
 impl Follow for Account {
     fn entered(&self) {
-        self.book().enter(&self.flow, self.cost());
+        self.book().enter(self.flow(), self.cost());
     }
 
     fn began(&self) {
-        self.book().begin(&self.flow, self.cost());
+        self.book().begin(self.flow(), self.cost());
         if let Some(trial) = &self.trial {
             trial.begun();
         }
@@ -246,7 +259,7 @@ impl Follow for Account {
 
     fn left(&self) {
         self.end_probe();
-        self.book().leave(&self.flow, self.cost());
+        self.book().leave(self.flow(), self.cost());
     }
 }
 

@@ -360,6 +360,7 @@ impl Lane {
             key: 0,
             trial: None,
             probe: None,
+            own: None,
             unknown_of: None,
         }
     }

@@ -48,6 +48,8 @@ impl WaitingClock {
         let looked_at = self.looked_at.load(Acquire);
         let counted = match now.saturating_sub(looked_at) {
             passed if passed > LAPSE => looked_at,
+            // Who was stopped after it had asked for the time is late: the watch has looked since, and counted that.
+            0 if looked_at != RESTS => looked_at,
             _ => now,
         };
         counted.saturating_sub(self.lapsed.load(Acquire))
@@ -83,6 +85,15 @@ mod tests {
         assert_eq!(clock.at(5_111 * MS), 100 * MS);
         clock.look(5_120 * MS);
         assert_eq!(clock.at(5_121 * MS), 110 * MS);
+    }
+
+    #[test]
+    fn who_was_stopped_with_an_old_time_in_his_hand_is_not_late() {
+        let clock = WaitingClock::default();
+        clock.look(100 * MS);
+        let before = clock.at(101 * MS);
+        clock.look(5_101 * MS);
+        assert!(clock.at(101 * MS) + MS >= before);
     }
 
     #[test]

@@ -353,10 +353,12 @@ impl Lanes {
             }
             _ => (own, inner.patience),
         };
+        let comes_first = !Arc::ptr_eq(flow, own);
         let is_unknown = terms.probe.is_some() && cost.is_none();
         let cost = cost.unwrap_or(inner.short_limit);
         let arrival = Arrival {
             flow: Arc::clone(flow),
+            own: comes_first.then(|| Arc::clone(own)),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             patience: terms.patience.map_or(patience, Patience::Fixed),
             key: terms.key.word(),

@@ -15,3 +15,4 @@ pub(crate) mod service;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod terms;
+pub(crate) mod unrouted;

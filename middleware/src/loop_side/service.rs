@@ -193,7 +193,9 @@ where
                 placed.set(Placed::Loop { run });
             }
             Place::Lane(slot) => {
-                let route = slot.and_then(|slot| view.published.route(slot)).cloned();
+                // Opened by the first request, and not by the first answer: until then it would be one of those that may be of any route.
+                let routes = self.context.routes.shared();
+                let route = slot.map(|slot| routes.open(&view.published, slot));
                 let handshake = match predicted {
                     Some(Prediction { slot, .. }) if upgrade => Some(Handshake { view, slot }),
                     _ => None,

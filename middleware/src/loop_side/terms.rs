@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix_http::{RequestHead, header::HeaderName};
 use offload_core::{JobKey, Terms, cost::SizeBucket, routes::Route};
 
+use super::unrouted::Pair;
 use crate::offload::Core;
 
 /// The deadline header of a request does not say a number of milliseconds.
@@ -38,10 +39,11 @@ pub(crate) fn of_request(
     }
     terms = match route {
         // It may be of any route, and light ones are not to be refused. That is so until the first response.
-        None => terms
-            .flow(&core.strangers)
-            .probe(&core.probes)
-            .patience(core.longest_patience),
+        None => {
+            let Pair { flow, probes } = core.unrouted.of(head.uri.path());
+            let terms = terms.flow(flow).probe(probes);
+            terms.patience(core.longest_patience)
+        }
         Some(route) => match route.probes(bucket) {
             Some(probes) => terms.flow(route.flow()).probe(probes),
             None => terms.flow(route.flow()),

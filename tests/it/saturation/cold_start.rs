@@ -90,6 +90,33 @@ fn a_light_route_gets_through_a_flood_of_unknown_ones() {
     });
 }
 
+/// A burst of one route is not before all other routes, neither before the first answer, when no request has a route yet, nor after it.
+#[test]
+fn a_light_route_does_not_wait_for_another_routes_burst() {
+    const BURST: usize = 60;
+    for warm in [false, true] {
+        let offload = sturdy().threads(1).build().expect("starts");
+        let begun = Arc::new(AtomicUsize::new(0));
+        let begins = Arc::clone(&begun);
+        let server = flooded(&offload, move || {
+            begins.fetch_add(1, Ordering::Relaxed);
+            burn(10 * HEAVY);
+        });
+        let client = Client::new(server.addr());
+        let light = || client.get("/light").expect("answers").status();
+        if warm {
+            client.get("/heavy-1/first").expect("answers");
+        }
+        let burst = |any| open(server.addr(), &format!("/heavy-0/{any}"), "");
+        let burst: Vec<_> = (0..BURST).map(burst).collect();
+        wait_until("it is there", || offload.lanes().queued() > BURST / 2);
+        assert_eq!(light(), 200);
+        let begun = begun.load(Ordering::Relaxed);
+        assert!(begun < BURST / 2, "behind {begun} of {BURST}, warm: {warm}");
+        all_are_answered(burst);
+    }
+}
+
 /// Ends the floods also when an assertion fails, because their scope waits for them.
 struct SetOnDrop<'a>(&'a AtomicBool);
 

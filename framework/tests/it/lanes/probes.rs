@@ -82,6 +82,44 @@ fn all_flows_together_have_places_for_eight() {
 }
 
 #[test]
+fn what_is_carried_to_the_long_lane_does_not_come_first_there() {
+    let lanes = patient().threads(1).spare_threads(1).build().unwrap();
+    let long = Terms::new().cost(Duration::from_secs(1));
+    let held = Held::one(&lanes, &long);
+    // The one place that there is for what is unknown.
+    let gate = Gate::default();
+    let waits = gate.clone();
+    lanes
+        .submit(&Stranger::new().job(&lanes, 0), move || waits.pass())
+        .unwrap()
+        .detach();
+    until("both are held", || {
+        lanes.running() == 2 && lanes.queued() == 0
+    });
+    let order = Order::default();
+    let stranger = Stranger::new();
+    for number in 0..6 {
+        let terms = stranger.job(&lanes, number);
+        lanes
+            .submit(&terms, order.job("stranger"))
+            .unwrap()
+            .detach();
+        until("it is carried", || lanes.long().queued() == number + 1);
+    }
+    let known = long.flow(&Flow::unnamed());
+    submit_all(
+        &lanes,
+        &known,
+        ["known"].map(|who| order.job(who)).into_iter(),
+    );
+    drop(held);
+    until("all have run", || order.so_far().len() == 7);
+    gate.open();
+    let known = order.so_far().iter().position(|who| *who == "known");
+    assert!(known < Some(3), "{:?}", order.so_far());
+}
+
+#[test]
 fn a_flood_of_strangers_leaves_a_thread_to_what_is_known() {
     let lanes = sturdy().threads(1).spare_threads(2).build().unwrap();
     let gate = Gate::default();
