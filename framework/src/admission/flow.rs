@@ -181,9 +181,11 @@ impl Flow {
         self.computing.fetch_sub(1, Relaxed);
     }
 
-    /// Whether such a job is at work, and so will those be that are unknown.
+    /// Whether such a job is at work, and so will those be that are unknown. One of a mixed flow says nothing; of several the next
+    /// is probably like them, and they are not to take all the places that there are for what is unknown.
     pub(crate) fn computes(&self) -> bool {
-        !self.is_mixed && self.computing.load(Relaxed) > 0
+        let enough = if self.is_mixed { 2 } else { 1 };
+        self.computing.load(Relaxed) >= enough
     }
 
     /// Its weight.

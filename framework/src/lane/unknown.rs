@@ -75,13 +75,17 @@ mod tests {
         assert!(flow.computes());
         threads[1].end();
         assert!(!flow.computes());
-        // Where they have nothing in common it says nothing of the others.
+        // Where they have nothing in common one says nothing of the others.
         let mixed = Flow::mixed();
         threads[0].begin(&mixed);
         threads[0].computes(|| true);
         mixed.learn_at_least(std::time::Duration::from_secs(1));
         assert!(!mixed.computes() && mixed.at_least().is_none());
+        threads[1].begin(&mixed);
+        threads[1].computes(|| true);
+        assert!(mixed.computes());
         threads[0].end();
+        threads[1].end();
         // One that has not computed counts for nothing.
         threads[0].begin(&flow);
         threads[0].end();
