@@ -279,8 +279,8 @@ fn judge(evidence: &Evidence, threshold: Duration) -> Reading {
         .cpu
         .saturating_sub(evidence.lead)
         .min(evidence.wall);
-    // If it waited inside the stretch, all of the wall time counts. What is surely known may be a small part of it.
-    let is_known = !evidence.gave_up || at_least >= evidence.wall / 2;
+    // If it waited inside the stretch, all of the wall time counts: then what is surely known has to be nearly all of it.
+    let is_known = !evidence.gave_up || at_least >= evidence.wall - evidence.wall / 8;
     if at_least > threshold && is_known {
         return Reading::Cost(at_least);
     }
@@ -438,6 +438,11 @@ mod tests {
                 "waited, here or before",
                 evidence(500, 40, 900, true),
                 suspect(0, 500),
+            ),
+            (
+                "computed most of the time, and waited for the rest, here or before",
+                evidence(900, 650, 0, true),
+                suspect(650, 900),
             ),
             (
                 "computed a little, and waited for long, here or before",

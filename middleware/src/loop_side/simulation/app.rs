@@ -98,7 +98,7 @@ async fn inside(
                     let _holds = holds;
                     world.piece_begins(id);
                     world.run(id, &steps, None).await;
-                    world.piece_was_polled(id);
+                    world.poll_ends(id).await;
                     Ok::<_, error::Error>(Bytes::from_static(b"piece"))
                 }
             });

@@ -1,8 +1,8 @@
 //! Placement and pacing hold their promises over any sequence of arrivals, bodies, waits, costs and ends.
 //!
 //! All of the plugin is real, but the event loop is turned by hand and time is what the scripts say: see `event_loop` and
-//! `offload_core::clock::simulated`. Nothing depends on how fast the machine is. A poll is *heavy* here if it takes eight budgets
-//! or more, and a class of requests is a route and a size of body. What is checked:
+//! `offload_core::clock::simulated`. Nothing depends on how fast the machine is. A poll is *heavy* here if it takes well over
+//! eight budgets, and a class of requests is a route and a size of body. What is checked:
 //!
 //! - P1: of classes that were found heavy, all together, no more than one heavy poll runs on the loop between two looks at the
 //!   sockets. Of a class that was not, one does: the one that finds it. One more does where it is in doubt what the first

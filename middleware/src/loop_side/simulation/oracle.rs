@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 
 use offload_core::{cost::SizeBucket, placement::Placement};
 
-use super::script::{CLEAN, Kind, SLOW, Script, Target};
+use super::script::{CLEAN, End, Kind, SLOW, Script, Target};
 
 /// The clean runs that a class takes to the loop of which nothing is known.
 const FIRST_CLEAN: u32 = 3;
@@ -28,14 +28,26 @@ struct Class {
     unseen: u32,
     only_light: bool,
     was_on_loop: bool,
+    /// It is a lane that has found it, since the loop has looked: the loop may not know yet.
+    only_lanes_know: bool,
+    /// Polls of lanes that may not count yet.
+    polls: u32,
 }
 
 impl Class {
     fn is_found_heavy(&self) -> bool {
-        self.clean < self.needed
+        self.clean < self.needed && !self.only_lanes_know
     }
 
-    fn found_heavy(&mut self) {
+    fn ran_clean(&mut self) {
+        self.clean += 1;
+        if !self.is_found_heavy() {
+            self.unseen = 0;
+        }
+    }
+
+    fn found_heavy(&mut self, at: Placement) {
+        self.only_lanes_know = at == Placement::Lane && !self.is_found_heavy();
         self.clean = 0;
         self.unseen = 0;
         self.needed = CLEAN_AGAIN;
@@ -100,6 +112,8 @@ impl Oracle {
             unseen: 0,
             only_light: true,
             was_on_loop: false,
+            only_lanes_know: false,
+            polls: 0,
         })
     }
 
@@ -161,9 +175,6 @@ impl Oracle {
         if key.0 == Target::PinnedToLoop {
             return;
         }
-        if cost > CLEAN {
-            self.is_not_light(script);
-        }
         if cost < SLOW {
             return;
         }
@@ -172,7 +183,7 @@ impl Oracle {
         let class = self.class(key);
         class.unseen += 1;
         if class.unseen > u32::from(doubtful) {
-            class.found_heavy();
+            class.found_heavy(Placement::Loop);
         }
         let count = self.heavy.entry(key).or_default();
         *count += 1;
@@ -193,6 +204,13 @@ impl Oracle {
         }
     }
 
+    /// A handler takes so long in all by now. Said before the plugin can know it, and however it ends.
+    pub(super) fn takes(&mut self, script: &Script, cost: Duration) {
+        if cost > CLEAN {
+            self.is_not_light(script);
+        }
+    }
+
     /// The kernel has set a handler's thread aside. Where handlers also block, that looks like a longer wait.
     pub(super) fn set_aside(&mut self, script: &Script) {
         if self.kind == Kind::Doubtful {
@@ -209,31 +227,46 @@ impl Oracle {
         }
     }
 
-    /// A piece of a body was made on a lane, or part of one in a poll.
-    pub(super) fn made(&mut self, script: &Script, cost: Duration) {
-        if cost > CLEAN {
-            self.is_not_light(script);
+    /// A piece of a body was made on a lane, or part of one in a poll. Says whether it was heavy.
+    pub(super) fn made(&mut self, script: &Script, cost: Duration) -> bool {
+        let is_heavy = cost >= SLOW;
+        if is_heavy {
+            let class = self.class(key(script));
+            class.found_heavy(Placement::Lane);
+            class.polls += 1;
         }
-        if cost >= SLOW {
-            self.class(key(script)).found_heavy();
-        }
+        is_heavy
+    }
+
+    /// The poll is over in which such a piece was made.
+    pub(super) fn poll_counts(&mut self, script: &Script) {
+        self.class(key(script)).polls -= 1;
     }
 
     /// A handler has ended, after it has taken so long in all.
     pub(super) fn ended(&mut self, script: &Script, at: Placement, cost: Duration, error: bool) {
         let own = key(script);
         let (target, bucket) = own;
-        if cost > CLEAN {
-            self.is_not_light(script);
+        // A handler that panics does not say where a path has led that is spelt differently.
+        if script.target == Target::RespelledA && matches!(script.end, End::Panic) {
+            return;
+        }
+        // That it was its own counts whatever it was, and has no sizes.
+        if target == Target::Page {
+            for ((target, _), class) in &mut self.classes {
+                if target.is_surprise() {
+                    class.ran_clean();
+                }
+            }
         }
         let class = self.class(own);
         if cost >= SLOW && at == Placement::Lane && !target.is_surprise() {
-            class.found_heavy();
+            class.found_heavy(at);
             return;
         }
         // Whatever it cost, what it looked like is in doubt, because it is pinned to a lane.
         if target == Target::SurpriseLane && at == Placement::Loop && !error {
-            class.found_heavy();
+            class.found_heavy(at);
             return;
         }
         if cost > CLEAN || error && target != Target::Unmatched {
@@ -241,29 +274,22 @@ impl Oracle {
         }
         // What a surprise shows may count for the page that it looked like, for what it was, and for itself.
         let mut counts = vec![own];
-        let surprises = [Target::SurpriseA, Target::SurpriseLane];
         match target {
             Target::SurpriseA => counts.extend([(Target::A, bucket), (Target::Page, bucket)]),
             Target::SurpriseLane => counts.push((Target::Page, bucket)),
-            // Its doubt has no sizes.
-            Target::Page => {
-                let keys = self.classes.keys().copied();
-                counts.extend(keys.filter(|key| surprises.contains(&key.0)));
-            }
             Target::A => counts.push((Target::SurpriseA, bucket)),
             _ => {}
         }
         for key in counts {
-            let class = self.class(key);
-            class.clean += 1;
-            if !class.is_found_heavy() {
-                class.unseen = 0;
-            }
+            self.class(key).ran_clean();
         }
     }
 
-    /// The loop has looked at its sockets.
+    /// The loop has looked at its sockets, and the lanes have nothing to do.
     pub(super) fn looked(&mut self) {
+        for class in self.classes.values_mut() {
+            class.only_lanes_know &= class.polls > 0;
+        }
         self.heavy_again = 0;
         self.heavy.clear();
     }

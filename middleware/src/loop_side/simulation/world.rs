@@ -26,7 +26,7 @@ use super::{
 };
 
 /// No lane takes so long for anything here.
-const STUCK: Duration = Duration::from_secs(5);
+const STUCK: Duration = Duration::from_secs(60);
 
 pub(super) type Body = UnboundedSender<Result<Bytes, actix_http::error::PayloadError>>;
 
@@ -245,18 +245,12 @@ impl World {
         let request = &mut inner.requests[id];
         request.cost += time;
         request.piece += time;
+        inner.oracle.takes(&request.script, request.cost);
     }
 
     async fn wait(&self, id: usize) {
-        self.piece_was_polled(id);
-        let mut yields = self.here() == Placement::Lane;
+        self.poll_ends(id).await;
         poll_fn(|cx| {
-            if yields {
-                // So that the poll before has been taken into account when others see that this one waits.
-                yields = false;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             let mut inner = self.lock();
             let request = &mut inner.requests[id];
             if request.released > request.passed {
@@ -271,6 +265,36 @@ impl World {
             Poll::Pending
         })
         .await;
+    }
+
+    /// A piece of a body was made, or part of one. On a lane the poll ends here, after which the plugin knows of it.
+    pub(super) async fn poll_ends(&self, id: usize) {
+        if self.here() == Placement::Loop {
+            self.lock().requests[id].piece = Duration::ZERO;
+            return;
+        }
+        let _polled = self.piece_was_polled(id);
+        let mut ended = false;
+        poll_fn(|cx| {
+            if ended {
+                return Poll::Ready(());
+            }
+            ended = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn piece_was_polled(&self, id: usize) -> Option<Polled<'_>> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let request = &mut inner.requests[id];
+        let piece = mem::take(&mut request.piece);
+        if !request.makes || !inner.oracle.made(&request.script, piece) {
+            return None;
+        }
+        Some(Polled { world: self, id })
     }
 
     async fn read(&self, id: usize, body: &mut web::Payload) {
@@ -319,18 +343,6 @@ impl World {
         request.makes = true;
     }
 
-    /// A poll ends in which a piece of a body was made, or part of one. Said before the plugin knows it.
-    pub(super) fn piece_was_polled(&self, id: usize) {
-        let at = self.here();
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let request = &mut inner.requests[id];
-        let piece = mem::take(&mut request.piece);
-        if at == Placement::Lane && request.makes {
-            inner.oracle.made(&request.script, piece);
-        }
-    }
-
     // What follows is called by the loop.
 
     /// One poll of a request or its body on the loop.
@@ -376,6 +388,20 @@ impl World {
         inner.woken.retain(|woken| *woken != id);
         drop(inner);
         drop(body); // It wakes who reads it.
+    }
+}
+
+/// A lane has polled a body, and may not have taken that into account yet.
+struct Polled<'a> {
+    world: &'a World,
+    id: usize,
+}
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.world.lock();
+        let inner = &mut *inner;
+        inner.oracle.poll_counts(&inner.requests[self.id].script);
     }
 }
 
