@@ -369,20 +369,7 @@ fn what_a_handler_spawns_is_nobodys() {
 /// Nor does a heavy route come back because its heavy runs are all left by their clients.
 #[test]
 fn who_leaves_a_lane_has_shown_what_he_has_cost() {
-    let patience = Duration::from_secs(300);
-    let offload = Offload::builder()
-        .patience(patience, 16, patience)
-        .build()
-        .expect("starts");
-    let world: Shared = web::Data::from(Arc::<World>::default());
-    let data = world.clone();
-    let app = move || App::new().app_data(data.clone()).configure(routes);
-    // Who closes a connection has left.
-    let server = TestServer::builder()
-        .workers(1)
-        .start_with(offload.app(app), |server| {
-            server.h1_allow_half_closed(false)
-        });
+    let (offload, world, server) = start();
     let http = Client::new(server.addr());
     let route = || {
         let routes = offload.report().routes;
@@ -415,9 +402,7 @@ fn who_leaves_a_lane_has_shown_what_he_has_cost() {
     assert_eq!((route.placement, route.loop_runs), (Placement::Lane, 0));
 }
 
-/// Learns a route as light, and then has some long runs. Returns how many of these were on the event loop, and in all.
-fn long_runs(case: Case) -> (usize, usize) {
-    const LONG_RUNS: usize = 12;
+fn start() -> (Offload, Shared, TestServer) {
     let patience = Duration::from_secs(300);
     let offload = Offload::builder()
         .patience(patience, 16, patience)
@@ -426,7 +411,19 @@ fn long_runs(case: Case) -> (usize, usize) {
     let world: Shared = web::Data::from(Arc::<World>::default());
     let data = world.clone();
     let app = move || App::new().app_data(data.clone()).configure(routes);
-    let server = TestServer::builder().workers(1).start(offload.app(app));
+    // Who closes a connection has left.
+    let server = TestServer::builder()
+        .workers(1)
+        .start_with(offload.app(app), |server| {
+            server.h1_allow_half_closed(false)
+        });
+    (offload, world, server)
+}
+
+/// Learns a route as light, and then has some long runs. Returns how many of these were on the event loop, and in all.
+fn long_runs(case: Case) -> (usize, usize) {
+    const LONG_RUNS: usize = 12;
+    let (offload, world, server) = start();
     let http = Client::new(server.addr());
     let asked = AtomicUsize::new(0);
     let ask = |long| case.ask(http, asked.fetch_add(1, SeqCst), long);

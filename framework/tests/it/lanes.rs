@@ -79,8 +79,20 @@ impl<T: Clone + Send + 'static> Order<T> {
         move || order.lock().unwrap().push(who)
     }
 
+    /// Has the lanes run such a job.
+    fn submit(&self, lanes: &Lanes, terms: &Terms, who: T) {
+        lanes.submit(terms, self.job(who)).unwrap().detach();
+    }
+
     fn so_far(&self) -> Vec<T> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+impl<T: PartialEq> Order<T> {
+    /// How many ran before the first of these.
+    fn place_of(&self, who: T) -> Option<usize> {
+        self.0.lock().unwrap().iter().position(|ran| *ran == who)
     }
 }
 

@@ -7,18 +7,18 @@ use offload_core::{
     admission::{Flow, Rank, Weight},
 };
 
-use super::{Held, Order, patient, single, sturdy, submit_all, this_thread};
+use super::{Held, Order, patient, single, sturdy, this_thread};
 use crate::support::{Gate, burn, until};
 
 const SHORT: Duration = Duration::from_millis(1);
 
 /// A route that nobody has met: its own flow, and that of its probes.
-struct Stranger {
+struct UnknownRoute {
     flow: Arc<Flow>,
     probes: Arc<Flow>,
 }
 
-impl Stranger {
+impl UnknownRoute {
     fn new() -> Self {
         Self {
             flow: Flow::unnamed(),
@@ -29,7 +29,7 @@ impl Stranger {
     /// The terms of a job of it that is like no other.
     fn job(&self, lanes: &Lanes, number: usize) -> Terms {
         let terms = Terms::new().flow(&self.flow).probe(&self.probes);
-        terms.key(lanes.key(("stranger", number)))
+        terms.key(lanes.key(("unknown", number)))
     }
 }
 
@@ -38,23 +38,15 @@ fn three_of_a_flow_come_first_and_the_others_wait_like_any() {
     let lanes = single().build().unwrap();
     let held = Held::one(&lanes, &Terms::new().cost(SHORT));
     let order = Order::default();
-    submit_all(
-        &lanes,
-        &Terms::new().cost(SHORT),
-        ["known"].map(|who| order.job(who)).into_iter(),
-    );
-    let stranger = Stranger::new();
+    order.submit(&lanes, &Terms::new().cost(SHORT), "known");
+    let unknown = UnknownRoute::new();
     for number in 0..6 {
-        let terms = stranger.job(&lanes, number);
-        lanes
-            .submit(&terms, order.job("stranger"))
-            .unwrap()
-            .detach();
+        let terms = unknown.job(&lanes, number);
+        order.submit(&lanes, &terms, "unknown");
     }
     drop(held);
     until("all have run", || order.so_far().len() == 7);
-    let known = order.so_far().iter().position(|who| *who == "known");
-    assert_eq!(known, Some(3), "{:?}", order.so_far());
+    assert_eq!(order.place_of("known"), Some(3), "{:?}", order.so_far());
 }
 
 #[test]
@@ -62,23 +54,15 @@ fn all_flows_together_have_places_for_eight() {
     let lanes = single().build().unwrap();
     let held = Held::one(&lanes, &Terms::new().cost(SHORT));
     let order = Order::default();
-    submit_all(
-        &lanes,
-        &Terms::new().cost(SHORT),
-        ["known"].map(|who| order.job(who)).into_iter(),
-    );
-    let strangers: Vec<_> = (0..20).map(|_| Stranger::new()).collect();
-    for stranger in &strangers {
-        let terms = stranger.job(&lanes, 0);
-        lanes
-            .submit(&terms, order.job("stranger"))
-            .unwrap()
-            .detach();
+    order.submit(&lanes, &Terms::new().cost(SHORT), "known");
+    let routes: Vec<_> = (0..20).map(|_| UnknownRoute::new()).collect();
+    for unknown in &routes {
+        let terms = unknown.job(&lanes, 0);
+        order.submit(&lanes, &terms, "unknown");
     }
     drop(held);
     until("all have run", || order.so_far().len() == 21);
-    let known = order.so_far().iter().position(|who| *who == "known");
-    assert_eq!(known, Some(8), "{:?}", order.so_far());
+    assert_eq!(order.place_of("known"), Some(8), "{:?}", order.so_far());
 }
 
 #[test]
@@ -90,44 +74,36 @@ fn what_is_carried_to_the_long_lane_does_not_come_first_there() {
     let gate = Gate::default();
     let waits = gate.clone();
     lanes
-        .submit(&Stranger::new().job(&lanes, 0), move || waits.pass())
+        .submit(&UnknownRoute::new().job(&lanes, 0), move || waits.pass())
         .unwrap()
         .detach();
     until("both are held", || {
         lanes.running() == 2 && lanes.queued() == 0
     });
     let order = Order::default();
-    let stranger = Stranger::new();
+    let unknown = UnknownRoute::new();
     for number in 0..6 {
-        let terms = stranger.job(&lanes, number);
-        lanes
-            .submit(&terms, order.job("stranger"))
-            .unwrap()
-            .detach();
+        let terms = unknown.job(&lanes, number);
+        order.submit(&lanes, &terms, "unknown");
         until("it is carried", || lanes.long().queued() == number + 1);
     }
     let known = long.flow(&Flow::unnamed());
-    submit_all(
-        &lanes,
-        &known,
-        ["known"].map(|who| order.job(who)).into_iter(),
-    );
+    order.submit(&lanes, &known, "known");
     drop(held);
     until("all have run", || order.so_far().len() == 7);
     gate.open();
-    let known = order.so_far().iter().position(|who| *who == "known");
-    assert!(known < Some(3), "{:?}", order.so_far());
+    assert!(order.place_of("known") < Some(3), "{:?}", order.so_far());
 }
 
 #[test]
-fn a_flood_of_strangers_leaves_a_thread_to_what_is_known() {
+fn a_flood_of_the_unknown_leaves_a_thread_to_what_is_known() {
     let lanes = sturdy().threads(1).spare_threads(2).build().unwrap();
     let gate = Gate::default();
     for _ in 0..10 {
-        let stranger = Stranger::new();
+        let unknown = UnknownRoute::new();
         for number in 0..4 {
             let waits = gate.clone();
-            let terms = stranger.job(&lanes, number);
+            let terms = unknown.job(&lanes, number);
             // They hold whatever they get; some may be refused.
             let _ = lanes
                 .submit(&terms, move || waits.pass())
@@ -153,7 +129,7 @@ fn one_that_is_long_speaks_for_the_others_before_its_end() {
         .spare_threads(1)
         .build()
         .unwrap();
-    let stranger = Stranger::new();
+    let unknown = UnknownRoute::new();
     let (gate, waits) = (Gate::default(), Gate::default());
     let ends = gate.clone();
     let long = move || {
@@ -161,21 +137,21 @@ fn one_that_is_long_speaks_for_the_others_before_its_end() {
         ends.pass();
     };
     lanes
-        .submit(&stranger.job(&lanes, 0), long)
+        .submit(&unknown.job(&lanes, 0), long)
         .unwrap()
         .detach();
     let known = Held::one(&lanes, &Terms::new().cost(Duration::from_secs(1)));
     until("it is found out", || {
-        let terms = stranger.job(&lanes, 1);
+        let terms = unknown.job(&lanes, 1);
         !lanes.would_take(&terms.patience(Duration::ZERO))
     });
     drop((known, waits));
     // Two of them, as one may be tried nevertheless.
     let name = |number| {
-        let run = lanes.run_with(&stranger.job(&lanes, number), || (this_thread(), ()).0);
+        let run = lanes.run_with(&unknown.job(&lanes, number), || (this_thread(), ()).0);
         pollster::block_on(run).unwrap()
     };
-    let trial = lanes.run_with(&stranger.job(&lanes, 2), || ());
+    let trial = lanes.run_with(&unknown.job(&lanes, 2), || ());
     assert!(name(3).contains("-long-"));
     pollster::block_on(trial).unwrap();
     gate.open();

@@ -19,6 +19,7 @@ use crate::{
 /// Requests a second to the light route.
 pub(super) const LIGHT_RATE: f64 = 400.0;
 const LIGHT_CONNECTIONS: usize = 16;
+const SHORT_CONNECTIONS: usize = 32;
 
 /// The light route at its usual rate.
 pub(super) fn light(address: SocketAddr, time: Duration) -> Flow {
@@ -28,6 +29,17 @@ pub(super) fn light(address: SocketAddr, time: Duration) -> Flow {
         due: arrivals::even(LIGHT_RATE, time),
         time,
         connections: LIGHT_CONNECTIONS,
+    }
+}
+
+/// Computations of 5 ms that come as those of many users do, so many a second.
+pub(super) fn short(address: SocketAddr, rate: f64, time: Duration, seed: u64) -> Flow {
+    Flow {
+        address,
+        request: request::get("/burn?ms=5"),
+        due: arrivals::poisson(rate, time, seed),
+        time,
+        connections: SHORT_CONNECTIONS,
     }
 }
 

@@ -5,8 +5,7 @@ use std::{io, thread, time::Instant};
 use super::{Scenario, flows};
 use crate::{
     alternative::Alternative,
-    arrivals,
-    client::{closed::Clients, paced::Flow, record::Record, records::Records, request},
+    client::{closed::Clients, record::Record, records::Records, request},
     process::Server,
     report::{
         check::Check,
@@ -21,7 +20,6 @@ use crate::{
 const LONG_CLIENTS: usize = 8;
 /// Short requests a second.
 const SHORT_RATE: f64 = 40.0;
-const SHORT_CONNECTIONS: usize = 32;
 const SEED: u64 = 1;
 /// What a long and a short request burn, in seconds.
 const LONG_COST: f64 = 0.5;
@@ -60,13 +58,7 @@ fn measure(settings: &Settings, alternative: Alternative) -> io::Result<Readings
 fn load(settings: &Settings, alternative: Alternative, server: &Server, readings: &mut Readings) {
     let (address, time) = (server.address, settings.load(30, 5));
     let light = flows::light(address, time);
-    let short = Flow {
-        address,
-        request: request::get("/burn?ms=5"),
-        due: arrivals::poisson(SHORT_RATE, time, SEED),
-        time,
-        connections: SHORT_CONNECTIONS,
-    };
+    let short = flows::short(address, SHORT_RATE, time, SEED);
     let long = Clients {
         address,
         request: request::get("/burn?ms=500"),

@@ -14,7 +14,6 @@ use self::attackers::{Tally, Target};
 use super::{Scenario, flows, rest};
 use crate::{
     alternative::Alternative,
-    arrivals,
     attack::Attack,
     client::{connection::Connection, paced::Flow, record::Record, records::Records, request},
     process::Server,
@@ -35,7 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The short route, as a part of what the cores can do.
 const SHORT_LOAD: f64 = 0.2;
 const SHORT_COST: f64 = 0.005;
-const SHORT_CONNECTIONS: usize = 32;
 /// Enough for a loop that is kept for longer than it should be: one user who waits keeps no other from asking.
 const LIGHT_CONNECTIONS: usize = 64;
 const SEED: u64 = 5;
@@ -100,13 +98,8 @@ fn load(
         connections: LIGHT_CONNECTIONS,
         ..flows::light(target.address, time)
     };
-    let short = Flow {
-        address: target.address,
-        request: request::get("/burn?ms=5"),
-        due: arrivals::poisson(settings.cores as f64 * SHORT_LOAD / SHORT_COST, time, SEED),
-        time,
-        connections: SHORT_CONNECTIONS,
-    };
+    let rate = settings.cores as f64 * SHORT_LOAD / SHORT_COST;
+    let short = flows::short(target.address, rate, time, SEED);
     let start = Instant::now();
     let (lit, shorts, tallies) = thread::scope(|scope| {
         let attacking: Vec<_> = attacks
