@@ -215,6 +215,8 @@ fn every_job_runs_once_or_never_and_all_are_accounted_for() {
         let stats = lanes.stats();
         stats.submitted == stats.finished + stats.canceled + stats.expired
             && lanes.running() + lanes.queued() == 0
+            // A thread gives its slot back when it finds nothing more to do.
+            && lanes.short().slots_taken() + lanes.long().slots_taken() == 0
     });
     let stats = lanes.stats();
     let ran: Vec<_> = storm.ran.iter().map(|count| count.load(SeqCst)).collect();
@@ -242,9 +244,6 @@ fn every_job_runs_once_or_never_and_all_are_accounted_for() {
         stats.panicked,
     ] {
         assert!(count > 0, "{stats:?}");
-    }
-    for lane in [lanes.short(), lanes.long()] {
-        assert_eq!((lane.queued(), lane.slots_taken()), (0, 0));
     }
     // Nothing is left on the books that would delay what comes now.
     for flow in &storm.flows {
