@@ -104,7 +104,7 @@ where
         }
         let bucket = SizeBucket::of(body_size(&mut request));
         let context = Rc::clone(&self.context);
-        let visit = Visit::new(context, view, predicted, request.uri(), bucket);
+        let visit = Visit::new(context, view, predicted, request.uri(), bucket, false);
         WrapFuture {
             step: Step::Measured {
                 run: LoopRun::new(Rc::clone(&self.service), request, visit),

@@ -89,6 +89,7 @@ pub(crate) struct Visit {
     cost: Duration,
     suspect: bool,
     exact: bool,
+    /// The request asks for one.
     upgrade: bool,
     /// It was answered, and not by an error.
     served: bool,
@@ -103,6 +104,7 @@ impl Visit {
         predicted: Option<Prediction>,
         uri: &Uri,
         bucket: SizeBucket,
+        upgrade: bool,
     ) -> Self {
         let slot = predicted.map(|predicted| predicted.slot);
         // A run that looked dear, but may only have been set aside by the kernel, is followed by some
@@ -120,16 +122,10 @@ impl Visit {
             cost: Duration::ZERO,
             suspect: false,
             exact,
-            upgrade: false,
+            upgrade,
             served: false,
             told: None,
         }
-    }
-
-    /// Says whether the request asks for an upgrade.
-    pub(crate) fn asking(mut self, upgrade: bool) -> Self {
-        self.upgrade = upgrade;
-        self
     }
 
     /// Learns from the answer to an upgrade request whether its route does upgrade.

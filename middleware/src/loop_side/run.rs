@@ -96,6 +96,8 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         } else {
             this.ticket.give_up();
         }
+        // Set from within, so that it is not moved out through all that is around the app's code.
+        let mut answered = None;
         let (polled, reading) = this.visit.measured(|| {
             // A panic leaves the app's state as it would without the plugin, where the worker lives
             // on too.
@@ -106,7 +108,11 @@ impl<S: Service<R>, R> LoopRun<S, R> {
                     this.step.set(Step::Wait { future });
                 }
                 match this.step.as_mut().project() {
-                    StepProj::Wait { future } => future.poll(cx),
+                    StepProj::Wait { future } => {
+                        if let Poll::Ready(ended) = future.poll(cx) {
+                            answered = Some(ended);
+                        }
+                    }
                     StepProj::Call { .. } => unreachable!("the service was called above"),
                     StepProj::Over => unreachable!("not polled after it was ready"),
                 }
@@ -117,14 +123,16 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         if paced || heavy {
             Pace::here().polled(heavy);
         }
-        if heavy && matches!(polled, Ok(Poll::Pending)) {
-            this.visit.tell();
-        }
         let visit = this.visit;
-        let answer = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(answered)) => catch_unwind(AssertUnwindSafe(|| answer(answered, visit))),
-            Err(panic) => Err(panic),
+        let answer = match (polled, answered) {
+            (Ok(()), None) => {
+                if heavy {
+                    visit.tell();
+                }
+                return Poll::Pending;
+            }
+            (Ok(()), Some(answered)) => catch_unwind(AssertUnwindSafe(|| answer(answered, visit))),
+            (Err(panic), _) => Err(panic),
         };
         end(this.step, visit);
         visit.finished();

@@ -187,8 +187,7 @@ where
         match self.place(&view, predicted, bucket, upgrade) {
             Place::Loop => {
                 let context = Rc::clone(&self.context);
-                let visit = Visit::new(context, view, predicted, request.uri(), bucket);
-                let visit = visit.asking(upgrade);
+                let visit = Visit::new(context, view, predicted, request.uri(), bucket, upgrade);
                 let run = LoopRun::new(Rc::clone(&self.inner), request, visit);
                 placed.set(Placed::Loop { run });
             }
