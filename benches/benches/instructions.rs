@@ -25,6 +25,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use offload_benches::{Way, keep, lane, on_event_loop, only_once, service};
 use offload_core::{
+    Lanes,
     cost::{BodySize, SizeBucket},
     placement::Rules,
     routes::{Observation, RouteTable},
@@ -114,8 +115,8 @@ fn offload() -> Offload {
         .expect("starts")
 }
 
-/// Calls a service as actix's dispatcher does, `rounds` times.
-fn call<S, F>(factory: F, rounds: u64)
+/// Calls a service as actix's dispatcher does, once and after `learned` another `rounds` times.
+fn call<S, F>(factory: F, rounds: u64, learned: impl FnOnce())
 where
     F: ServiceFactory<Request, Config = AppConfig, Service = S>,
     F::InitError: std::fmt::Debug,
@@ -124,11 +125,23 @@ where
 {
     on_event_loop(async {
         let service = service(factory).await;
-        for _ in 0..rounds {
+        let call = || {
             let answer = service.call(TestRequest::with_uri("/").to_request());
             drop(black_box(answer.now_or_never().expect("answers at once")));
+        };
+        call();
+        learned();
+        for _ in 0..rounds {
+            call();
         }
     });
+}
+
+/// The first answer has a lane read the app's patterns, which takes longer than many rounds where these are many.
+fn wait_for(lanes: &Lanes) {
+    while lanes.running() + lanes.queued() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Serves until standard input ends, with one event loop.
@@ -196,12 +209,14 @@ fn run(name: &str, rounds: u64) {
         "hop, web::block" => hop(Way::WebBlock, rounds),
         "hop, tokio-rayon" => hop(Way::TokioRayon, rounds),
         name if name.starts_with("service, bare") => {
-            call(App::new().configure(routes(name)).into_factory(), rounds);
+            let app = App::new().configure(routes(name));
+            call(app.into_factory(), rounds, || {});
         }
         name => {
             let routes = routes(name);
-            let app = offload().app(move || App::new().configure(routes.clone()));
-            call(app(), rounds);
+            let offload = offload();
+            let app = offload.app(move || App::new().configure(routes.clone()));
+            call(app(), rounds, || wait_for(offload.lanes()));
         }
     }
 }
