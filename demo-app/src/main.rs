@@ -18,7 +18,7 @@ use demo_app::{
 use futures_util::future::poll_immediate;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-/// What the program ends with when a second signal did not let it finish.
+/// What the program ends with when a later signal did not let it finish.
 const FORCED: u8 = 3;
 
 fn main() -> ExitCode {

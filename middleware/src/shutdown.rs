@@ -28,6 +28,9 @@ use crate::Offload;
 /// grace, at most this.
 const LONGEST_MARGIN: Duration = Duration::from_millis(500);
 
+/// Signals within so long are one: nobody can have seen by then that the first one does not do, and wish for more.
+const ASKED_ONCE: Duration = Duration::from_millis(500);
+
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -170,7 +173,7 @@ pub enum Ended {
     Stopped,
     /// By a signal, after what was under way.
     Drained(Drained),
-    /// By a second signal, without waiting for anything.
+    /// By a later signal, without waiting for anything.
     Forced,
 }
 
@@ -232,8 +235,9 @@ impl Offload {
     /// Runs `server` until it ends, or until SIGINT or SIGTERM asks it to.
     ///
     /// On the first signal the server accepts no more connections, and what is under way is finished or refused within
-    /// `grace` as [`shutdown`](Self::shutdown) says. A second signal ends at once. Either way the future is ready then, and
-    /// the process may end.
+    /// `grace` as [`shutdown`](Self::shutdown) says. A signal more than half a second later ends at once. Either way the future is
+    /// ready then, and the process may end. Earlier ones are the same wish: a supervisor may send its signal to a process and to
+    /// its group, as `timeout` does, or two kinds of it.
     ///
     /// The server must leave the signals to this, `HttpServer::disable_signals`, and must not cut connections earlier:
     /// give `HttpServer::shutdown_timeout` at least as many seconds as `grace`. actix closes idle HTTP/1 connections when its
@@ -274,12 +278,13 @@ impl Offload {
             Either::Left((ended, _)) => return ended.map(|()| Ended::Stopped),
             Either::Right(((), _)) => {}
         }
+        let asked = Instant::now();
         tracing::info!(
             target: "offload",
             under_way = *self.core.underway.count.borrow(),
             "asked to stop: no more connections, what is under way is finished",
         );
-        let until = Instant::now() + grace;
+        let until = asked + grace;
         // It only waits for the server, which is polled below.
         let stopped = handle.stop(true);
         let drain = async {
@@ -296,9 +301,15 @@ impl Offload {
             }
             std::future::pending::<()>().await
         };
+        let again = async {
+            signals.next().await;
+            while asked.elapsed() < ASKED_ONCE {
+                signals.next().await;
+            }
+        };
         let (drain, drive) = (pin!(drain), pin!(drive));
         let drain = select(drain, drive);
-        Ok(match select(drain, pin!(signals.next())).await {
+        Ok(match select(drain, pin!(again)).await {
             Either::Left((Either::Left((drained, _)), _)) => Ended::Drained(drained),
             Either::Left((Either::Right(((), _)), _)) => {
                 unreachable!("the server's side never ends")
