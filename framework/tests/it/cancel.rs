@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use offload_core::Lane;
+use offload_core::{JobHandle, Lane};
 
 use crate::support::{Drops, Gate, Occupied, lane, until};
 
@@ -99,12 +99,20 @@ fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
     let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
     let occupied = Occupied::all_of(&lane);
     // Far more than the queue has room for, while its only thread is in a job.
+    let mut full = 0;
     for _ in 0..20_000 {
-        assert!(lane.submit(|| unreachable!()).unwrap().cancel());
+        let removed = || lane.submit(|| unreachable!()).is_ok_and(JobHandle::cancel);
+        if !removed() {
+            full += 1;
+            until("there is room", removed);
+        }
     }
+    // Nobody waits for who looks through the queue just then, and may have been set aside by the kernel. That makes room, too, but
+    // seldom: a queue that only had this would be full again and again.
+    assert!(full < 8, "{full} times");
     assert_eq!(lane.queued(), 0);
     let stats = lane.stats();
-    assert_eq!((stats.canceled, stats.refused), (20_000, 0));
+    assert_eq!(stats.canceled, 20_000);
     assert_eq!(stats.submitted, 20_001, "with the occupant");
     let last = lane.run(|| 7);
     drop(occupied);
