@@ -106,6 +106,8 @@ impl LaneThread<'_> {
         }
         let cost = match measured.reading {
             Reading::Cost(cost) => cost,
+            // It may have waited before it began. What a busy machine adds to the wall time does not make a job a long one.
+            Reading::Suspect { at_least, at_most } if at_least >= at_most / 2 => at_least,
             Reading::Suspect { at_most, .. } => at_most,
         };
         drop(unknown);
