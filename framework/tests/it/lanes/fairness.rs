@@ -73,7 +73,7 @@ fn weights_are_shares() {
         submit_all(lanes, &heavy, (0..100).map(|_| job('h')));
     });
     let heavy = order[..40].iter().filter(|flow| **flow == 'h').count();
-    assert!((26..=34).contains(&heavy), "{heavy} of 40");
+    assert!((28..=32).contains(&heavy), "{heavy} of 40");
 }
 
 /// What is charged is what a job cost, whatever was predicted of it.
@@ -86,7 +86,7 @@ fn shares_are_of_cost_and_not_of_jobs() {
         submit_all(lanes, &cheap, (0..100).map(|_| job(500, 'c')));
     });
     let cheap = order[..50].iter().filter(|flow| **flow == 'c').count();
-    assert!((34..=45).contains(&cheap), "{cheap} of 50");
+    assert!((38..=42).contains(&cheap), "{cheap} of 50");
 }
 
 #[test]
