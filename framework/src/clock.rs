@@ -168,6 +168,11 @@ impl LoopClock {
         self.renew(now)
     }
 
+    /// Says that the thread slept since the last stretch, so that the next one does not count that as its own waiting.
+    pub(crate) fn slept(&self) {
+        self.taken.set(Moment::default());
+    }
+
     #[cold]
     fn renew(&self, now: Moment) -> Mark {
         self.taken.set(now);

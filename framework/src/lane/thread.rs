@@ -239,6 +239,7 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
     fn park(&self) {
         let before = self.now();
         self.place.park();
+        self.place.clock().slept();
         self.is_brisk.set(self.now() - before < BRISK);
     }
 

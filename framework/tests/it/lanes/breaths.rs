@@ -12,7 +12,7 @@ use std::{
 use offload_core::{Park, Terms, Unpark};
 
 use super::patient;
-use crate::support::{Gate, burn};
+use crate::support::{Gate, burn, until};
 
 /// Its first breath takes as long as somebody wants it to.
 struct Breathless {
@@ -41,9 +41,11 @@ impl Park for Breathless {
 
 #[test]
 fn what_computes_in_a_breath_lends_its_slot() {
-    let (begun, over, breathed) = (Gate::default(), Gate::default(), Arc::default());
+    let (begun, over) = (Gate::default(), Gate::default());
+    let breathed = Arc::<AtomicBool>::default();
     let lanes = {
         let (begun, over) = (begun.clone(), over.clone());
+        let breathed = Arc::clone(&breathed);
         patient().threads(1).spare_threads(1).park(move |_| {
             Box::new(Breathless {
                 begun: begun.clone(),
@@ -54,14 +56,26 @@ fn what_computes_in_a_breath_lends_its_slot() {
     };
     let lanes = Arc::new(lanes.build().unwrap());
     // Two jobs without a sleep in between, and the second takes longer than there may be between two breaths. It comes
-    // from another thread, because a job that a lane's job submits runs at once.
-    let next = Arc::clone(&lanes);
-    let first = move || {
-        let second = || burn(Duration::from_millis(1));
-        let submit = move || next.submit(&Terms::new(), second).unwrap().detach();
-        thread::spawn(submit).join().unwrap();
+    // from another thread, because a job that a lane's job submits runs at once. On a busy machine the first may be overdue
+    // before that has come, and another thread has the second.
+    let pair = || {
+        let (next, done) = (Arc::clone(&lanes), Gate::default());
+        let ends = done.clone();
+        let second = move || {
+            burn(Duration::from_millis(1));
+            ends.open();
+        };
+        let first = move || {
+            let submit = move || next.submit(&Terms::new(), second).unwrap().detach();
+            thread::spawn(submit).join().unwrap();
+        };
+        lanes.submit(&Terms::new(), first).unwrap().detach();
+        done.pass();
     };
-    lanes.submit(&Terms::new(), first).unwrap().detach();
+    until("it breathes", || {
+        pair();
+        breathed.load(SeqCst)
+    });
     begun.pass();
     pollster::block_on(lanes.run(|| ())).unwrap();
     over.open();
