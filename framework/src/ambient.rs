@@ -6,8 +6,8 @@ use crate::lanes::Lanes;
 
 /// What surrounds the code that runs on this thread now, such as one request inside the plugin.
 pub trait Host {
-    /// The lanes on which an `#[offload]` body under this host runs.
-    fn lanes(&self) -> &Lanes;
+    /// The lanes on which an `#[offload]` body under this host runs; `None` once they are gone.
+    fn lanes(&self) -> Option<Lanes>;
 
     /// An `#[offload]` body was started under this host.
     fn offload_met(&self);
@@ -29,7 +29,7 @@ thread_local! {
 ///
 /// struct Counting { lanes: Lanes, met: Cell<u32> }
 /// impl ambient::Host for Counting {
-///     fn lanes(&self) -> &Lanes { &self.lanes }
+///     fn lanes(&self) -> Option<Lanes> { Some(self.lanes.clone()) }
 ///     fn offload_met(&self) { self.met.set(self.met.get() + 1); }
 /// }
 ///

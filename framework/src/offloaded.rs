@@ -53,8 +53,8 @@ fn lane_for_body() -> Where {
     if Place::exists() {
         return Where::Here;
     }
-    match host {
-        Some(host) => Where::On(host.lanes().clone()),
+    match host.and_then(|host| host.lanes()) {
+        Some(lanes) => Where::On(lanes),
         None => match Lanes::fallback() {
             Ok(lanes) => Where::On(lanes),
             Err(error) => {

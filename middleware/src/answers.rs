@@ -1,4 +1,4 @@
-//! The few answers that the plugin gives itself.
+//! The few answers that the plugin gives itself, as actix's responses.
 
 use std::time::Duration;
 
@@ -7,31 +7,36 @@ use actix_http::{
     header::{self, HeaderName},
 };
 use actix_web::{HttpResponse, body::BoxBody};
+use offload_http::Answer;
+
+/// An answer as a response.
+pub(crate) fn response(answer: &Answer) -> Response<BoxBody> {
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = answer.retry_after() {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    match answer.body() {
+        Some(body) => response.json(body),
+        None => response.finish(),
+    }
+    .into()
+}
 
 /// 500: the handler panicked, or the lane thread's app could not be built.
 pub(crate) fn internal_error() -> Response<BoxBody> {
-    HttpResponse::InternalServerError().finish().into()
+    response(&Answer::Panicked)
 }
 
 /// 400: the header in which the client says how long it waits cannot be read.
 pub(crate) fn bad_deadline(header: &HeaderName) -> Response<BoxBody> {
-    HttpResponse::BadRequest()
-        .json(serde_json::json!({
-            "error": format!("header `{header}` must be a whole number of milliseconds"),
-        }))
-        .into()
+    let header = header.as_str().to_owned();
+    response(&Answer::BadDeadline { header })
 }
 
 /// 503: too much heavy work waits already. `delay` is how long the client would have waited.
 pub(crate) fn overloaded(delay: Duration) -> Response<BoxBody> {
-    let seconds = delay.as_secs_f64().ceil().clamp(1.0, 3600.0) as u64;
-    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
-        .insert_header((header::RETRY_AFTER, seconds.to_string()))
-        .json(serde_json::json!({
-            "error": "overloaded",
-            "retry_after_seconds": seconds,
-        }))
-        .into()
+    response(&Answer::Overloaded { delay })
 }
 
 /// 499, as nginx has it for a client that closed its connection before it was answered. It reaches nobody.

@@ -8,13 +8,13 @@ use offload_core::{
     placement::{Placement, Policy},
     stall::{StallWatch, StallWatchBuilder},
 };
+use offload_http::mode::{self, Mode};
 use tracing::Span;
 
 use crate::{
     Offload,
     app_routes::{EMPTY, UNMATCHED, is_method, named},
     error::BuildError,
-    mode::{self, Mode},
     serving::{Served, Serving},
     spans::RequestSpan,
 };

@@ -19,7 +19,6 @@ mod loop_side;
 mod maker;
 #[cfg(feature = "metrics")]
 mod metrics;
-mod mode;
 mod offload;
 mod panics;
 mod profile;
@@ -42,6 +41,10 @@ pub use offload_core::{
     routes::{RouteMove, RouteReport},
     stall::{Stall, StallCount, StallKind, StallWatch, StallWatchBuilder},
 };
+pub use offload_http::{
+    mode::{Mode, UnknownMode},
+    report::{LaneReport, LoopReport, StallReport},
+};
 pub use offload_macros::offload;
 
 pub use crate::{
@@ -49,15 +52,13 @@ pub use crate::{
     error::BuildError,
     hop::{body::OffloadBody, stream::BodyError},
     json::{Json, JsonConfig},
-    loop_record::LoopReport,
     loop_side::{
         body::MeteredBody,
         future::{AppBody, OffloadFuture},
         service::{OffloadApp, OffloadService},
     },
-    mode::{Mode, UnknownMode},
     offload::Offload,
-    report::{LaneReport, Report, StallReport},
+    report::Report,
     serving::Serving,
     shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},

@@ -16,6 +16,7 @@ use actix_web::{
 use offload_core::{
     Lanes, LanesBuilder, event_loop::EventLoops, routes::RouteTable, stall::StallWatch,
 };
+use offload_http::{Unrouted, mode::Mode};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -26,9 +27,8 @@ use crate::{
     lifetime::{Hurry, Number, Numbers},
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
-    loop_side::{factory::AppFactory, service::OffloadApp, unrouted::Unrouted},
+    loop_side::{factory::AppFactory, service::OffloadApp},
     maker::Maker,
-    mode::Mode,
     serving::Served,
     shutdown::Underway,
     spans::RequestSpan,
@@ -161,7 +161,7 @@ impl Offload {
             handle,
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
-            unrouted: Unrouted::new(),
+            unrouted: Unrouted::default(),
             longest_patience: settings.patience.2,
             read_ahead: ReadAhead::new(settings.read_ahead),
             #[cfg(feature = "live")]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use offload_core::{
-    Lane,
     routes::{Route, RouteMove, RouteReport},
-    stall::{Stall, StallKind, StallWatch},
+    stall::{Stall, StallWatch},
 };
+use offload_http::report::{LaneReport, LoopReport, StallReport};
 use serde::Serialize;
 
-use crate::{Offload, loop_record::LoopReport, offload::Core};
+use crate::{Offload, offload::Core};
 
 /// A snapshot for people and dashboards; serialises to JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -27,87 +27,6 @@ pub struct Report {
     pub moves: Vec<RouteMove>,
     /// The latest stalls, at most 64, oldest first; also those that last.
     pub stalls: Vec<StallReport>,
-}
-
-/// One stall, as far as it has got; see [`Stall`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct StallReport {
-    /// A number of its own, ascending.
-    pub id: u64,
-    /// The event loop, unless it is on a lane.
-    pub event_loop: Option<usize>,
-    /// The name of the thread.
-    pub thread: String,
-    /// Method and pattern of the route, or `no route`.
-    pub route: String,
-    /// What does not go on.
-    pub kind: StallKind,
-    /// For how long, in seconds.
-    pub elapsed_seconds: f64,
-    /// The CPU time of its thread in that time, in seconds.
-    pub on_cpu_seconds: f64,
-    /// Whether it is over.
-    pub over: bool,
-    /// How long ago it began, in seconds.
-    pub age_s: f64,
-    /// Where the thread was, innermost call first, if that could be told.
-    pub backtrace: Vec<String>,
-}
-
-impl From<Stall> for StallReport {
-    fn from(stall: Stall) -> Self {
-        Self {
-            id: stall.id,
-            event_loop: stall.event_loop,
-            thread: stall.thread,
-            route: stall.route,
-            kind: stall.kind,
-            elapsed_seconds: stall.elapsed.as_secs_f64(),
-            on_cpu_seconds: stall.on_cpu.as_secs_f64(),
-            over: stall.over,
-            age_s: stall.began.elapsed().as_secs_f64(),
-            backtrace: stall.backtrace,
-        }
-    }
-}
-
-/// The state of one lane.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct LaneReport {
-    /// Its name.
-    pub name: String,
-    /// How many jobs it runs at a time.
-    pub threads: usize,
-    /// Jobs that wait for their beginning.
-    pub queued: usize,
-    /// Threads that run something now.
-    pub running: usize,
-    /// How long a request of a route that has none waiting would wait that came now, in seconds.
-    pub projected_delay_seconds: f64,
-    /// Jobs that were not taken.
-    pub refused: u64,
-    /// Jobs that waited too long and were dropped instead of begun.
-    pub expired: u64,
-    /// Jobs that were removed before they began, and tasks that were dropped half done.
-    pub canceled: u64,
-}
-
-impl LaneReport {
-    fn of(lane: &Lane) -> Self {
-        let stats = lane.stats();
-        Self {
-            name: lane.name().to_owned(),
-            threads: lane.threads(),
-            queued: lane.queued(),
-            running: lane.running(),
-            projected_delay_seconds: lane.projected_delay().as_secs_f64(),
-            refused: stats.refused,
-            expired: stats.expired,
-            canceled: stats.canceled,
-        }
-    }
 }
 
 impl Offload {

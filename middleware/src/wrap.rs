@@ -19,6 +19,7 @@ use offload_core::{
     ambient,
     cost::{BodySize, SizeBucket},
 };
+use offload_http::mode::Mode;
 use pin_project_lite::pin_project;
 
 use crate::{
@@ -30,7 +31,6 @@ use crate::{
         context::{LoopContext, Visit},
         run::LoopRun,
     },
-    mode::Mode,
     panics, server_timing,
 };
 

@@ -80,6 +80,14 @@ impl Patience {
         }
     }
 
+    /// The longest that any job has, as a time.
+    pub(crate) fn most(self) -> Duration {
+        match self {
+            Self::Endless => Duration::MAX,
+            Self::Proportional { most, .. } | Self::Fixed(most) => most,
+        }
+    }
+
     /// The longest that any job has.
     pub(crate) fn longest(self) -> Self {
         match self {

@@ -72,6 +72,12 @@ macro_rules! awaitable {
                 Self(Waiting::Lane { handle, task })
             }
 
+            /// Whether the lane has refused it, so that it never runs and the error is there already.
+            #[must_use]
+            pub fn is_refused(&self) -> bool {
+                matches!(&self.0, Waiting::Settled(Some(Err(_))))
+            }
+
             /// Lets the job run to its end though nobody awaits it. Its value is dropped on the lane.
             pub fn detach(self) {
                 self.0.detach();

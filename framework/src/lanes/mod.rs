@@ -112,6 +112,12 @@ impl Lanes {
         self.inner.short.is_current() || self.inner.long.is_current()
     }
 
+    /// The longest that any job may wait by its cost; see [`LanesBuilder::patience`].
+    #[must_use]
+    pub fn longest_patience(&self) -> Duration {
+        self.inner.patience.most()
+    }
+
     /// A key under which the cost of like jobs is remembered.
     #[must_use]
     pub fn key(&self, like: impl Hash) -> JobKey {
@@ -227,6 +233,40 @@ impl Lanes {
             self.inner.memo.doubt(key);
         }
         submitted
+    }
+
+    /// Has `future` polled on the lane that it belongs to by `terms`.
+    ///
+    /// Nothing is measured, as for [`submit`](Self::submit): the future says itself what it cost, to [`record`](Self::record)
+    /// and to its [`Bill`](crate::Bill).
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Self::spawn). A refusal is there at once: the first poll of the [`Task`] returns it.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use offload_core::{Lanes, Terms};
+    /// use std::time::Duration;
+    ///
+    /// let lanes = Lanes::builder().threads(1).build()?;
+    /// let terms = Terms::new().cost(Duration::from_millis(2));
+    /// let sum = lanes.submit_future(&terms, async { (1..=1_000_u64).sum::<u64>() });
+    /// assert_eq!(pollster::block_on(sum)?, 500_500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_future<Fut>(&self, terms: &Terms, future: Fut) -> Task<Fut::Output>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let (lane, arrival) = self.place(terms);
+        lane.spawn_as(arrival, future)
     }
 
     /// How long a job on these terms would wait that came now.

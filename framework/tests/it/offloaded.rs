@@ -25,8 +25,8 @@ impl TestHost {
 }
 
 impl Host for TestHost {
-    fn lanes(&self) -> &Lanes {
-        &self.lanes
+    fn lanes(&self) -> Option<Lanes> {
+        Some(self.lanes.clone())
     }
 
     fn offload_met(&self) {

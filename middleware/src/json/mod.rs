@@ -75,8 +75,8 @@ fn on_event_loop() -> bool {
 
 /// The lanes that surround the calling code, or the fallback lanes of an app without a plugin.
 fn lanes() -> Result<Lanes, BuildError> {
-    match ambient::current() {
-        Some(host) => Ok(host.lanes().clone()),
+    match ambient::current().and_then(|host| host.lanes()) {
+        Some(lanes) => Ok(lanes),
         None => Lanes::fallback(),
     }
 }

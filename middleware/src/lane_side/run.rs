@@ -66,8 +66,8 @@ impl LaneHost {
 }
 
 impl Host for LaneHost {
-    fn lanes(&self) -> &Lanes {
-        &self.lanes
+    fn lanes(&self) -> Option<Lanes> {
+        Some(self.lanes.clone())
     }
 
     fn offload_met(&self) {

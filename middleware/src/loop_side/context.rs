@@ -52,8 +52,8 @@ impl Drop for LoopContext {
 }
 
 impl Host for LoopContext {
-    fn lanes(&self) -> &Lanes {
-        &self.core.lanes
+    fn lanes(&self) -> Option<Lanes> {
+        Some(self.core.lanes.clone())
     }
 
     fn offload_met(&self) {

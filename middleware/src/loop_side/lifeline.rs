@@ -6,7 +6,9 @@ use std::{any::Any, cell::RefCell, fmt, rc::Rc, task::Context};
 use actix_http::{Extensions, Request, Version};
 use actix_web::rt::net::TcpStream;
 
-use crate::{Offload, mode::Mode};
+use offload_http::mode::Mode;
+
+use crate::Offload;
 
 impl Offload {
     /// What `HttpServer::on_connect` takes, so that clients that have reset their connection are always

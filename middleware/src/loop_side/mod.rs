@@ -15,4 +15,3 @@ pub(crate) mod service;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod terms;
-pub(crate) mod unrouted;

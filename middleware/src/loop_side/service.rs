@@ -23,6 +23,7 @@ use offload_core::{
     placement::{Placement, Policy},
     routes::Route,
 };
+use offload_http::mode::Mode;
 use tokio::sync::oneshot;
 
 use super::{
@@ -47,7 +48,6 @@ use crate::{
     lane_side::{instance::Owner, job::LaneJob},
     lifetime::{Crew, Member},
     maker::Maker,
-    mode::Mode,
     offload::Core,
     spans::Traced,
 };

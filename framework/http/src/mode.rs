@@ -4,18 +4,18 @@ use std::{env, fmt, str::FromStr};
 
 use offload_core::placement::Policy;
 
-/// The variable that [`OffloadBuilder::env`](crate::OffloadBuilder::env) reads.
-pub(crate) const VARIABLE: &str = "OFFLOAD";
+/// The variable that [`from_environment`] reads.
+pub const VARIABLE: &str = "OFFLOAD";
 
 /// What the variable and [`Mode::from_str`] take.
-pub(crate) const ALLOWED: &str = "off, loop, lane or auto";
+pub const ALLOWED: &str = "off, loop, lane or auto";
 
 /// How much of the plugin is at work.
 ///
 /// # Examples
 ///
 /// ```
-/// use actix_offload::Mode;
+/// use offload_http::Mode;
 ///
 /// assert_eq!("off".parse(), Ok(Mode::Off));
 /// assert_eq!(Mode::default().to_string(), "auto");
@@ -46,7 +46,8 @@ pub struct UnknownMode {
 
 impl Mode {
     /// The policy that it forces.
-    pub(crate) fn policy(self) -> Option<Policy> {
+    #[must_use]
+    pub fn policy(self) -> Option<Policy> {
         match self {
             Self::Auto | Self::Off => None,
             Self::Lane => Some(Policy::AlwaysLane),
@@ -84,8 +85,12 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What the environment says, or the value that says nothing; `None` if it is not set or empty.
-pub(crate) fn from_environment() -> Option<Result<Mode, String>> {
+/// What the environment says; `None` if it is not set or empty.
+///
+/// # Errors
+///
+/// The value, if it says nothing.
+pub fn from_environment() -> Option<Result<Mode, String>> {
     let value = env::var_os(VARIABLE).filter(|value| !value.is_empty())?;
     let value = value.to_string_lossy();
     Some(value.parse().map_err(|_| value.into_owned()))

@@ -1,4 +1,4 @@
-//! The flows of requests whose route nobody can tell: before the app's first response, and where its patterns could not be listed.
+//! The flows of requests whose route nobody can tell: nobody has met it, or no pattern is known.
 
 use std::{
     array,
@@ -12,24 +12,31 @@ use offload_core::admission::{Flow, Rank, Weight};
 const FLOWS: usize = 16;
 
 /// One flow for a part of all paths, by their first segments: these tell most routes apart, and parameters come later.
-pub(crate) struct Unrouted([Pair; FLOWS]);
+#[derive(Debug)]
+pub struct Unrouted([Pair; FLOWS]);
 
 /// The flow of requests that may be of any route, and that of the few of them that come first.
-pub(crate) struct Pair {
-    pub(crate) flow: Arc<Flow>,
-    pub(crate) probes: Arc<Flow>,
+#[derive(Debug)]
+pub struct Pair {
+    /// That of most of them.
+    pub flow: Arc<Flow>,
+    /// That of those that come first.
+    pub probes: Arc<Flow>,
 }
 
-impl Unrouted {
-    pub(crate) fn new() -> Self {
+impl Default for Unrouted {
+    fn default() -> Self {
         Self(array::from_fn(|_| Pair {
             flow: Flow::mixed(),
             probes: Flow::new(Weight::default(), Rank::High),
         }))
     }
+}
 
+impl Unrouted {
     /// Those of a request for this path.
-    pub(crate) fn of(&self, path: &str) -> &Pair {
+    #[must_use]
+    pub fn of(&self, path: &str) -> &Pair {
         let segment = path.trim_start_matches('/').split('/').next();
         let mut hasher = DefaultHasher::new();
         segment.hash(&mut hasher);
@@ -44,7 +51,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_beginning_share_a_flow() {
-        let unrouted = Unrouted::new();
+        let unrouted = Unrouted::default();
         let flow = |path| Arc::as_ptr(&unrouted.of(path).flow);
         assert_eq!(flow("/now/1"), flow("//now/2/3"));
         assert_eq!(flow("/"), flow(""));

@@ -1,0 +1,293 @@
+//! One app's routes, and where its requests run.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use foldhash::fast::RandomState;
+use offload_core::{
+    Terms,
+    cost::{BodySize, SizeBucket},
+    event_loop::Label,
+    placement::{Placement, Policy},
+    routes::{Route, RouteTable},
+};
+
+use crate::{
+    lane::Ticket,
+    seat::Seat,
+    serving::Shared,
+    terms::{self, Limits, RequestLine},
+    visit::Visit,
+};
+
+/// The pattern under which requests are counted that no route of the app is for.
+pub const UNMATCHED: &str = "(unmatched)";
+
+/// The method under which those are counted that the standard does not name: clients make them up.
+const OTHER: &str = "(other)";
+const METHODS: [&str; 9] = [
+    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE",
+];
+
+/// So many runs of a route are measured exactly after one that took long for a reason that is not known. Not only the next:
+/// handlers that block do so now and then, when a cache misses.
+const SUSPICION: u8 = u8::MAX;
+
+/// How long what has begun waits for a lane. Longer than any client.
+const ENDLESS: Duration = Duration::from_secs(3_600);
+
+/// What is known of a request when it arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its path.
+    pub path: &'a str,
+    /// Its query.
+    pub query: Option<&'a str>,
+    /// Its route.
+    pub route: RouteName<'a>,
+    /// What it says of the size of its body.
+    pub size: BodySize,
+    /// How long its client waits, if it says so.
+    pub deadline: Option<Duration>,
+}
+
+/// Which route a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteName<'a> {
+    /// The app has it, under this pattern.
+    Matched(&'a str),
+    /// The client says so. It is a route once an answer has shown that the app has it.
+    Claimed(&'a str),
+    /// None.
+    Unmatched,
+}
+
+/// Where a request runs.
+#[derive(Debug)]
+pub enum Placed {
+    /// On the thread that it has come to.
+    Here(Visit),
+    /// On a lane.
+    Lane(Ticket),
+}
+
+/// The routes of one app.
+pub struct App {
+    pub(crate) shared: Arc<Shared>,
+    number: u32,
+    known: Mutex<Routes>,
+}
+
+/// A route, and whether it is in doubt.
+pub(crate) struct Known {
+    pub(crate) route: Arc<Route>,
+    suspicion: AtomicU8,
+}
+
+/// Routes by pattern. There are few methods of one.
+#[derive(Default)]
+pub(crate) struct Routes(HashMap<Box<str>, Vec<Arc<Known>>, RandomState>);
+
+impl Routes {
+    fn find(&self, method: &str, pattern: &str) -> Option<&Arc<Known>> {
+        let methods = self.0.get(pattern)?;
+        methods.iter().find(|known| known.route.method() == method)
+    }
+
+    fn insert(&mut self, known: Arc<Known>) {
+        let pattern = known.route.pattern();
+        match self.0.get_mut(pattern) {
+            Some(methods) => methods.push(known),
+            None => {
+                self.0.insert(pattern.into(), vec![known]);
+            }
+        }
+    }
+}
+
+impl Known {
+    /// Notes that the next runs have to be measured exactly.
+    pub(crate) fn suspect(&self) {
+        self.suspicion.store(SUSPICION, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspicion.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether this run has to be measured exactly. Of two threads that ask at once one may count for nothing, which does no harm.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        let left = self.suspicion.load(Ordering::Relaxed);
+        if left > 0 {
+            self.suspicion.store(left - 1, Ordering::Relaxed);
+        }
+        left > 0
+    }
+}
+
+impl App {
+    pub(crate) fn new(shared: Arc<Shared>, number: u32) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            number,
+            known: Mutex::default(),
+        })
+    }
+
+    /// Decides where a request runs. To be asked as late as can be, when it is first polled: of two hundred requests that come
+    /// together all but the first then know what that one has shown.
+    #[must_use]
+    pub fn arrive(self: &Arc<Self>, arrival: &Arrival<'_>) -> Placed {
+        let bucket = SizeBucket::of(arrival.size);
+        let method = standard(arrival.method);
+        let (known, claimed) = match arrival.route {
+            RouteName::Matched(pattern) => (Some(self.open(method, pattern)), None),
+            RouteName::Unmatched => (Some(self.open(method, UNMATCHED)), None),
+            RouteName::Claimed(path) => match self.find(method, path) {
+                Some(known) => (Some(known), None),
+                None => (None, Some((method, Box::from(path)))),
+            },
+        };
+        let placement = match &known {
+            Some(known) => known.route.place(bucket),
+            None => self.place_unknown(),
+        };
+        match placement {
+            Placement::Loop => Placed::Here(Visit::new(Arc::clone(self), known, claimed, bucket)),
+            Placement::Lane => {
+                let line = RequestLine {
+                    method: arrival.method,
+                    path: arrival.path,
+                    query: arrival.query,
+                    bucket,
+                };
+                let limits = Limits {
+                    longest_patience: self.shared.lanes.longest_patience(),
+                    time_left: None,
+                    deadline: arrival.deadline,
+                };
+                let route = known.as_ref().map(|known| &known.route);
+                let shared = &self.shared;
+                let (terms, key) =
+                    terms::of_request(&shared.lanes, &shared.unrouted, line, route, &limits);
+                Placed::Lane(Ticket {
+                    app: Arc::clone(self),
+                    known,
+                    claimed,
+                    bucket,
+                    key,
+                    terms,
+                    submitted: Instant::now(),
+                    so_far: Duration::ZERO,
+                })
+            }
+        }
+    }
+
+    /// What has begun elsewhere goes on on a lane. It is not refused for what it would wait, because it was taken already.
+    pub(crate) fn ticket_to_go_on(
+        self: &Arc<Self>,
+        known: &Arc<Known>,
+        bucket: SizeBucket,
+        so_far: Duration,
+    ) -> Ticket {
+        let route = &known.route;
+        let mut terms = Terms::new().flow(route.flow()).patience(ENDLESS);
+        if let Some(cost) = route.expected_cost(bucket) {
+            terms = terms.cost(cost);
+        }
+        Ticket {
+            app: Arc::clone(self),
+            known: Some(Arc::clone(known)),
+            claimed: None,
+            bucket,
+            key: offload_core::JobKey::default(),
+            terms,
+            submitted: Instant::now(),
+            so_far,
+        }
+    }
+
+    /// Where a route runs of which nothing is known.
+    fn place_unknown(&self) -> Placement {
+        let rules = self.shared.table.rules();
+        match rules.policy {
+            Policy::Learned => rules.unknown,
+            Policy::AlwaysLane => Placement::Lane,
+            Policy::AlwaysLoop => Placement::Loop,
+        }
+    }
+
+    /// The route of that name, which the app has.
+    pub(crate) fn open(&self, method: &str, pattern: &str) -> Arc<Known> {
+        if let Some(known) = self.find(method, pattern) {
+            return known;
+        }
+        let table = &self.shared.table;
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.find(method, pattern) {
+            return Arc::clone(known);
+        }
+        let route = table.route(self.number, method, pattern);
+        // What found no room in the table goes by the name of all that found none.
+        if let Some(known) = all.find(route.method(), route.pattern()) {
+            return Arc::clone(known);
+        }
+        let known = Arc::new(Known {
+            route,
+            suspicion: AtomicU8::new(0),
+        });
+        all.insert(Arc::clone(&known));
+        known
+    }
+
+    /// The route of that name, if it was opened. Takes no lock if this thread has met it.
+    fn find(&self, method: &str, pattern: &str) -> Option<Arc<Known>> {
+        let seat = Seat::here(&self.shared);
+        seat.routes_of(self.number, |mine| {
+            if let Some(known) = mine.find(method, pattern) {
+                return Some(Arc::clone(known));
+            }
+            let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = Arc::clone(all.find(method, pattern)?);
+            mine.insert(Arc::clone(&known));
+            Some(known)
+        })
+    }
+
+    pub(crate) fn table(&self) -> &RouteTable {
+        &self.shared.table
+    }
+}
+
+pub(crate) fn label(known: Option<&Arc<Known>>) -> Label {
+    Label::of(known.map(|known| &*known.route))
+}
+
+fn standard(method: &str) -> &'static str {
+    let named = METHODS.iter().find(|name| **name == method);
+    named.copied().unwrap_or(OTHER)
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Known").field(&self.route).finish()
+    }
+}

@@ -1,0 +1,246 @@
+//! A request that runs on a lane: its terms before, and what it costs there.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use offload_core::{
+    Bill, CancelToken, JobKey, Lanes, Terms,
+    ambient::{self, Host},
+    clock::Stopwatch,
+    cost::SizeBucket,
+    placement::Placement,
+    routes::{Observation, PinSource, Route},
+};
+
+use crate::{
+    answer::Answer,
+    app::{App, Known, UNMATCHED, label},
+    panics::PanicPayload,
+    seat::Seat,
+    visit::{Claim, End},
+};
+
+/// What a request comes to the lanes with.
+#[derive(Debug)]
+#[must_use]
+pub struct Ticket {
+    pub(crate) app: Arc<App>,
+    pub(crate) known: Option<Arc<Known>>,
+    pub(crate) claimed: Option<Claim>,
+    pub(crate) bucket: SizeBucket,
+    pub(crate) key: JobKey,
+    pub(crate) terms: Terms,
+    pub(crate) submitted: Instant,
+    /// What it has cost before it came here.
+    pub(crate) so_far: Duration,
+}
+
+/// What whoever waits for a request on a lane keeps of it.
+#[derive(Clone, Debug)]
+pub struct Stub(Option<Arc<Known>>);
+
+/// How long a request has waited for its lane, and how long it ran until it was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// It waited for so long.
+    pub queued: Duration,
+    /// And ran for so long.
+    pub ran: Duration,
+}
+
+/// One request on a lane, where it may be polled by one thread now and by another one next.
+///
+/// What it has shown counts, however it ends; also if it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct LaneVisit {
+    app: Arc<App>,
+    known: Option<Arc<Known>>,
+    claimed: Option<Claim>,
+    bucket: SizeBucket,
+    key: JobKey,
+    token: CancelToken,
+    bill: Option<Bill>,
+    queued: Duration,
+    began: Instant,
+    cost: Duration,
+    finished: bool,
+}
+
+impl Ticket {
+    /// The lanes.
+    #[must_use]
+    pub fn lanes(&self) -> &Lanes {
+        &self.app.shared.lanes
+    }
+
+    /// The terms on which it comes.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// What to keep while it is away.
+    #[must_use]
+    pub fn stub(&self) -> Stub {
+        Stub(self.known.as_ref().map(Arc::clone))
+    }
+
+    /// It begins on the calling lane thread. To be called in the first poll of its job.
+    pub fn begin(self) -> LaneVisit {
+        let began = Instant::now();
+        LaneVisit {
+            queued: began - self.submitted,
+            began,
+            app: self.app,
+            known: self.known,
+            claimed: self.claimed,
+            bucket: self.bucket,
+            key: self.key,
+            token: CancelToken::current(),
+            bill: Bill::take_over(),
+            cost: self.so_far,
+            finished: false,
+        }
+    }
+}
+
+impl Stub {
+    /// What its client is answered if it ended on its lane without an answer, which is counted.
+    #[must_use]
+    pub fn ended(&self, error: &offload_core::Error) -> Answer {
+        if let (Some(known), Some(why)) = (&self.0, error.refusal()) {
+            known.route.count_refused(why);
+        }
+        Answer::of(error)
+    }
+
+    /// Its client has gone, or nobody reads the rest of its answer.
+    pub fn left(&self) {
+        if let Some(known) = &self.0 {
+            known.route.count_cancelled();
+        }
+    }
+}
+
+impl LaneVisit {
+    /// Runs one poll of the handler: measured, and with its panic contained.
+    ///
+    /// # Errors
+    ///
+    /// What it panicked with.
+    pub fn poll<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, PanicPayload> {
+        let (polled, cost) = self.measured(work);
+        self.cost += cost;
+        polled
+    }
+
+    /// Runs one poll of the response's body likewise. A heavy chunk would freeze an event loop as a heavy handler does, so it
+    /// counts as a run of its own.
+    ///
+    /// # Errors
+    ///
+    /// What it panicked with.
+    pub fn poll_chunk<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, PanicPayload> {
+        let (polled, cost) = self.measured(work);
+        self.cost += cost;
+        if cost > self.budget()
+            && let Some(route) = self.route()
+        {
+            route.observe(self.bucket, observation(cost, None));
+        }
+        polled
+    }
+
+    /// The handler has answered.
+    pub fn finish(&mut self, end: End) -> Timing {
+        self.finished = true;
+        let timing = Timing {
+            queued: self.queued,
+            ran: self.began.elapsed(),
+        };
+        if let Some((method, path)) = self.claimed.take() {
+            let pattern = match end {
+                End::NotFound => UNMATCHED,
+                End::Served | End::Failed => &path,
+            };
+            self.known = Some(self.app.open(method, pattern));
+        }
+        let is_error = end != End::Served;
+        // A cheap error says nothing of a request that is served; see `Route::observe_error`.
+        if !is_error || self.cost > self.budget() {
+            self.app.shared.lanes.record(self.key, self.cost);
+        }
+        if let Some(route) = self.route() {
+            let seen = observation(self.cost, Some(self.queued));
+            // Errors are what unmatched requests usually end in, so there they do say what it costs.
+            if is_error && route.pattern() != UNMATCHED {
+                route.observe_error(self.bucket, seen);
+            } else {
+                route.observe(self.bucket, seen);
+            }
+        }
+        timing
+    }
+
+    /// Nothing but the making of a response's body moved here; the handler has ended elsewhere.
+    pub fn only_makes(&mut self) {
+        self.finished = true;
+    }
+
+    /// Its route, if that is known.
+    #[must_use]
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.known.as_ref().map(|known| &known.route)
+    }
+
+    fn measured<T>(&self, work: impl FnOnce() -> T) -> (Result<T, PanicPayload>, Duration) {
+        let seat = Seat::here(&self.app.shared);
+        let entered = ambient::enter(Rc::clone(&seat) as Rc<dyn Host>);
+        seat.event_loop.begin_now(label(self.known.as_ref()));
+        let watch = Stopwatch::start();
+        // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
+        let work = || catch_unwind(AssertUnwindSafe(work));
+        let lanes = &self.app.shared.lanes;
+        let outcome = lanes.attribute(self.key, || self.token.scope(work));
+        let cost = watch.cost();
+        seat.event_loop.end_now();
+        drop(entered);
+        if seat.take_offload_met()
+            && let Some(route) = self.route()
+        {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
+        (outcome, cost)
+    }
+
+    fn budget(&self) -> Duration {
+        self.app.table().rules().budget
+    }
+}
+
+impl Drop for LaneVisit {
+    fn drop(&mut self) {
+        // It might have cost more, but not less.
+        if !self.finished && self.cost > self.budget() {
+            self.app.shared.lanes.record(self.key, self.cost);
+            if let Some(route) = self.route() {
+                route.observe(self.bucket, observation(self.cost, Some(self.queued)));
+            }
+        }
+        if let Some(bill) = self.bill.take() {
+            bill.settle(self.cost);
+        }
+    }
+}
+
+fn observation(cost: Duration, queued: Option<Duration>) -> Observation {
+    Observation {
+        cost,
+        ran: Placement::Lane,
+        queued,
+    }
+}

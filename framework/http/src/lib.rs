@@ -1,0 +1,26 @@
+//! What every web server adapter of `offload-core` needs, with HTTP as plain values.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod app;
+pub mod deadline;
+mod lane;
+pub mod mode;
+pub mod panics;
+pub mod report;
+mod seat;
+pub mod server_timing;
+mod serving;
+pub mod terms;
+mod unrouted;
+mod visit;
+
+pub use crate::{
+    answer::Answer,
+    app::{App, Arrival, Placed, RouteName, UNMATCHED},
+    lane::{LaneVisit, Stub, Ticket, Timing},
+    mode::Mode,
+    serving::{Pin, Serving, Settings, StartError},
+    unrouted::{Pair, Unrouted},
+    visit::{End, Visit},
+};

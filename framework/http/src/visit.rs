@@ -1,0 +1,258 @@
+//! A request that runs on the thread that it has come to: what it costs there, and to whom that counts.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use offload_core::{
+    ambient::{self, Host},
+    clock::{Reading, Stopwatch},
+    cost::SizeBucket,
+    placement::{Grade, Placement},
+    routes::{Observation, PinSource, Route},
+};
+
+use crate::{
+    app::{App, Known, label},
+    lane::Ticket,
+    panics::PanicPayload,
+    seat::Seat,
+};
+
+/// How a request has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was answered, and not by an error.
+    Served,
+    /// It was answered by an error.
+    Failed,
+    /// The app has no such route.
+    NotFound,
+}
+
+/// A route's name before it is one: its method, and its path.
+pub(crate) type Claim = (&'static str, Box<str>);
+
+/// One request on a thread that is no lane's. It may be polled on one thread now and on another one next.
+///
+/// What it has shown counts, however it ends; also if it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Visit {
+    app: Arc<App>,
+    known: Option<Arc<Known>>,
+    claimed: Option<Claim>,
+    bucket: SizeBucket,
+    cost: Duration,
+    /// How much of it has been counted as a run already.
+    told: Duration,
+    suspect: bool,
+    exact: bool,
+    begun: bool,
+    finished: bool,
+}
+
+impl Visit {
+    pub(crate) fn new(
+        app: Arc<App>,
+        known: Option<Arc<Known>>,
+        claimed: Option<Claim>,
+        bucket: SizeBucket,
+    ) -> Self {
+        // A run that looked dear, but may only have been set aside by the kernel, is followed by some
+        // that are measured exactly.
+        let exact = known.as_ref().is_some_and(|known| known.take_suspicion());
+        Self {
+            app,
+            known,
+            claimed,
+            bucket,
+            cost: Duration::ZERO,
+            told: Duration::ZERO,
+            suspect: false,
+            exact,
+            begun: false,
+            finished: false,
+        }
+    }
+
+    /// Runs one poll of the handler: measured, and with its panic contained.
+    ///
+    /// # Errors
+    ///
+    /// What it panicked with.
+    pub fn poll<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, PanicPayload> {
+        self.begun = true;
+        let (polled, reading, seat) = self.measured(work);
+        let cost = self.surely(reading);
+        self.suspect |= matches!(reading, Reading::Suspect { .. });
+        self.cost += cost;
+        seat.event_loop.count_poll(cost, self.label());
+        if seat.take_offload_met()
+            && let Some(route) = self.route()
+        {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
+        // Others come meanwhile, so what is heavy counts before its end.
+        if self.cost - self.told > self.budget() {
+            self.observe(&seat, self.cost - self.told);
+            self.told = self.cost;
+        }
+        polled
+    }
+
+    /// Runs one poll of the response's body likewise. A heavy chunk counts as a run of its own.
+    ///
+    /// # Errors
+    ///
+    /// What it panicked with.
+    pub fn poll_chunk<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, PanicPayload> {
+        let (polled, reading, seat) = self.measured(work);
+        let cost = self.surely(reading);
+        seat.event_loop.count_poll(cost, self.label());
+        if cost > self.budget() {
+            self.observe(&seat, cost);
+        }
+        polled
+    }
+
+    /// Whether it has begun here and its route is a lane's by now, so that it should go on there.
+    #[must_use]
+    pub fn should_move(&self) -> bool {
+        self.begun && self.is_of_lane()
+    }
+
+    fn is_of_lane(&self) -> bool {
+        self.route()
+            .is_some_and(|route| route.place(self.bucket) == Placement::Lane)
+    }
+
+    /// With what it goes on on a lane; `None` if it is no known route's.
+    #[must_use]
+    pub fn ticket(&self) -> Option<Ticket> {
+        let known = self.known.as_ref()?;
+        Some(self.app.ticket_to_go_on(known, self.bucket, self.cost))
+    }
+
+    /// What it has cost so far.
+    #[must_use]
+    pub fn cost(&self) -> Duration {
+        self.cost
+    }
+
+    /// Its route, if that is known.
+    #[must_use]
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        self.known.as_ref().map(|known| &known.route)
+    }
+
+    /// The handler has answered.
+    pub fn finish(&mut self, end: End) {
+        self.finished = true;
+        if let Some((method, path)) = self.claimed.take()
+            && end != End::NotFound
+        {
+            self.known = Some(self.app.open(method, &path));
+        }
+        let seat = Seat::here(&self.app.shared);
+        seat.event_loop.count_request();
+        if self.told > Duration::ZERO {
+            return;
+        }
+        if !self.suspect && (end == End::Served || !self.is_of_lane()) {
+            self.observe(&seat, self.cost);
+        } else if let Some(route) = self.route() {
+            // A cheap error does not show that a route is light which is not; see `Route::observe_error`.
+            route.count_run(self.bucket, here(self.cost));
+        }
+    }
+
+    /// It goes on on a lane, where it is measured further.
+    pub fn moved(&mut self) {
+        self.finished = true;
+    }
+
+    /// Its client has gone, or nobody reads the rest of its answer.
+    pub fn left(&self) {
+        if let Some(route) = self.route() {
+            route.count_cancelled();
+        }
+    }
+
+    fn measured<T>(
+        &self,
+        work: impl FnOnce() -> T,
+    ) -> (Result<T, PanicPayload>, Reading, Rc<Seat>) {
+        let seat = Seat::here(&self.app.shared);
+        let entered = ambient::enter(Rc::clone(&seat) as Rc<dyn Host>);
+        let mark = seat.clock.start();
+        seat.event_loop.begin(&mark, self.label());
+        // What has shown itself in doubt meanwhile is so for those that began before, too.
+        let in_doubt = self.exact || self.known.as_ref().is_some_and(|known| known.is_suspect());
+        let exact = in_doubt.then(Stopwatch::start);
+        // A panic leaves the app's state as it would without the plugin, where the worker lives on too.
+        let polled = catch_unwind(AssertUnwindSafe(work));
+        let exact = exact.map(|watch| Reading::Cost(watch.cost()));
+        let measured = seat.clock.stop(mark);
+        seat.event_loop.end(&measured);
+        drop(entered);
+        (polled, exact.unwrap_or(measured.reading), seat)
+    }
+
+    /// What a poll has cost for certain.
+    fn surely(&self, reading: Reading) -> Duration {
+        match reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_least, .. } => {
+                if let Some(known) = &self.known {
+                    known.suspect();
+                }
+                at_least
+            }
+        }
+    }
+
+    fn observe(&self, seat: &Seat, cost: Duration) {
+        let Some(route) = self.route() else { return };
+        match &seat.tally {
+            Some(tally) => tally.observe(route, self.bucket, here(cost)),
+            None => route.observe(self.bucket, here(cost)),
+        }
+    }
+
+    fn budget(&self) -> Duration {
+        self.app.table().rules().budget
+    }
+
+    fn label(&self) -> offload_core::event_loop::Label {
+        label(self.known.as_ref())
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        self.left();
+        // What is heavy was counted when it was polled.
+        let rules = self.app.table().rules();
+        if self.told.is_zero()
+            && rules.grade(self.cost) == Grade::Slow
+            && let Some(route) = self.route()
+        {
+            route.observe(self.bucket, here(self.cost));
+        }
+    }
+}
+
+fn here(cost: Duration) -> Observation {
+    Observation {
+        cost,
+        ran: Placement::Loop,
+        queued: None,
+    }
+}

@@ -1,0 +1,79 @@
+//! The few answers that the layer gives itself, and what it reads from those of the app.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use offload_http::{Answer, End};
+
+use crate::{body::OffloadBody, naming::Protocol};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// The codes of gRPC that are of interest here.
+mod code {
+    pub(super) const INVALID_ARGUMENT: u16 = 3;
+    pub(super) const RESOURCE_EXHAUSTED: u16 = 8;
+    pub(super) const UNIMPLEMENTED: &[u8] = b"12";
+    pub(super) const INTERNAL: u16 = 13;
+}
+
+/// An answer as a response of that protocol.
+pub(crate) fn response<B>(answer: &Answer, protocol: Protocol) -> Response<OffloadBody<B>> {
+    match protocol {
+        Protocol::Http => in_http(answer),
+        Protocol::Grpc => in_grpc(answer),
+    }
+}
+
+fn in_http<B>(answer: &Answer) -> Response<OffloadBody<B>> {
+    let text = answer.body().map(|body| Bytes::from(body.to_string()));
+    let json = text.is_some();
+    let mut response = Response::new(OffloadBody::own(text));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if json {
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+    }
+    if let Some(seconds) = answer.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// With trailers only: a status of HTTP would say that something between client and service had failed.
+fn in_grpc<B>(answer: &Answer) -> Response<OffloadBody<B>> {
+    let (code, message) = match answer {
+        Answer::Overloaded { .. } => (code::RESOURCE_EXHAUSTED, "overloaded"),
+        Answer::BadDeadline { .. } => (code::INVALID_ARGUMENT, "grpc-timeout cannot be read"),
+        Answer::Panicked => (code::INTERNAL, "the handler panicked"),
+    };
+    let mut response = Response::new(OffloadBody::own(None));
+    let headers = response.headers_mut();
+    let grpc = HeaderValue::from_static("application/grpc");
+    headers.insert(header::CONTENT_TYPE, grpc);
+    headers.insert(GRPC_STATUS, HeaderValue::from(code));
+    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
+    if let Some(seconds) = answer.retry_after() {
+        headers.insert(GRPC_PUSHBACK, HeaderValue::from(seconds * 1_000));
+    }
+    response
+}
+
+/// How a request has ended that is answered so.
+pub(crate) fn end_of<B>(response: &Response<B>, protocol: Protocol) -> End {
+    let status = response.status();
+    let code = match protocol {
+        Protocol::Grpc => response.headers().get(GRPC_STATUS),
+        Protocol::Http => None,
+    };
+    match code.map(HeaderValue::as_bytes) {
+        Some(code::UNIMPLEMENTED) => End::NotFound,
+        Some(code) if code != b"0" => End::Failed,
+        _ if status == StatusCode::NOT_FOUND => End::NotFound,
+        _ if status.is_client_error() || status.is_server_error() => End::Failed,
+        _ => End::Served,
+    }
+}

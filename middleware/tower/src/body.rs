@@ -1,0 +1,310 @@
+//! The body of a response, wherever it is made.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_channel::mpsc;
+use http_body::{Body, Frame, SizeHint};
+use offload_core::Task;
+use offload_http::{Stub, Visit, panics};
+
+use crate::{
+    batch::{Batch, Batches, channel},
+    error::{BodyError, BoxError},
+    lane::{self, Seed},
+    rest::Rest,
+    slot::Slot,
+    surroundings::Surroundings,
+};
+
+/// The body of a response of a service under an [`OffloadLayer`](crate::OffloadLayer).
+///
+/// A stream of a lane is made there, no faster than its connection takes it. One of a worker is measured, and goes on on a lane
+/// once it is found to be heavy.
+pub struct OffloadBody<B>(Inner<B>);
+
+enum Inner<B> {
+    /// The layer's own.
+    Own(Option<Bytes>),
+    /// None of the layer's business.
+    Bare(Pin<Box<B>>),
+    Here(Box<Here<B>>),
+    Lane(Box<FromLane<B>>),
+    Over,
+}
+
+/// A body that is made where it is sent.
+struct Here<B> {
+    body: Pin<Box<B>>,
+    visit: Visit,
+    rest: Rest,
+    /// No lane takes it now, so it takes turns.
+    stays: bool,
+    complete: bool,
+}
+
+/// A body that is made on a lane.
+struct FromLane<B> {
+    batch: Batch,
+    rest: Option<Batches>,
+    size: SizeHint,
+    was_empty: bool,
+    stub: Stub,
+    /// Dropped with it, which ends the making.
+    _task: Task<()>,
+    /// Where it has come from, if it has begun on a worker and no lane has taken it yet.
+    origin: Option<Origin<B>>,
+}
+
+struct Origin<B> {
+    slot: Slot<Pin<Box<B>>>,
+    visit: Visit,
+}
+
+type Item = Result<Frame<Bytes>, BoxError>;
+type Next = Poll<Option<Item>>;
+
+impl<B> OffloadBody<B> {
+    pub(crate) fn own(bytes: Option<Bytes>) -> Self {
+        Self(Inner::Own(bytes))
+    }
+
+    pub(crate) fn bare(body: B) -> Self {
+        Self(Inner::Bare(Box::pin(body)))
+    }
+
+    pub(crate) fn of_lane(seed: Seed, stub: Stub, task: Task<()>) -> Self {
+        Self(Inner::Lane(Box::new(FromLane {
+            batch: seed.first,
+            rest: seed.rest,
+            size: seed.size,
+            was_empty: seed.was_empty,
+            stub,
+            _task: task,
+            origin: None,
+        })))
+    }
+}
+
+impl<B: Body> OffloadBody<B> {
+    /// A body of a request that has run on a worker.
+    pub(crate) fn here(body: B, visit: Visit) -> Self {
+        if body.is_end_stream() {
+            return Self::bare(body);
+        }
+        Self(Inner::Here(Box::new(Here {
+            body: Box::pin(body),
+            visit,
+            rest: Rest::default(),
+            stays: false,
+            complete: false,
+        })))
+    }
+}
+
+impl<B> Here<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Next {
+        let body = self.body.as_mut();
+        match self.visit.poll_chunk(|| body.poll_frame(cx)) {
+            Ok(polled) => {
+                let next = ready!(polled).map(|item| item.map_err(Into::into));
+                self.complete = next.is_none() || self.body.is_end_stream();
+                Poll::Ready(next)
+            }
+            Err(panic) => {
+                panics::log(self.visit.route().map(|route| &**route), &*panic);
+                self.complete = true;
+                Poll::Ready(Some(Err(BodyError::Panicked.into())))
+            }
+        }
+    }
+
+    /// Has the rest made on a lane. What no lane takes stays.
+    fn go_to_lane(self) -> Inner<B> {
+        let Some(ticket) = self.visit.ticket() else {
+            return self.stay();
+        };
+        let (sender, rest) = channel();
+        let size = self.body.size_hint();
+        let slot = Slot::of(self.body);
+        let (lanes, terms) = (ticket.lanes().clone(), ticket.terms().clone());
+        let stub = ticket.stub();
+        let made = lane::go_on(slot.clone(), ticket, Surroundings::here(), sender);
+        let task = lanes.submit_future(&terms, made);
+        Inner::Lane(Box::new(FromLane {
+            batch: Batch::default(),
+            rest: Some(rest),
+            size,
+            was_empty: false,
+            stub,
+            _task: task,
+            origin: Some(Origin {
+                slot,
+                visit: self.visit,
+            }),
+        }))
+    }
+
+    fn stay(mut self) -> Inner<B> {
+        self.stays = true;
+        Inner::Here(Box::new(self))
+    }
+}
+
+impl<B> FromLane<B> {
+    fn is_complete(&self) -> bool {
+        self.batch.is_last && self.batch.frames.is_empty()
+    }
+
+    /// The next frame; or what has come back, because no lane has taken it.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Item>, Here<B>>> {
+        loop {
+            if let Some(item) = self.batch.frames.pop_front() {
+                if let Ok(frame) = &item {
+                    self.size = less(&self.size, frame.data_ref().map_or(0, Bytes::len));
+                }
+                return Poll::Ready(Ok(Some(item)));
+            }
+            if self.batch.is_last {
+                return Poll::Ready(Ok(None));
+            }
+            let Some(rest) = &mut self.rest else {
+                return Poll::Ready(Ok(None));
+            };
+            match ready!(poll_next(rest, cx)) {
+                Some(batch) => {
+                    self.batch = batch;
+                    if let Some(origin) = &mut self.origin {
+                        origin.visit.moved();
+                    }
+                }
+                None => {
+                    self.rest = None;
+                    let origin = self.origin.take();
+                    if let Some(origin) = origin
+                        && let Some(body) = origin.slot.take()
+                    {
+                        // It is whoever waits for it that says whether it left.
+                        self.batch.is_last = true;
+                        return Poll::Ready(Err(Here {
+                            body,
+                            visit: origin.visit,
+                            rest: Rest::default(),
+                            stays: true,
+                            complete: false,
+                        }));
+                    }
+                    self.batch.is_last = true;
+                    return Poll::Ready(Ok(Some(Err(BodyError::Lost.into()))));
+                }
+            }
+        }
+    }
+}
+
+fn poll_next(rest: &mut mpsc::Receiver<Batch>, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+    use futures_core::Stream;
+
+    Pin::new(rest).poll_next(cx)
+}
+
+/// What is left of a size after so many bytes.
+fn less(size: &SizeHint, bytes: usize) -> SizeHint {
+    let bytes = bytes as u64;
+    let mut left = SizeHint::new();
+    left.set_lower(size.lower().saturating_sub(bytes));
+    if let Some(upper) = size.upper() {
+        left.set_upper(upper.saturating_sub(bytes));
+    }
+    left
+}
+
+impl<B> Body for OffloadBody<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next {
+        loop {
+            match &mut self.0 {
+                Inner::Own(bytes) => {
+                    let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                    return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+                }
+                Inner::Bare(body) => {
+                    let next = ready!(body.as_mut().poll_frame(cx));
+                    return Poll::Ready(next.map(|item| item.map_err(Into::into)));
+                }
+                Inner::Here(here) => {
+                    if here.complete {
+                        return Poll::Ready(None);
+                    }
+                    if !here.visit.should_move() {
+                        return here.poll_frame(cx);
+                    }
+                    if here.stays {
+                        ready!(here.rest.poll_turn(cx));
+                        return here.poll_frame(cx);
+                    }
+                    if let Inner::Here(here) = std::mem::replace(&mut self.0, Inner::Over) {
+                        self.0 = here.go_to_lane();
+                    }
+                }
+                Inner::Lane(lane) => match ready!(lane.poll_frame(cx)) {
+                    Ok(next) => return Poll::Ready(next),
+                    Err(here) => self.0 = Inner::Here(Box::new(here)),
+                },
+                Inner::Over => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Own(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Inner::Bare(body) => body.is_end_stream(),
+            Inner::Here(here) => here.complete || here.body.is_end_stream(),
+            Inner::Lane(lane) => lane.is_complete() && (lane.was_empty || lane.batch.says_so),
+            Inner::Over => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Own(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Inner::Bare(body) => body.size_hint(),
+            Inner::Here(here) => here.body.size_hint(),
+            Inner::Lane(lane) => lane.size,
+            Inner::Over => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl<B> Drop for OffloadBody<B> {
+    fn drop(&mut self) {
+        match &self.0 {
+            Inner::Here(here) if !here.complete => here.visit.left(),
+            Inner::Lane(lane) if !lane.is_complete() => lane.stub.left(),
+            _ => {}
+        }
+    }
+}
+
+impl<B> fmt::Debug for OffloadBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadBody").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,392 @@
+//! The response of a service under an [`OffloadLayer`](crate::OffloadLayer), wherever its request runs.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+use http::{HeaderName, HeaderValue, Request, Response, header};
+use http_body::Body;
+use offload_core::{Task, ambient, cost::BodySize, placement::Placement};
+use offload_http::{
+    Answer, Arrival, End, Placed, Stub, Ticket, Visit, mode::Mode, panics, server_timing,
+};
+use tower_service::Service;
+
+use crate::{
+    answers,
+    body::OffloadBody,
+    error::BoxError,
+    lane::{self, Handler, Outcome, Reply},
+    layer::Layered,
+    naming::{Head, Protocol},
+    rest::Rest,
+    slot::Slot,
+    surroundings::Surroundings,
+};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// The future of a response of an [`OffloadService`](crate::OffloadService).
+///
+/// # Cancel safety
+///
+/// Dropping it takes the request out of the queue; if it has begun, its handler is stopped at its next await.
+pub struct OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>>,
+{
+    layered: Arc<Layered>,
+    state: State<S, Q, B>,
+}
+
+/// How far a request has come.
+enum State<S, Q, B>
+where
+    S: Service<Request<Q>>,
+{
+    /// It is placed when it is polled.
+    Arrived(S, Request<Q>),
+    /// None of the layer's business.
+    Bare(Pin<Box<S::Future>>),
+    Here(Handler<B, S::Error>, Visit),
+    /// It has begun here and is heavy, and no lane takes it now: it takes turns.
+    Stays(Handler<B, S::Error>, Visit, Rest),
+    Lane(Box<OnLane<B, S::Error>>),
+    Over,
+}
+
+/// A request that is on its way to a lane, is queued for it or runs there.
+struct OnLane<B, E> {
+    // Dropped first: a request that has not begun never will.
+    task: Task<()>,
+    reply: oneshot::Receiver<Reply<E>>,
+    stub: Stub,
+    /// Where it has come from, if it has begun on a worker.
+    origin: Option<(Slot<Handler<B, E>>, Visit)>,
+}
+
+impl<S, Q, B> OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>>,
+{
+    pub(crate) fn arrived(layered: Arc<Layered>, service: S, request: Request<Q>) -> Self {
+        Self {
+            layered,
+            state: State::Arrived(service, request),
+        }
+    }
+}
+
+// What is pinned is in a box of its own.
+impl<S, Q, B> Unpin for OffloadFuture<S, Q, B> where S: Service<Request<Q>> {}
+
+impl<S, Q, B> Future for OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    Q: Body + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<OffloadBody<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match mem::replace(&mut this.state, State::Over) {
+                State::Arrived(service, request) => match this.settle(service, request) {
+                    Ok(state) => this.state = state,
+                    Err(answer) => return Poll::Ready(Ok(this.answer(&answer))),
+                },
+                State::Bare(mut future) => {
+                    let Poll::Ready(answered) = future.as_mut().poll(cx) else {
+                        this.state = State::Bare(future);
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(answered.map(|response| response.map(OffloadBody::bare)));
+                }
+                State::Here(handler, visit) => {
+                    // What has begun here is not bound to its thread, so it follows its route.
+                    if visit.should_move() {
+                        this.state = this.follow(handler, visit);
+                        continue;
+                    }
+                    match this.run(handler, visit, cx) {
+                        Ok(answered) => return Poll::Ready(answered),
+                        Err((handler, visit)) => this.state = State::Here(handler, visit),
+                    }
+                    return Poll::Pending;
+                }
+                State::Stays(handler, visit, mut rest) => {
+                    if rest.poll_turn(cx).is_pending() {
+                        this.state = State::Stays(handler, visit, rest);
+                        return Poll::Pending;
+                    }
+                    match this.run(handler, visit, cx) {
+                        Ok(answered) => return Poll::Ready(answered),
+                        Err((handler, visit)) => this.state = State::Stays(handler, visit, rest),
+                    }
+                    return Poll::Pending;
+                }
+                State::Lane(mut lane) => {
+                    let Poll::Ready(replied) = lane.poll(cx) else {
+                        this.state = State::Lane(lane);
+                        return Poll::Pending;
+                    };
+                    match replied {
+                        Replied::Answered(reply) => {
+                            return Poll::Ready(this.answered(reply, *lane));
+                        }
+                        Replied::Back(handler, visit) => {
+                            this.state = State::Stays(handler, visit, Rest::default());
+                        }
+                        Replied::Ended(answer) => return Poll::Ready(Ok(this.answer(&answer))),
+                    }
+                }
+                State::Over => panic!("an `OffloadFuture` was polled after it was ready"),
+            }
+        }
+    }
+}
+
+impl<S, Q, B> OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    Q: Body + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Decides where a request runs.
+    fn settle(&self, mut service: S, request: Request<Q>) -> Result<State<S, Q, B>, Answer> {
+        let layered = &*self.layered;
+        // Inside of another one of these layers that has decided already.
+        if layered.options.mode == Mode::Off || ambient::current().is_some() {
+            return Ok(State::Bare(Box::pin(service.call(request))));
+        }
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        };
+        let chosen = layered.options.deadline_header.as_ref();
+        let deadline = layered.protocol.deadline(request.headers(), chosen);
+        let arrival = Arrival {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query(),
+            route: layered.naming.name(head),
+            size: size_of(&request),
+            deadline: *deadline.as_ref().unwrap_or(&None),
+        };
+        let placed = layered.app.arrive(&arrival);
+        // The call is a part of the work, too.
+        let handler: Handler<B, S::Error> = Box::pin(async move { service.call(request).await });
+        Ok(match placed {
+            Placed::Here(visit) => State::Here(handler, visit),
+            Placed::Lane(ticket) => {
+                deadline?; // Light requests do not wait, so for them it means nothing.
+                State::Lane(Box::new(self.submit(&Slot::of(handler), ticket)))
+            }
+        })
+    }
+
+    fn submit(&self, handler: &Slot<Handler<B, S::Error>>, ticket: Ticket) -> OnLane<B, S::Error> {
+        let (sender, reply) = oneshot::channel();
+        let (lanes, terms) = (ticket.lanes().clone(), ticket.terms().clone());
+        let stub = ticket.stub();
+        let protocol = self.layered.protocol;
+        let served = lane::serve(
+            handler.clone(),
+            ticket,
+            Surroundings::here(),
+            protocol,
+            sender,
+        );
+        OnLane {
+            task: lanes.submit_future(&terms, served),
+            reply,
+            stub,
+            origin: None,
+        }
+    }
+
+    /// Has what has begun here go on on a lane.
+    fn follow(&self, handler: Handler<B, S::Error>, visit: Visit) -> State<S, Q, B> {
+        let Some(ticket) = visit.ticket() else {
+            return State::Stays(handler, visit, Rest::default());
+        };
+        let slot = Slot::of(handler);
+        let mut lane = self.submit(&slot, ticket);
+        lane.origin = Some((slot, visit));
+        State::Lane(Box::new(lane))
+    }
+
+    /// Polls a handler where it is; gives it back if it has not answered.
+    fn run(
+        &self,
+        mut handler: Handler<B, S::Error>,
+        mut visit: Visit,
+        cx: &mut Context<'_>,
+    ) -> Result<<Self as Future>::Output, Begun<B, S::Error>> {
+        let answered = match visit.poll(|| handler.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Err((handler, visit)),
+            Ok(Poll::Ready(answered)) => answered,
+            Err(panic) => {
+                panics::contain(visit.route().map(|route| &**route), || drop(handler));
+                let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
+                visit.finish(End::Failed);
+                return Ok(Ok(self.answer(&answer)));
+            }
+        };
+        panics::contain(visit.route().map(|route| &**route), || drop(handler));
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(error) => {
+                visit.finish(End::Failed);
+                return Ok(Err(error));
+            }
+        };
+        visit.finish(answers::end_of(&response, self.layered.protocol));
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("worker");
+        let cost = visit.cost();
+        self.time(&mut response, Placement::Loop, thread, Duration::ZERO, cost);
+        Ok(Ok(response.map(|body| OffloadBody::here(body, visit))))
+    }
+
+    fn answered(
+        &self,
+        reply: Reply<S::Error>,
+        lane: OnLane<B, S::Error>,
+    ) -> <Self as Future>::Output {
+        let Reply {
+            outcome,
+            timing,
+            thread,
+        } = reply;
+        let mut response = match outcome {
+            Outcome::Error(error) => return Err(error),
+            Outcome::Panicked(answer) => return Ok(self.answer(&answer)),
+            Outcome::Response(response) => {
+                let OnLane { task, stub, .. } = lane;
+                response.map(|seed| OffloadBody::of_lane(seed, stub, task))
+            }
+        };
+        let thread = thread.as_deref().unwrap_or("lane");
+        self.time(
+            &mut response,
+            Placement::Lane,
+            thread,
+            timing.queued,
+            timing.ran,
+        );
+        Ok(response)
+    }
+
+    fn answer(&self, answer: &Answer) -> Response<OffloadBody<B>> {
+        answers::response(answer, self.layered.protocol)
+    }
+
+    fn time<T>(
+        &self,
+        response: &mut Response<T>,
+        place: Placement,
+        thread: &str,
+        queued: Duration,
+        ran: Duration,
+    ) {
+        if self.layered.options.server_timing && self.layered.protocol == Protocol::Http {
+            let value = server_timing::value(place, thread, queued, ran);
+            // A thread may have a name that no header can carry.
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().append(SERVER_TIMING, value);
+            }
+        }
+    }
+}
+
+/// A handler that has begun on a worker.
+type Begun<B, E> = (Handler<B, E>, Visit);
+
+/// How a request has come back from its lane.
+enum Replied<B, E> {
+    Answered(Reply<E>),
+    /// No lane has taken it, and it had begun here.
+    Back(Handler<B, E>, Visit),
+    /// Without an answer of its own.
+    Ended(Answer),
+}
+
+impl<B, E> OnLane<B, E> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Replied<B, E>> {
+        if let Ok(reply) = ready!(Pin::new(&mut self.reply).poll(cx)) {
+            if let Some((_, visit)) = &mut self.origin {
+                visit.moved();
+            }
+            return Poll::Ready(Replied::Answered(reply));
+        }
+        if let Some((slot, visit)) = self.origin.take() {
+            if let Some(handler) = slot.take() {
+                return Poll::Ready(Replied::Back(handler, visit));
+            }
+            self.origin = Some((slot, visit));
+        }
+        let ended = match ready!(Pin::new(&mut self.task).poll(cx)) {
+            Err(error) => self.stub.ended(&error),
+            Ok(()) => Answer::Panicked, // It never ends so.
+        };
+        if let Some((_, visit)) = &mut self.origin {
+            visit.moved();
+        }
+        Poll::Ready(Replied::Ended(ended))
+    }
+}
+
+impl<S, Q, B> Drop for OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>>,
+{
+    fn drop(&mut self) {
+        // What has begun on a worker says so itself.
+        if let State::Lane(lane) = &self.state
+            && lane.origin.is_none()
+        {
+            lane.stub.left();
+        }
+    }
+}
+
+/// What a request says of the size of its body.
+fn size_of<Q: Body>(request: &Request<Q>) -> BodySize {
+    if request.body().is_end_stream() {
+        return BodySize::Known(0);
+    }
+    if let Some(exact) = request.body().size_hint().exact() {
+        return BodySize::Known(exact);
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    length.map_or(BodySize::Unknown, BodySize::Known)
+}
+
+impl<S, Q, B> fmt::Debug for OffloadFuture<S, Q, B>
+where
+    S: Service<Request<Q>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! A request at work on a lane: the whole of it, with its extractors, its handler and the making of its response.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    thread,
+};
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+use http::Response;
+use http_body::{Body, SizeHint};
+use offload_http::{Answer, End, Ticket, Timing, panics};
+
+use crate::{
+    answers,
+    batch::{Batch, BatchSender, Batches, Making, channel},
+    error::BoxError,
+    naming::Protocol,
+    slot::Slot,
+    surroundings::Surroundings,
+};
+
+/// A handler's future, wherever it runs.
+pub(crate) type Handler<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+
+/// What comes back of a request.
+pub(crate) struct Reply<E> {
+    pub(crate) outcome: Outcome<E>,
+    pub(crate) timing: Timing,
+    /// The name of the lane thread.
+    pub(crate) thread: Option<String>,
+}
+
+pub(crate) enum Outcome<E> {
+    Response(Response<Seed>),
+    Error(E),
+    Panicked(Answer),
+}
+
+/// A response's body as it leaves its lane.
+pub(crate) struct Seed {
+    pub(crate) first: Batch,
+    /// `None` if the first is all.
+    pub(crate) rest: Option<Batches>,
+    pub(crate) size: SizeHint,
+    /// It said that it was empty before it was asked for anything.
+    pub(crate) was_empty: bool,
+}
+
+/// Runs a request on the calling lane thread, and on whichever of the lane's threads it is woken.
+pub(crate) async fn serve<B, E>(
+    handler: Slot<Handler<B, E>>,
+    ticket: Ticket,
+    surroundings: Surroundings,
+    protocol: Protocol,
+    reply: oneshot::Sender<Reply<E>>,
+) where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Some(handler) = handler.take() else {
+        return; // Whoever gave it here had no patience.
+    };
+    let mut handler = Some(handler);
+    let mut visit = ticket.begin();
+    let ran = poll_fn(|cx| {
+        let polled = visit.poll(|| {
+            surroundings.enter(|| {
+                let polled = handler.as_mut().map(|handler| handler.as_mut().poll(cx));
+                if polled.as_ref().is_none_or(|polled| polled.is_ready()) {
+                    // It ends where it has run, and its destructors are part of the request.
+                    handler = None;
+                }
+                polled
+            })
+        });
+        match polled {
+            Ok(Some(polled)) => polled.map(Ok),
+            Ok(None) => unreachable!("it is not polled after its end"),
+            Err(panic) => std::task::Poll::Ready(Err(panic)),
+        }
+    })
+    .await;
+    let name = thread::current().name().map(str::to_owned);
+    // Whether somebody waits for it.
+    let send = |outcome, timing| {
+        let reply_with = Reply {
+            outcome,
+            timing,
+            thread: name,
+        };
+        reply.send(reply_with).is_ok()
+    };
+    let response = match ran {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            let timing = visit.finish(End::Failed);
+            send(Outcome::Error(error), timing);
+            return;
+        }
+        Err(panic) => {
+            panics::contain(visit.route().map(|route| &**route), || drop(handler));
+            let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
+            let timing = visit.finish(End::Failed);
+            send(Outcome::Panicked(answer), timing);
+            return;
+        }
+    };
+    let timing = visit.finish(answers::end_of(&response, protocol));
+    let (head, body) = response.into_parts();
+    let was_empty = body.is_end_stream();
+    let mut making = Making::new(Box::pin(body), visit, surroundings);
+    let size = making.size_hint();
+    let first = poll_fn(|cx| std::task::Poll::Ready(making.first(cx))).await;
+    let (sender, rest) = match first.is_last {
+        true => (None, None),
+        false => {
+            let (sender, rest) = channel();
+            (Some(sender), Some(rest))
+        }
+    };
+    let seed = Seed {
+        first,
+        rest,
+        size,
+        was_empty,
+    };
+    let outcome = Outcome::Response(Response::from_parts(head, seed));
+    if send(outcome, timing)
+        && let Some(sender) = sender
+    {
+        making.send_all(sender).await;
+    }
+}
+
+/// Goes on with a body that has begun on a worker.
+pub(crate) async fn go_on<B>(
+    body: Slot<Pin<Box<B>>>,
+    ticket: Ticket,
+    surroundings: Surroundings,
+    sender: BatchSender,
+) where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    if let Some(body) = body.take() {
+        let mut visit = ticket.begin();
+        // What the handler took was counted where it ran.
+        visit.only_makes();
+        Making::new(body, visit, surroundings)
+            .send_all(sender)
+            .await;
+    }
+}

@@ -1,0 +1,178 @@
+//! The handle: one [`Offload`] owns the lanes and what was learned, and makes layers.
+
+use std::{fmt, sync::Arc};
+
+use offload_core::{
+    Lanes,
+    routes::{RouteMove, RouteReport},
+    stall::Stall,
+};
+use offload_http::{
+    Serving,
+    report::{LaneReport, LoopReport},
+};
+
+use crate::{
+    builder::{OffloadBuilder, Options},
+    error::BuildError,
+    layer::OffloadLayer,
+    naming::{Head, Naming, Protocol},
+};
+
+/// Keeps a runtime's workers responsive while handlers compute.
+///
+/// One value serves a whole process: it owns the lane threads, knows what every route costs, and is cheap to clone. See the
+/// [crate documentation](crate) for how to use it.
+#[derive(Clone)]
+pub struct Offload {
+    serving: Serving,
+    options: Arc<Options>,
+}
+
+/// What is known now, for people and dashboards.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The routes that were met so far, and those that are pinned.
+    pub routes: Vec<RouteReport>,
+    /// The lanes: the one for short requests and the one for long ones.
+    pub lanes: Vec<LaneReport>,
+    /// The threads that serve requests: the runtime's workers.
+    pub workers: Vec<LoopReport>,
+    /// The latest moves of routes, at most 64, oldest first.
+    pub moves: Vec<RouteMove>,
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub stalls: Vec<Stall>,
+}
+
+impl Offload {
+    /// Starts with the default settings: as many lane threads as logical cores, learned placement.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] if the lane threads could not be started.
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// Starts with settings of your own.
+    pub fn builder() -> OffloadBuilder {
+        OffloadBuilder::default()
+    }
+
+    pub(crate) fn new_with(serving: Serving, options: Options) -> Self {
+        Self {
+            serving,
+            options: Arc::new(options),
+        }
+    }
+
+    /// A layer for an axum router, which names routes by what the router has matched.
+    ///
+    /// Add it last, so that it is the outermost and the whole request moves: `Router::layer` covers the routes that were added before it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tower_offload::Offload;
+    ///
+    /// let offload = Offload::new()?;
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(offload.layer());
+    /// # Ok::<(), tower_offload::BuildError>(())
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn layer(&self) -> OffloadLayer {
+        self.make(Naming::Matched, Protocol::Http)
+    }
+
+    /// A layer for gRPC services such as tonic's: routes are methods of services, refusals and panics are statuses of gRPC, and
+    /// `grpc-timeout` is the deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_offload::Offload;
+    ///
+    /// let offload = Offload::new()?;
+    /// let layer = offload.grpc_layer();
+    /// // tonic::transport::Server::builder().layer(layer).add_service(..)
+    /// # Ok::<(), tower_offload::BuildError>(())
+    /// ```
+    pub fn grpc_layer(&self) -> OffloadLayer {
+        self.make(Naming::Path, Protocol::Grpc)
+    }
+
+    /// A layer for anything else that speaks HTTP, such as a service of hyper: `name` says which route a request is for, or `None` if it is for none.
+    ///
+    /// The names are the application's and not the client's: as many as there are routes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_offload::{Head, Offload};
+    ///
+    /// fn route<'a>(head: Head<'a>) -> Option<&'a str> {
+    ///     match head.uri.path() {
+    ///         "/" | "/report" => Some(head.uri.path()),
+    ///         path if path.starts_with("/users/") => Some("/users/{id}"),
+    ///         _ => None,
+    ///     }
+    /// }
+    ///
+    /// let offload = Offload::new()?;
+    /// let layer = offload.layer_by(route);
+    /// # Ok::<(), tower_offload::BuildError>(())
+    /// ```
+    pub fn layer_by(
+        &self,
+        name: impl for<'a> Fn(Head<'a>) -> Option<&'a str> + Send + Sync + 'static,
+    ) -> OffloadLayer {
+        self.make(Naming::By(Arc::new(name)), Protocol::Http)
+    }
+
+    /// The lanes themselves, to run closures and futures of your own on them.
+    pub fn lanes(&self) -> &Lanes {
+        self.serving.lanes()
+    }
+
+    /// What is known now of the routes, the lanes and the workers.
+    ///
+    /// Cheap enough for a monitoring endpoint, but it takes locks and allocates: not for every request.
+    pub fn report(&self) -> Report {
+        let table = self.serving.table();
+        let workers = self.serving.loops().all();
+        let stalls = self.serving.stalls();
+        Report {
+            routes: table.routes().iter().map(|route| route.report()).collect(),
+            lanes: [self.lanes().short(), self.lanes().long()]
+                .map(LaneReport::of)
+                .into(),
+            workers: workers
+                .iter()
+                .map(|worker| LoopReport::of(worker, table))
+                .collect(),
+            moves: table.moves(),
+            stalls: stalls.map(|watch| watch.recent()).unwrap_or_default(),
+        }
+    }
+
+    fn make(&self, naming: Naming, protocol: Protocol) -> OffloadLayer {
+        OffloadLayer::new(
+            self.serving.app(),
+            Arc::clone(&self.options),
+            naming,
+            protocol,
+        )
+    }
+}
+
+impl fmt::Debug for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offload")
+            .field("lanes", self.lanes())
+            .finish_non_exhaustive()
+    }
+}
