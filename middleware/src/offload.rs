@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use actix_http::{Request, Response, header::HeaderName};
@@ -82,7 +81,6 @@ pub(crate) struct Core {
     pub(crate) handle: Option<Handle>,
     pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) unrouted: Unrouted,
-    pub(crate) longest_patience: Duration,
     pub(crate) read_ahead: Arc<ReadAhead>,
     #[cfg(feature = "live")]
     pub(crate) live: Arc<crate::live::hub::Hub>,
@@ -162,7 +160,6 @@ impl Offload {
             workers: settings.worker_count(),
             deadline_header: settings.deadline_header,
             unrouted: Unrouted::default(),
-            longest_patience: settings.patience.2,
             read_ahead: ReadAhead::new(settings.read_ahead),
             #[cfg(feature = "live")]
             live: Arc::default(),

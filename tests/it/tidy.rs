@@ -50,18 +50,23 @@ fn needs(metadata: &Metadata, name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_core_knows_no_runtime_and_no_framework() {
-    let needs = needs(&metadata(), "offload-core");
-    assert!(needs.contains("rayon"), "the walk found nothing: {needs:?}");
-    for name in [
-        "tokio",
-        "actix-web",
-        "actix-http",
-        "actix-rt",
-        "http",
-        "prometheus",
-    ] {
-        assert!(!needs.contains(name), "offload-core depends on {name}");
+fn the_core_and_what_adapters_share_know_no_runtime_and_no_framework() {
+    for package in ["offload-core", "offload-http"] {
+        let needs = needs(&metadata(), package);
+        assert!(needs.contains("rayon"), "the walk found nothing: {needs:?}");
+        for name in [
+            "tokio",
+            "actix-web",
+            "actix-http",
+            "actix-rt",
+            "axum",
+            "hyper",
+            "http",
+            "tower-service",
+            "prometheus",
+        ] {
+            assert!(!needs.contains(name), "{package} depends on {name}");
+        }
     }
 }
 

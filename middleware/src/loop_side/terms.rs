@@ -35,7 +35,7 @@ pub(crate) fn of_request(
         bucket,
     };
     let limits = Limits {
-        longest_patience: core.longest_patience,
+        longest_patience: core.lanes.longest_patience(),
         time_left: core.underway.time_left(),
         deadline: deadline_of(core, head)?,
     };

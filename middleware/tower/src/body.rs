@@ -28,8 +28,8 @@ use crate::{
 pub struct OffloadBody<B>(Inner<B>);
 
 enum Inner<B> {
-    /// The layer's own.
-    Own(Option<Bytes>),
+    /// All of it is there.
+    Whole(Whole),
     /// None of the layer's business.
     Bare(Pin<Box<B>>),
     Here(Box<Here<B>>),
@@ -37,8 +37,29 @@ enum Inner<B> {
     Over,
 }
 
+/// A body of one frame or none.
+pub(crate) struct Whole {
+    frame: Option<Item>,
+    size: SizeHint,
+    /// It said that it was empty before it was asked for anything.
+    was_empty: bool,
+    /// It said that its frame was the last, before it was asked for another one.
+    says_so: bool,
+}
+
+/// What a body had at once, in the poll in which its handler answered. Most bodies are whole then.
+pub(crate) enum Beginning<B> {
+    Whole(Whole),
+    Rest {
+        first: Option<Item>,
+        body: Pin<Box<B>>,
+    },
+}
+
 /// A body that is made where it is sent.
 struct Here<B> {
+    /// What it had at once.
+    first: Option<Item>,
     body: Pin<Box<B>>,
     visit: Visit,
     rest: Rest,
@@ -69,8 +90,14 @@ type Item = Result<Frame<Bytes>, BoxError>;
 type Next = Poll<Option<Item>>;
 
 impl<B> OffloadBody<B> {
+    /// The layer's own.
     pub(crate) fn own(bytes: Option<Bytes>) -> Self {
-        Self(Inner::Own(bytes))
+        Self(Inner::Whole(Whole {
+            size: SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            was_empty: bytes.is_none(),
+            frame: bytes.map(|bytes| Ok(Frame::data(bytes))),
+            says_so: true,
+        }))
     }
 
     pub(crate) fn bare(body: B) -> Self {
@@ -90,19 +117,53 @@ impl<B> OffloadBody<B> {
     }
 }
 
-impl<B: Body> OffloadBody<B> {
+impl<B> OffloadBody<B> {
     /// A body of a request that has run on a worker.
-    pub(crate) fn here(body: B, visit: Visit) -> Self {
-        if body.is_end_stream() {
-            return Self::bare(body);
+    pub(crate) fn here(begun: Beginning<B>, visit: Visit) -> Self {
+        Self(match begun {
+            Beginning::Whole(whole) => Inner::Whole(whole),
+            Beginning::Rest { first, body } => Inner::Here(Box::new(Here {
+                first,
+                body,
+                visit,
+                rest: Rest::default(),
+                stays: false,
+                complete: false,
+            })),
+        })
+    }
+}
+
+impl<B> Beginning<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// Asks a body for what it has at once.
+    pub(crate) fn of(body: B, cx: &mut Context<'_>) -> Self {
+        let size = body.size_hint();
+        let was_empty = body.is_end_stream();
+        let whole = |frame, says_so| {
+            Self::Whole(Whole {
+                frame,
+                size,
+                was_empty,
+                says_so,
+            })
+        };
+        if was_empty {
+            return whole(None, true);
         }
-        Self(Inner::Here(Box::new(Here {
-            body: Box::pin(body),
-            visit,
-            rest: Rest::default(),
-            stays: false,
-            complete: false,
-        })))
+        let mut body = Box::pin(body);
+        match body.as_mut().poll_frame(cx) {
+            Poll::Pending => Self::Rest { first: None, body },
+            Poll::Ready(None) => whole(None, false),
+            Poll::Ready(Some(Ok(frame))) if body.is_end_stream() => whole(Some(Ok(frame)), true),
+            Poll::Ready(Some(item)) => Self::Rest {
+                first: Some(item.map_err(Into::into)),
+                body,
+            },
+        }
     }
 }
 
@@ -116,7 +177,8 @@ where
         match self.visit.poll_chunk(|| body.poll_frame(cx)) {
             Ok(polled) => {
                 let next = ready!(polled).map(|item| item.map_err(Into::into));
-                self.complete = next.is_none() || self.body.is_end_stream();
+                let failed = matches!(next, Some(Err(_)));
+                self.complete = next.is_none() || failed || self.body.is_end_stream();
                 Poll::Ready(next)
             }
             Err(panic) => {
@@ -195,6 +257,7 @@ impl<B> FromLane<B> {
                         // It is whoever waits for it that says whether it left.
                         self.batch.is_last = true;
                         return Poll::Ready(Err(Here {
+                            first: None,
                             body,
                             visit: origin.visit,
                             rest: Rest::default(),
@@ -214,6 +277,18 @@ fn poll_next(rest: &mut mpsc::Receiver<Batch>, cx: &mut Context<'_>) -> Poll<Opt
     use futures_core::Stream;
 
     Pin::new(rest).poll_next(cx)
+}
+
+/// A size with what was taken from it already.
+fn more(size: &SizeHint, first: Option<&Item>) -> SizeHint {
+    let data = first.and_then(|first| first.as_ref().ok()?.data_ref());
+    let bytes = data.map_or(0, |data| data.len() as u64);
+    let mut all = SizeHint::new();
+    all.set_lower(size.lower() + bytes);
+    if let Some(upper) = size.upper() {
+        all.set_upper(upper + bytes);
+    }
+    all
 }
 
 /// What is left of a size after so many bytes.
@@ -238,15 +313,18 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next {
         loop {
             match &mut self.0 {
-                Inner::Own(bytes) => {
-                    let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
-                    return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+                Inner::Whole(whole) => {
+                    whole.size = SizeHint::with_exact(0);
+                    return Poll::Ready(whole.frame.take());
                 }
                 Inner::Bare(body) => {
                     let next = ready!(body.as_mut().poll_frame(cx));
                     return Poll::Ready(next.map(|item| item.map_err(Into::into)));
                 }
                 Inner::Here(here) => {
+                    if let Some(first) = here.first.take() {
+                        return Poll::Ready(Some(first));
+                    }
                     if here.complete {
                         return Poll::Ready(None);
                     }
@@ -272,9 +350,11 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Inner::Own(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Inner::Whole(whole) => whole.frame.is_none() && (whole.was_empty || whole.says_so),
             Inner::Bare(body) => body.is_end_stream(),
-            Inner::Here(here) => here.complete || here.body.is_end_stream(),
+            Inner::Here(here) => {
+                here.first.is_none() && (here.complete || here.body.is_end_stream())
+            }
             Inner::Lane(lane) => lane.is_complete() && (lane.was_empty || lane.batch.says_so),
             Inner::Over => true,
         }
@@ -282,11 +362,9 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Inner::Own(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            Inner::Whole(whole) => whole.size,
             Inner::Bare(body) => body.size_hint(),
-            Inner::Here(here) => here.body.size_hint(),
+            Inner::Here(here) => more(&here.body.size_hint(), here.first.as_ref()),
             Inner::Lane(lane) => lane.size,
             Inner::Over => SizeHint::with_exact(0),
         }

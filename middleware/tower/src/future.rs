@@ -17,13 +17,13 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body::Body;
 use offload_core::{Task, ambient, cost::BodySize, placement::Placement};
 use offload_http::{
-    Answer, Arrival, End, Placed, Stub, Ticket, Visit, mode::Mode, panics, server_timing,
+    Answer, Arrival, End, Placed, Stub, Ticket, Timing, Visit, mode::Mode, panics, server_timing,
 };
 use tower_service::Service;
 
 use crate::{
     answers,
-    body::OffloadBody,
+    body::{Beginning, OffloadBody},
     error::BoxError,
     lane::{self, Handler, Outcome, Reply},
     layer::Layered,
@@ -104,8 +104,22 @@ where
         let this = self.get_mut();
         loop {
             match mem::replace(&mut this.state, State::Over) {
-                State::Arrived(service, request) => match this.settle(service, request) {
-                    Ok(state) => this.state = state,
+                State::Arrived(mut service, request) => match this.place(&request) {
+                    Ok(Some(Placed::Here(visit))) => {
+                        // The call is a part of the work, too.
+                        let begin = || Box::pin(service.call(request)) as Handler<B, S::Error>;
+                        match this.run(begin, visit, cx) {
+                            Ok(answered) => return Poll::Ready(answered),
+                            Err((handler, visit)) => this.state = State::Here(handler, visit),
+                        }
+                        return Poll::Pending;
+                    }
+                    Ok(Some(Placed::Lane(ticket))) => {
+                        let handler = Box::pin(async move { service.call(request).await });
+                        let lane = this.submit(&Slot::of(handler), ticket);
+                        this.state = State::Lane(Box::new(lane));
+                    }
+                    Ok(None) => this.state = State::Bare(Box::pin(service.call(request))),
                     Err(answer) => return Poll::Ready(Ok(this.answer(&answer))),
                 },
                 State::Bare(mut future) => {
@@ -121,7 +135,7 @@ where
                         this.state = this.follow(handler, visit);
                         continue;
                     }
-                    match this.run(handler, visit, cx) {
+                    match this.run(|| handler, visit, cx) {
                         Ok(answered) => return Poll::Ready(answered),
                         Err((handler, visit)) => this.state = State::Here(handler, visit),
                     }
@@ -132,7 +146,7 @@ where
                         this.state = State::Stays(handler, visit, rest);
                         return Poll::Pending;
                     }
-                    match this.run(handler, visit, cx) {
+                    match this.run(|| handler, visit, cx) {
                         Ok(answered) => return Poll::Ready(answered),
                         Err((handler, visit)) => this.state = State::Stays(handler, visit, rest),
                     }
@@ -168,12 +182,12 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Decides where a request runs.
-    fn settle(&self, mut service: S, request: Request<Q>) -> Result<State<S, Q, B>, Answer> {
+    /// Decides where a request runs; `None` if that is none of the layer's business.
+    fn place(&self, request: &Request<Q>) -> Result<Option<Placed>, Answer> {
         let layered = &*self.layered;
         // Inside of another one of these layers that has decided already.
         if layered.options.mode == Mode::Off || ambient::current().is_some() {
-            return Ok(State::Bare(Box::pin(service.call(request))));
+            return Ok(None);
         }
         let head = Head {
             method: request.method(),
@@ -183,24 +197,18 @@ where
         };
         let chosen = layered.options.deadline_header.as_ref();
         let deadline = layered.protocol.deadline(request.headers(), chosen);
-        let arrival = Arrival {
+        let placed = layered.app.arrive(&Arrival {
             method: head.method.as_str(),
             path: head.uri.path(),
             query: head.uri.query(),
             route: layered.naming.name(head),
-            size: size_of(&request),
+            size: size_of(request),
             deadline: *deadline.as_ref().unwrap_or(&None),
-        };
-        let placed = layered.app.arrive(&arrival);
-        // The call is a part of the work, too.
-        let handler: Handler<B, S::Error> = Box::pin(async move { service.call(request).await });
-        Ok(match placed {
-            Placed::Here(visit) => State::Here(handler, visit),
-            Placed::Lane(ticket) => {
-                deadline?; // Light requests do not wait, so for them it means nothing.
-                State::Lane(Box::new(self.submit(&Slot::of(handler), ticket)))
-            }
-        })
+        });
+        if matches!(placed, Placed::Lane(_)) {
+            deadline?; // Light requests do not wait, so for them it means nothing.
+        }
+        Ok(Some(placed))
     }
 
     fn submit(&self, handler: &Slot<Handler<B, S::Error>>, ticket: Ticket) -> OnLane<B, S::Error> {
@@ -237,21 +245,31 @@ where
     /// Polls a handler where it is; gives it back if it has not answered.
     fn run(
         &self,
-        mut handler: Handler<B, S::Error>,
+        begin: impl FnOnce() -> Handler<B, S::Error>,
         mut visit: Visit,
         cx: &mut Context<'_>,
     ) -> Result<<Self as Future>::Output, Begun<B, S::Error>> {
-        let answered = match visit.poll(|| handler.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => return Err((handler, visit)),
-            Ok(Poll::Ready(answered)) => answered,
-            Err(panic) => {
-                panics::contain(visit.route().map(|route| &**route), || drop(handler));
-                let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
+        let mut handler = None;
+        let polled = visit.poll(|| {
+            let begun = handler.insert(begin());
+            let answered = ready!(begun.as_mut().poll(cx));
+            // It ends where it has run, and its destructors are part of the request.
+            handler = None;
+            // What the body has at once is a part of the work as well.
+            Poll::Ready(answered.map(|response| response.map(|body| Beginning::of(body, cx))))
+        });
+        let answered = match (polled, handler) {
+            (Ok(Poll::Pending), Some(handler)) => return Err((handler, visit)),
+            (Ok(Poll::Pending), None) => unreachable!("it began before it was polled"),
+            (Ok(Poll::Ready(answered)), _) => answered,
+            (Err(panic), handler) => {
+                let route = visit.route().map(|route| &**route);
+                panics::contain(route, || drop(handler));
+                let answer = panics::answer(route, &*panic);
                 visit.finish(End::Failed);
                 return Ok(Ok(self.answer(&answer)));
             }
         };
-        panics::contain(visit.route().map(|route| &**route), || drop(handler));
         let mut response = match answered {
             Ok(response) => response,
             Err(error) => {
@@ -260,11 +278,14 @@ where
             }
         };
         visit.finish(answers::end_of(&response, self.layered.protocol));
-        let thread = thread::current();
-        let thread = thread.name().unwrap_or("worker");
-        let cost = visit.cost();
-        self.time(&mut response, Placement::Loop, thread, Duration::ZERO, cost);
-        Ok(Ok(response.map(|body| OffloadBody::here(body, visit))))
+        self.time(
+            &mut response,
+            Placement::Loop,
+            None,
+            Duration::ZERO,
+            visit.cost(),
+        );
+        Ok(Ok(response.map(|begun| OffloadBody::here(begun, visit))))
     }
 
     fn answered(
@@ -285,14 +306,8 @@ where
                 response.map(|seed| OffloadBody::of_lane(seed, stub, task))
             }
         };
-        let thread = thread.as_deref().unwrap_or("lane");
-        self.time(
-            &mut response,
-            Placement::Lane,
-            thread,
-            timing.queued,
-            timing.ran,
-        );
+        let Timing { queued, ran } = timing;
+        self.time(&mut response, Placement::Lane, thread, queued, ran);
         Ok(response)
     }
 
@@ -304,12 +319,14 @@ where
         &self,
         response: &mut Response<T>,
         place: Placement,
-        thread: &str,
+        lane_thread: Option<String>,
         queued: Duration,
         ran: Duration,
     ) {
         if self.layered.options.server_timing && self.layered.protocol == Protocol::Http {
-            let value = server_timing::value(place, thread, queued, ran);
+            let here = || thread::current().name().map(str::to_owned);
+            let thread = lane_thread.or_else(here).unwrap_or_default();
+            let value = server_timing::value(place, &thread, queued, ran);
             // A thread may have a name that no header can carry.
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().append(SERVER_TIMING, value);
