@@ -29,6 +29,12 @@ pub(crate) enum Alternative {
     Inline,
     /// axum, heavy work in `spawn_blocking`.
     Axum,
+    /// axum, plain handlers behind `tower-offload`'s layer.
+    AxumOffload,
+    /// axum, heavy work on one plain rayon pool, by `tokio-rayon`.
+    AxumRayon,
+    /// axum, plain handlers, bare.
+    AxumInline,
     /// Node, Express, as written.
     Express,
     /// Node, Express in one process per core.
@@ -76,6 +82,11 @@ impl Alternative {
             Self::Starlette => Some(&peer::STARLETTE),
             _ => None,
         }
+    }
+
+    /// Whether this program serves it with axum.
+    pub(crate) fn is_on_axum(self) -> bool {
+        matches!(self, Self::AxumOffload | Self::AxumRayon | Self::AxumInline)
     }
 
     /// The plugin as it is set for this, if it is there at all.
@@ -134,7 +145,7 @@ impl Alternative {
     ) -> Result<T, Error> {
         match self {
             Self::Block => web::block(work).await.map_err(ErrorInternalServerError),
-            Self::Rayon => Ok(tokio_rayon::spawn_fifo(work).await),
+            Self::Rayon | Self::AxumRayon => Ok(tokio_rayon::spawn_fifo(work).await),
             _ => Ok(work()),
         }
     }

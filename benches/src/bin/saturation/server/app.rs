@@ -1,7 +1,10 @@
 //! The app: a light route, heavy ones of several kinds, and a count of the heavy ones that began.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,23 +14,23 @@ use actix_web::{
     web::{self, Bytes, Data, Json, Query, ServiceConfig},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{demo, work};
 use crate::alternative::Alternative;
 
 /// The largest body that the app reads.
-const BODY_LIMIT: usize = 16 << 20;
+pub(super) const BODY_LIMIT: usize = 16 << 20;
 
 /// How often the heavy part of a route began: a job that was dropped before it ran is not counted.
 #[derive(Debug, Default)]
 pub(crate) struct Begun {
-    burn: AtomicU64,
-    a: AtomicU64,
-    b: AtomicU64,
-    hash: AtomicU64,
-    json: AtomicU64,
-    panic: AtomicU64,
+    pub(super) burn: AtomicU64,
+    pub(super) a: AtomicU64,
+    pub(super) b: AtomicU64,
+    pub(super) hash: AtomicU64,
+    pub(super) json: AtomicU64,
+    pub(super) panic: AtomicU64,
 }
 
 /// What all handlers share.
@@ -49,21 +52,35 @@ impl Shared {
     pub(super) fn alternative(&self) -> Alternative {
         self.alternative
     }
+
+    /// What has begun so far, as the harness reads it.
+    pub(super) fn stats(&self) -> Value {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let begun = &self.begun;
+        json!({
+            "burn": read(&begun.burn),
+            "a": read(&begun.a),
+            "b": read(&begun.b),
+            "hash": read(&begun.hash),
+            "json": read(&begun.json),
+            "panic": read(&begun.panic),
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
-struct Burn {
-    ms: u64,
+pub(super) struct Burn {
+    pub(super) ms: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct HashRequest {
-    password: String,
+pub(super) struct HashRequest {
+    pub(super) password: String,
 }
 
 /// Runs heavy work in the way of the alternative, and counts its beginning.
-async fn heavy<T: Send + 'static>(
-    shared: Data<Shared>,
+pub(super) async fn heavy<T: Send + 'static>(
+    shared: Arc<Shared>,
     count: fn(&Begun) -> &AtomicU64,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -81,19 +98,29 @@ async fn burn(
     asked: Burn,
 ) -> Result<HttpResponse, Error> {
     let cost = Duration::from_millis(asked.ms);
-    heavy(shared, count, move || work::burn(cost)).await?;
+    heavy(shared.into_inner(), count, move || work::burn(cost)).await?;
     Ok(HttpResponse::Ok().body("burnt"))
 }
 
 async fn hash(shared: Data<Shared>, asked: Json<HashRequest>) -> Result<HttpResponse, Error> {
     let password = asked.into_inner().password;
-    let hashed = heavy(shared, |begun| &begun.hash, move || work::hash(&password)).await?;
+    let hashed = heavy(
+        shared.into_inner(),
+        |begun| &begun.hash,
+        move || work::hash(&password),
+    )
+    .await?;
     let phc = hashed.map_err(ErrorInternalServerError)?;
     Ok(HttpResponse::Ok().json(json!({ "phc": phc })))
 }
 
 async fn round_trip(shared: Data<Shared>, body: Bytes) -> Result<HttpResponse, Error> {
-    let json = heavy(shared, |begun| &begun.json, move || work::round_trip(&body)).await?;
+    let json = heavy(
+        shared.into_inner(),
+        |begun| &begun.json,
+        move || work::round_trip(&body),
+    )
+    .await?;
     let json = json.map_err(ErrorBadRequest)?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
@@ -106,21 +133,12 @@ async fn carry(body: Bytes) -> Bytes {
 }
 
 async fn panic(shared: Data<Shared>) -> Result<HttpResponse, Error> {
-    heavy(shared, |begun| &begun.panic, work::panic).await?;
+    heavy(shared.into_inner(), |begun| &begun.panic, work::panic).await?;
     Ok(HttpResponse::Ok().finish())
 }
 
 async fn stats(shared: Data<Shared>) -> HttpResponse {
-    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let begun = &shared.begun;
-    HttpResponse::Ok().json(json!({
-        "burn": read(&begun.burn),
-        "a": read(&begun.a),
-        "b": read(&begun.b),
-        "hash": read(&begun.hash),
-        "json": read(&begun.json),
-        "panic": read(&begun.panic),
-    }))
+    HttpResponse::Ok().json(shared.stats())
 }
 
 /// The routes of the app.

@@ -12,13 +12,13 @@ use serde_json::json;
 use super::{app::Shared, work};
 
 #[derive(Debug, Deserialize)]
-struct Sort {
-    n: u64,
+pub(super) struct Sort {
+    pub(super) n: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Stringify {
-    items: u64,
+pub(super) struct Stringify {
+    pub(super) items: u64,
 }
 
 async fn sort(shared: Data<Shared>, asked: Query<Sort>) -> Result<HttpResponse, Error> {

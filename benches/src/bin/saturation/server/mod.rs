@@ -1,6 +1,7 @@
 //! The roles of the processes that are measured: a server of the app, or the bare work without any server.
 
 mod app;
+mod axum;
 mod demo;
 pub(crate) mod hostile;
 mod listen;
@@ -24,6 +25,9 @@ pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     silence_wanted_panics();
     limits::first_to_go();
     limits::raise_open_files();
+    if alternative.is_on_axum() {
+        return axum::listen(alternative);
+    }
     actix_rt::System::new().block_on(listen::listen(alternative, exposed))
 }
 
