@@ -169,7 +169,7 @@ fn no_library_reads_the_environment_or_starts_a_raw_thread() {
         "framework/src",
         "framework/http/src",
         "framework/macros/src",
-        "middleware/src",
+        "middleware/actix/src",
         "middleware/tower/src",
     ];
     for folder in libraries {
@@ -206,7 +206,7 @@ fn every_module_says_first_why_it_exists() {
         "framework/src",
         "framework/http/src",
         "framework/macros/src",
-        "middleware/src",
+        "middleware/actix/src",
         "middleware/tower/src",
         "demo-app/src",
         "benches",

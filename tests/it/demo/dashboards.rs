@@ -199,7 +199,7 @@ fn dashboard_and_rules_ask_for_what_there_is() {
 fn each_alert_is_complete_tested_and_has_its_section_in_the_docs() {
     let rules = file("docs/prometheus-alerts.yml");
     let tests = file("docs/prometheus-alerts.test.yml");
-    let page = file("middleware/src/find_what_blocks.md");
+    let page = file("middleware/actix/src/find_what_blocks.md");
     let anchors: BTreeSet<String> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# "))

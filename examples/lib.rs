@@ -1,0 +1,1 @@
+//! One file for each way to use the plugin; they are beside this one.
