@@ -1,4 +1,4 @@
-//! What every web server adapter of `offload-core` needs, with HTTP as plain values.
+#![doc = include_str!("docs.md")]
 #![forbid(unsafe_code)]
 
 mod answer;
