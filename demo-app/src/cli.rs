@@ -10,7 +10,7 @@ use crate::monit::MonitArgs;
 /// More threads than this are a slip of the finger, on any machine.
 const MAX_THREADS: i64 = 1024;
 
-/// An actix-web application with light and CPU-heavy routes.
+/// An application with light and CPU-heavy routes, on actix-web or on axum.
 ///
 /// Serves, unless it is given a command. Try `curl 'localhost:8080/timer?ms=9000'` and `curl localhost:8080/`
 /// at the same time, with the plugin and with `--offload off --workers 1`.
@@ -42,6 +42,10 @@ pub struct Args {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     pub addr: SocketAddr,
 
+    /// Which framework serves
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub server: Framework,
+
     /// How many event loops to run [default: one per logical core]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=MAX_THREADS))]
     pub workers: Option<u16>,
@@ -58,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u16).range(1..=3600))]
     pub grace: u16,
 
-    /// A file in which what was learned about the routes outlives the process
+    /// A file in which what was learned about the routes outlives the process; on actix only
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
 }
@@ -68,6 +72,26 @@ impl Default for Args {
     fn default() -> Self {
         Self::parse_from(["demo-app"])
     }
+}
+
+impl Args {
+    /// What was said that has no meaning on the server that was chosen.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let axum = self.server == Framework::Axum;
+        (axum && self.profile.is_some())
+            .then_some("--profile has no meaning with --server axum: the layer keeps no profile")
+    }
+}
+
+/// Which framework serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Framework {
+    /// actix-web with the plugin, and the pages that show it
+    #[default]
+    Actix,
+    /// axum with the layer: the same application routes, without /lab, /metrics, /_offload/ and what `monit` reads
+    Axum,
 }
 
 /// Whether the plugin is around the app.
@@ -117,6 +141,20 @@ mod tests {
     }
 
     #[test]
+    fn what_axum_has_not_is_refused_by_name() {
+        let said = |flags| parse(flags).expect(flags).contradiction();
+        for fine in [
+            "",
+            "--profile p.json",
+            "--server axum --workers 2 --threads 2",
+        ] {
+            assert_eq!(said(fine), None, "{fine}");
+        }
+        let refused = said("--server axum --profile p.json").expect("a reason");
+        assert!(refused.starts_with("--profile has no meaning"), "{refused}");
+    }
+
+    #[test]
     fn it_serves_unless_it_is_told_to_watch() {
         let cli = |flags: &str| Cli::try_parse_from(format!("demo-app {flags}").split_whitespace());
         let serving = cli("--workers 3").expect("parses");
@@ -149,6 +187,7 @@ mod tests {
             ("--threads -1", "-1"),
             ("--threads 1025", "--threads"),
             ("--offload maybe", "--offload"),
+            ("--server express", "--server"),
             ("--addr nowhere", "--addr"),
             ("--addr 127.0.0.1", "--addr"),
         ] {

@@ -1,15 +1,7 @@
 //! What the demo answers when it can't do as asked: a status, and JSON that names the field.
 
-use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
-    error::{BlockingError, JsonPayloadError, PayloadError, QueryPayloadError},
-    http::{
-        StatusCode,
-        header::{ALLOW, HeaderValue},
-    },
-};
 use argon2::password_hash;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::metrics::NoMetrics;
 
@@ -46,6 +38,8 @@ pub(crate) enum AppError {
     Query { reason: String },
     #[error("cannot be used: {reason}")]
     Body { reason: String },
+    #[error("breaks off before its end")]
+    BodyCut,
     #[error("is longer than this route accepts")]
     BodyTooLong,
     #[error("must be application/json")]
@@ -57,7 +51,7 @@ pub(crate) enum AppError {
     #[error("the password could not be hashed")]
     Hashing(#[source] password_hash::Error),
     #[error("the work could not be done off the event loop")]
-    Blocking(#[from] BlockingError),
+    Blocking(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("there are no metrics any more")]
     Metrics(#[from] NoMetrics),
     #[error("the answer could not be written as JSON")]
@@ -65,21 +59,6 @@ pub(crate) enum AppError {
 }
 
 impl AppError {
-    /// The response to send, for handlers that have no error to return.
-    pub(crate) fn answer(&self) -> HttpResponse {
-        self.error_response()
-    }
-
-    /// What is wrong with a body that could not be read.
-    pub(crate) fn from_payload(error: &PayloadError) -> Self {
-        match error {
-            PayloadError::Overflow => Self::BodyTooLong,
-            error => Self::Body {
-                reason: error.to_string(),
-            },
-        }
-    }
-
     pub(crate) fn from_json(error: &serde_json::Error) -> Self {
         Self::Body {
             reason: error.to_string(),
@@ -93,74 +72,41 @@ impl AppError {
             | Self::TextLength { field, .. } => Some(field),
             Self::Phc { .. } | Self::PhcCost { .. } => Some("phc"),
             Self::Query { .. } => Some("query"),
-            Self::Body { .. } | Self::BodyTooLong => Some("body"),
+            Self::Body { .. } | Self::BodyCut | Self::BodyTooLong => Some("body"),
             Self::NotJson => Some("content-type"),
             Self::MethodNotAllowed { .. } => Some("method"),
             Self::NotFound => Some("path"),
             Self::Hashing(_) | Self::Blocking(_) | Self::Metrics(_) | Self::Serialize(_) => None,
         }
     }
-}
 
-impl ResponseError for AppError {
-    fn status_code(&self) -> StatusCode {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Hashing(_) | Self::Blocking(_) | Self::Metrics(_) | Self::Serialize(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            _ => StatusCode::BAD_REQUEST,
+            Self::BodyTooLong => 413,
+            Self::NotJson => 415,
+            Self::MethodNotAllowed { .. } => 405,
+            Self::NotFound => 404,
+            Self::Hashing(_) | Self::Blocking(_) | Self::Metrics(_) | Self::Serialize(_) => 500,
+            _ => 400,
         }
     }
 
-    fn error_response(&self) -> HttpResponse {
+    /// The value of the answer's `Allow`, if it has one.
+    pub(crate) fn allowed(&self) -> Option<&'static str> {
+        match self {
+            Self::MethodNotAllowed { allowed } => Some(allowed),
+            _ => None,
+        }
+    }
+
+    /// The answer's JSON. What is the server's own fault is logged.
+    pub(crate) fn body(&self) -> Value {
         if self.field().is_none() {
             tracing::error!(error = ?self, "a request failed");
         }
-        let mut answer = HttpResponse::build(self.status_code());
-        if let Self::MethodNotAllowed { allowed } = self {
-            answer.insert_header((ALLOW, HeaderValue::from_static(allowed)));
-        }
-        answer.json(json!({
+        json!({
             "error": { "field": self.field(), "message": self.to_string() }
-        }))
-    }
-}
-
-/// What a query string that can't be taken apart is answered with.
-pub(crate) fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let reason = match &error {
-        QueryPayloadError::Deserialize(reason) => reason.to_string(),
-        error => error.to_string(),
-    };
-    AppError::Query { reason }.into()
-}
-
-/// What a JSON body that can't be used is answered with.
-pub(crate) fn json(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let answer = match &error {
-        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
-            AppError::BodyTooLong
-        }
-        JsonPayloadError::ContentType => AppError::NotJson,
-        JsonPayloadError::Deserialize(error) => AppError::from_json(error),
-        JsonPayloadError::Payload(error) => AppError::from_payload(error),
-        error => AppError::Body {
-            reason: error.to_string(),
-        },
-    };
-    answer.into()
-}
-
-/// What is wrong with a body that an extractor of actix could not read.
-pub(crate) fn unreadable(error: &actix_web::Error) -> AppError {
-    match error.as_error() {
-        Some(error) => AppError::from_payload(error),
-        None => AppError::Body {
-            reason: error.to_string(),
-        },
+        })
     }
 }

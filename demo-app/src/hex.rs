@@ -1,6 +1,6 @@
 //! The usual way to write a digest down.
 
-use actix_web::web::Bytes;
+use bytes::Bytes;
 
 /// Two lower-case digits a byte.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {

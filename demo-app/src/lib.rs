@@ -1,8 +1,8 @@
-//! An actix-web application with light and CPU-heavy routes, to see what `actix-offload` does for it.
+//! An application with light and CPU-heavy routes, on actix-web and on axum, to see what `actix-offload` and `tower-offload` do for it.
 //!
 //! Its heavy handlers are written the way people write them: synchronous work inside an `async fn`.
-//! None of them knows of the plugin. The same [`App`](actix_web::App) runs bare or inside
-//! `Offload::app`:
+//! None of them knows of the plugin or the layer. What they compute is in `work`, which knows no framework, so that both servers give
+//! the same answers. On actix the same [`App`](actix_web::App) runs bare or inside `Offload::app`:
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer};
@@ -20,15 +20,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod app;
 pub mod cli;
 mod errors;
 mod fields;
-mod handlers;
 mod hex;
 mod lab;
 mod metrics;
 pub mod monit;
+mod on_actix;
+mod on_axum;
 pub mod server;
+mod work;
 
-pub use crate::app::Demo;
+pub use crate::on_actix::app::Demo;

@@ -9,11 +9,11 @@ use std::{
 };
 
 use actix_offload::Ended;
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use demo_app::{
-    cli::{Args, Cli, Command},
+    cli::{Args, Cli, Command, Framework},
     monit::{self, MonitArgs},
-    server::{ServeError, Started, start},
+    server::{EndedOnAxum, ServeError, Started, start, start_on_axum},
 };
 use futures_util::future::poll_immediate;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -26,8 +26,17 @@ fn main() -> ExitCode {
     if let Some(Command::Monit(args)) = &cli.command {
         return watch(args);
     }
+    if let Some(said) = cli.serve.contradiction() {
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, said)
+            .exit()
+    }
     log_to_stderr();
-    match actix_web::rt::System::new().block_on(serve(&cli.serve)) {
+    let ended = match cli.serve.server {
+        Framework::Actix => actix_web::rt::System::new().block_on(serve(&cli.serve)),
+        Framework::Axum => serve_on_axum(&cli.serve),
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(cause = cause(&error), "{error}");
@@ -92,6 +101,24 @@ async fn serve(args: &Args) -> Result<ExitCode, ServeError> {
         }
         Ended::Drained(drained) => {
             say(&format!("demo-app has stopped: {drained}"));
+            ExitCode::SUCCESS
+        }
+        _ => {
+            say("demo-app has stopped");
+            ExitCode::SUCCESS
+        }
+    })
+}
+
+fn serve_on_axum(args: &Args) -> Result<ExitCode, ServeError> {
+    let started = start_on_axum(args)?;
+    Ok(match started.run(|started| say(&started.to_string()))? {
+        EndedOnAxum::Forced => {
+            say("demo-app was stopped before its requests had ended");
+            ExitCode::from(FORCED)
+        }
+        EndedOnAxum::Late => {
+            say("demo-app has stopped: the grace was too short for some requests");
             ExitCode::SUCCESS
         }
         _ => {

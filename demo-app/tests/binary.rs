@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -19,6 +20,14 @@ use nix::{
 };
 
 use self::deadline::{DEADLINE, in_time, output_of, wait_until};
+
+/// Each server, with its plugin or layer and without.
+const SERVERS: [(&str, &str); 4] = [
+    ("actix", "auto"),
+    ("actix", "off"),
+    ("axum", "auto"),
+    ("axum", "off"),
+];
 
 fn program(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo-app"));
@@ -110,56 +119,56 @@ impl Drop for Running {
 
 #[test]
 fn it_says_where_it_is_answers_and_stops_cleanly() {
-    for (mode, signal) in [
-        ("auto", Signal::SIGTERM),
-        ("auto", Signal::SIGINT),
-        ("off", Signal::SIGTERM),
-        ("off", Signal::SIGINT),
-    ] {
-        let demo = Running::start(&["--offload", mode]);
-        for said in ["event loops   1\n", &format!("offload       {mode}")] {
-            assert!(demo.banner.contains(said), "{}", demo.banner);
+    for (server, mode) in SERVERS {
+        for signal in [Signal::SIGTERM, Signal::SIGINT] {
+            says_answers_and_stops(server, mode, signal);
         }
-        let lanes = if mode == "auto" {
-            "lane threads  2\n"
-        } else {
-            "lane threads  none\n"
-        };
-        assert!(demo.banner.contains(lanes), "{}", demo.banner);
-
-        let process = format!("process {}\n", demo.child.id());
-        assert!(demo.get("/").contains(&process), "{mode}");
-        demo.get("/burn?ms=2");
-        let (status, words) = demo.stop(signal);
-        assert_eq!(status.code(), Some(0), "{mode} {signal}: {status}");
-        assert!(words.starts_with("demo-app has stopped"), "{mode} {words}");
     }
+}
+
+fn says_answers_and_stops(server: &str, mode: &str, signal: Signal) {
+    let demo = Running::start(&["--server", server, "--offload", mode]);
+    for said in ["event loops   1\n", &format!("offload       {mode}")] {
+        assert!(demo.banner.contains(said), "{}", demo.banner);
+    }
+    let lanes = if mode == "auto" {
+        "lane threads  2\n"
+    } else {
+        "lane threads  none\n"
+    };
+    assert!(demo.banner.contains(lanes), "{}", demo.banner);
+    let only = demo.banner.contains("only on actix /lab, /metrics,");
+    assert_eq!(only, server == "axum", "{}", demo.banner);
+
+    let process = format!("process {}\n", demo.child.id());
+    assert!(demo.get("/").contains(&process), "{server} {mode}");
+    demo.get("/burn?ms=2");
+    let (status, words) = demo.stop(signal);
+    assert_eq!(status.code(), Some(0), "{server} {mode} {signal}: {status}");
+    assert!(
+        words.starts_with("demo-app has stopped"),
+        "{server} {mode} {words}"
+    );
 }
 
 #[test]
 fn it_can_be_stopped_as_soon_as_it_has_said_where_it_is() {
-    for mode in ["auto", "off"] {
+    for (server, mode) in SERVERS {
         for _ in 0..10 {
-            let (status, _) = Running::start(&["--offload", mode]).stop(Signal::SIGTERM);
-            assert_eq!(status.code(), Some(0), "{mode}: {status}");
+            let demo = Running::start(&["--server", server, "--offload", mode]);
+            let (status, _) = demo.stop(Signal::SIGTERM);
+            assert_eq!(status.code(), Some(0), "{server} {mode}: {status}");
         }
     }
 }
 
 #[test]
 fn a_request_under_way_is_answered_before_it_stops() {
-    for mode in ["auto", "off"] {
-        let demo = Running::start(&["--offload", mode]);
-        let mut stream = TcpStream::connect(demo.addr).expect("it listens");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
-        let head = b"POST /digest HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\
-                     Expect: 100-continue\r\nConnection: close\r\n\r\n";
-        stream.write_all(head).expect("it reads");
-        // The interim answer says that the handler is waiting for the body.
-        let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
-        stream.read_exact(&mut interim).expect("an interim answer");
+    for (server, mode) in SERVERS {
+        let demo = Running::start(&["--server", server, "--offload", mode]);
+        let mut stream = begun(&demo);
         let (pid, addr) = (Pid::from_raw(demo.child.id().cast_signed()), demo.addr);
-        if mode == "auto" {
+        if (server, mode) != ("actix", "off") {
             // Whoever asks twice at once asks once, as `timeout` does, which tells a process and its group. actix alone takes this
             // one for a wish to end at once.
             kill(pid, Signal::SIGINT).expect("it lives");
@@ -169,9 +178,65 @@ fn a_request_under_way_is_answered_before_it_stops() {
         stream.write_all(b"abc").expect("it still reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
-        assert!(answer.contains("ba7816bf8f01cfea"), "{mode}: {answer}");
+        assert!(
+            answer.contains("ba7816bf8f01cfea"),
+            "{server} {mode}: {answer}"
+        );
         let (status, _) = stopping.join().expect("no panic");
-        assert_eq!(status.code(), Some(0), "{mode}");
+        assert_eq!(status.code(), Some(0), "{server} {mode}");
+    }
+}
+
+/// A request whose handler waits for its body, and has begun.
+fn begun(demo: &Running) -> TcpStream {
+    let mut stream = TcpStream::connect(demo.addr).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+    let head = b"POST /digest HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\
+                 Expect: 100-continue\r\nConnection: close\r\n\r\n";
+    stream.write_all(head).expect("it reads");
+    // The interim answer says so.
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut interim).expect("an interim answer");
+    stream
+}
+
+/// A request that keeps the only worker busy for longer than any test takes.
+fn busy(demo: &Running) -> TcpStream {
+    let mut stream = TcpStream::connect(demo.addr).expect("it listens");
+    let asked = b"GET /inline/timer?ms=60000 HTTP/1.1\r\nHost: test\r\n\r\n";
+    stream.write_all(asked).expect("it is taken");
+    stream
+}
+
+#[test]
+fn on_axum_a_later_signal_ends_it_while_its_worker_computes() {
+    for mode in ["auto", "off"] {
+        let flags = ["--server", "axum", "--offload", mode, "--grace", "3600"];
+        let mut demo = Running::start(&flags);
+        let _open = (begun(&demo), busy(&demo));
+        let pid = Pid::from_raw(demo.child.id().cast_signed());
+        let mut status = None;
+        wait_until("it ends", || {
+            // It may have ended meanwhile.
+            let _sent = kill(pid, Signal::SIGTERM);
+            status = demo.child.try_wait().expect("a status");
+            status.is_some()
+        });
+        let code = status.and_then(|status| status.code());
+        assert_eq!(code, Some(3), "{mode}");
+    }
+}
+
+#[test]
+fn on_axum_the_grace_ends_while_its_worker_computes() {
+    for mode in ["auto", "off"] {
+        let demo = Running::start(&["--server", "axum", "--offload", mode, "--grace", "1"]);
+        let _open = (begun(&demo), busy(&demo));
+        let start = Instant::now();
+        let (status, words) = demo.stop(Signal::SIGTERM);
+        assert_eq!(status.code(), Some(0), "{mode}: {status}");
+        assert!(words.contains("the grace was too short"), "{mode}: {words}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{mode}");
     }
 }
 
@@ -227,6 +292,7 @@ fn wrong_flags_are_refused_by_name() {
         (["--threads", "100000"], "--threads"),
         (["--offload", "perhaps"], "--offload"),
         (["--addr", "here"], "--addr"),
+        (["--server", "express"], "--server"),
         (["--colour", "red"], "--colour"),
     ] {
         let Output { status, stderr, .. } = output_of(&mut program(&flags));
@@ -237,15 +303,29 @@ fn wrong_flags_are_refused_by_name() {
 }
 
 #[test]
+fn what_has_no_meaning_on_axum_is_refused_in_one_line() {
+    let flags = ["--server", "axum", "--profile", "p.json"];
+    let Output { status, stderr, .. } = output_of(&mut program(&flags));
+    assert_eq!(status.code(), Some(2));
+    let said = String::from_utf8_lossy(&stderr);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(
+        first.contains("--profile has no meaning with --server axum"),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let addr = taken.local_addr().expect("an address").to_string();
-    for mode in ["auto", "off"] {
-        let flags = ["--addr", &addr, "--offload", mode];
+    for (server, mode) in SERVERS {
+        let flags = ["--server", server, "--addr", &addr, "--offload", mode];
         let Output { status, stderr, .. } = output_of(&mut program(&flags));
-        assert_eq!(status.code(), Some(1), "{mode}");
+        assert_eq!(status.code(), Some(1), "{server} {mode}");
         let said = String::from_utf8_lossy(&stderr);
-        assert!(said.contains(&addr), "{mode}: {said}");
+        let named = format!("could not listen on {addr}");
+        assert!(said.contains(&named), "{server} {mode}: {said}");
     }
 }
 

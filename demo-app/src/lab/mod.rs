@@ -6,7 +6,7 @@ mod setup;
 
 use actix_web::web::ServiceConfig;
 
-use crate::app::only;
+use crate::on_actix::app::only;
 
 /// Where the page and its parts are.
 pub(crate) const PATHS: [&str; 7] = [

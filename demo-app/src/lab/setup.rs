@@ -4,10 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 
 use super::assets::HEADERS;
-use crate::{
-    cli::Mode,
-    handlers::{home::EventLoops, report::Plugin},
-};
+use crate::{cli::Mode, on_actix::report::Plugin, work::home::EventLoops};
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Setup {

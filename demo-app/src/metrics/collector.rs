@@ -12,7 +12,7 @@ use futures_channel::oneshot;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::handlers::report::Plugin;
+use crate::on_actix::report::Plugin;
 
 /// So often what was measured is handed over, also while nobody asks, so that there is never much of it.
 const EVERY: Duration = Duration::from_secs(5);

@@ -1,31 +1,19 @@
-//! Puts the app into a server, with the plugin around it or without.
+//! actix's server.
 
-use std::{fmt, io, net::SocketAddr, num::NonZero, thread};
+use std::{fmt, net::SocketAddr};
 
-use actix_offload::{BuildError, Offload, OffloadBuilder, Placement, ProfileError, ServerTiming};
+use actix_offload::{BuildError, Offload, OffloadBuilder, Placement, ServerTiming};
 use actix_web::{App, HttpServer, dev::Server};
 
+use super::{SIDE_BY_SIDE, ServeError, bind_error, cores};
 use crate::{
     Demo,
     cli::{Args, Mode},
     lab,
 };
 
-/// The routes that show the other ways to run heavy work, and those that must answer under any load.
-const ON_THE_LOOP: [(&str, &str); 12] = [
-    ("GET", "/inline/timer"),
-    ("GET", "/inline/burn"),
-    ("GET", "/inline/sort"),
-    ("GET", "/inline/json/stringify"),
-    ("POST", "/inline/hash"),
-    ("GET", "/block/timer"),
-    ("GET", "/block/burn"),
-    ("GET", "/block/sort"),
-    ("GET", "/block/json/stringify"),
-    ("POST", "/block/hash"),
-    ("GET", "/_offload/routes"),
-    ("GET", "/metrics"),
-];
+/// The pages that must answer under any load.
+const PAGES: [(&str, &str); 2] = [("GET", "/_offload/routes"), ("GET", "/metrics")];
 
 /// A server that listens, and runs once it is awaited.
 ///
@@ -40,29 +28,6 @@ pub struct Started {
     pub workers: usize,
     /// The plugin, if it is around the app.
     pub offload: Option<Offload>,
-}
-
-/// Why the demo could not serve.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The plugin could not be started.
-    #[error("the plugin could not be started")]
-    Build(#[from] BuildError),
-    /// The address could not be listened on.
-    #[error("could not listen on {addr}")]
-    Bind {
-        /// Which one.
-        addr: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The server failed while it ran.
-    #[error("the server failed")]
-    Serve(#[source] io::Error),
-    /// What was learned could not be saved.
-    #[error("what was learned could not be saved")]
-    Profile(#[from] ProfileError),
 }
 
 /// Listens as `args` say.
@@ -142,21 +107,10 @@ pub fn settings(args: &Args) -> OffloadBuilder {
         builder = builder.profile(file);
     }
     let lab = lab::PATHS.map(|path| ("GET", path));
-    for (method, pattern) in ON_THE_LOOP.into_iter().chain(lab) {
+    for (method, pattern) in SIDE_BY_SIDE.into_iter().chain(PAGES).chain(lab) {
         builder = builder.pin(method, pattern, Placement::Loop);
     }
     builder
-}
-
-fn bind_error(args: &Args, source: io::Error) -> ServeError {
-    ServeError::Bind {
-        addr: args.addr,
-        source,
-    }
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 impl fmt::Display for Started {

@@ -6,11 +6,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use actix_web::{
-    HttpResponse,
-    http::header::ContentType,
-    web::{Bytes, Data},
-};
+use bytes::Bytes;
 
 /// How the plugin calls its lane threads: this and a number.
 const LANE_THREAD: &str = "offload-";
@@ -54,13 +50,11 @@ impl Page {
         let process = process::id();
         Self(format!("Performance Example\nprocess {process}\n{place}\n").into())
     }
-}
 
-/// `GET /`
-pub(crate) async fn home(page: Data<Page>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(ContentType::plaintext())
-        .body(page.0.clone())
+    /// What it says.
+    pub(crate) fn text(&self) -> Bytes {
+        self.0.clone()
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use actix_offload::clock::thread_cpu_time;
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{errors::AppError, fields::WholeNumber};
 
@@ -21,41 +19,30 @@ pub(crate) struct BurnQuery {
 }
 
 impl BurnQuery {
-    fn cost(&self) -> Result<Duration, AppError> {
+    pub(crate) fn cost(&self) -> Result<Duration, AppError> {
         let millis = MS.read(self.ms.as_deref())?;
         Ok(Duration::from_millis(millis))
     }
 }
 
-/// `GET /burn?ms=50`
-pub(crate) async fn burn(query: web::Query<BurnQuery>) -> Result<HttpResponse, AppError> {
-    let cost = query.cost()?;
-    let burned = burn_cpu(cost);
-    Ok(answer(burned))
-}
-
-/// `GET /block/burn?ms=50`
-pub(crate) async fn blocking(query: web::Query<BurnQuery>) -> Result<HttpResponse, AppError> {
-    let cost = query.cost()?;
-    let burned = web::block(move || burn_cpu(cost)).await?;
-    Ok(answer(burned))
+#[derive(Debug, Serialize)]
+pub(crate) struct Burned {
+    burned_ms: f64,
 }
 
 /// Computes for `cost`, and says how much it really was.
-fn burn_cpu(cost: Duration) -> Duration {
+pub(crate) fn burn_cpu(cost: Duration) -> Burned {
     let start = thread_cpu_time();
     loop {
         let burned = thread_cpu_time().saturating_sub(start);
         if burned >= cost {
-            return burned;
+            return Burned {
+                burned_ms: burned.as_secs_f64() * 1e3,
+            };
         }
         // The clock is a system call: most of the time should be the program's own.
         for n in 0..1_000_u64 {
             std::hint::black_box(n);
         }
     }
-}
-
-fn answer(burned: Duration) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "burned_ms": burned.as_secs_f64() * 1e3 }))
 }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::web;
 use serde::Deserialize;
 
 use crate::{errors::AppError, fields::WholeNumber};
+
+/// What is answered when the time has come.
+pub(crate) const RING: &str = "Ding Ding Ding";
 
 const MS: WholeNumber = WholeNumber {
     field: "ms",
@@ -19,28 +21,16 @@ pub(crate) struct TimerQuery {
 }
 
 impl TimerQuery {
-    fn delay(&self) -> Result<Duration, AppError> {
+    pub(crate) fn delay(&self) -> Result<Duration, AppError> {
         let millis = MS.read(self.ms.as_deref())?;
         Ok(Duration::from_millis(millis))
     }
 }
 
-/// `GET /timer?ms=9000`
-pub(crate) async fn timer(query: web::Query<TimerQuery>) -> Result<&'static str, AppError> {
-    busy_wait(query.delay()?);
-    Ok("Ding Ding Ding")
-}
-
-/// `GET /block/timer?ms=9000`
-pub(crate) async fn blocking(query: web::Query<TimerQuery>) -> Result<&'static str, AppError> {
-    let delay = query.delay()?;
-    web::block(move || busy_wait(delay)).await?;
-    Ok("Ding Ding Ding")
-}
-
-fn busy_wait(delay: Duration) {
+pub(crate) fn busy_wait(delay: Duration) -> &'static str {
     let start = Instant::now();
     while start.elapsed() < delay {
         std::hint::spin_loop();
     }
+    RING
 }

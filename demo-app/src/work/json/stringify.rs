@@ -1,6 +1,5 @@
 //! Builds many records and writes them as JSON.
 
-use actix_web::{HttpResponse, http::header::ContentType, web};
 use serde::{Deserialize, Serialize};
 
 use crate::{errors::AppError, fields::WholeNumber};
@@ -24,25 +23,14 @@ pub(crate) struct Record {
     active: bool,
 }
 
-/// `GET /json/stringify?items=100000`
-pub(crate) async fn stringify(
-    query: web::Query<StringifyQuery>,
-) -> Result<web::Json<Vec<Record>>, AppError> {
-    let items = ITEMS.read(query.items.as_deref())?;
-    Ok(web::Json(records(items)))
-}
-
-/// `GET /block/json/stringify?items=100000`
-pub(crate) async fn blocking(query: web::Query<StringifyQuery>) -> Result<HttpResponse, AppError> {
-    let items = ITEMS.read(query.items.as_deref())?;
-    let body = web::block(move || serde_json::to_string(&records(items))).await??;
-    Ok(HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(body))
+impl StringifyQuery {
+    pub(crate) fn items(&self) -> Result<u64, AppError> {
+        ITEMS.read(self.items.as_deref())
+    }
 }
 
 /// The same records each time.
-fn records(items: u64) -> Vec<Record> {
+pub(crate) fn records(items: u64) -> Vec<Record> {
     const NAMES: [&str; 4] = ["north", "east", "south", "west"];
     (0..items)
         .map(|id| Record {

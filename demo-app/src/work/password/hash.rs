@@ -1,6 +1,5 @@
 //! Hashes a password with a salt of its own.
 
-use actix_web::web;
 use argon2::{Argon2, PasswordHash, PasswordHasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,20 +19,13 @@ pub(crate) struct Hashed {
     phc: String,
 }
 
-/// `POST /hash`
-pub(crate) async fn hash(body: web::Json<HashRequest>) -> Result<web::Json<Hashed>, AppError> {
-    let password = PASSWORD.read(&body.password)?;
-    Ok(web::Json(argon2id(password)?))
+impl HashRequest {
+    pub(crate) fn password(&self) -> Result<&str, AppError> {
+        PASSWORD.read(&self.password)
+    }
 }
 
-/// `POST /block/hash`
-pub(crate) async fn blocking(body: web::Json<HashRequest>) -> Result<web::Json<Hashed>, AppError> {
-    let password = PASSWORD.read(&body.password)?.to_owned();
-    let hashed = web::block(move || argon2id(&password)).await??;
-    Ok(web::Json(hashed))
-}
-
-fn argon2id(password: &str) -> Result<Hashed, AppError> {
+pub(crate) fn argon2id(password: &str) -> Result<Hashed, AppError> {
     let hashed: PasswordHash = Argon2::default()
         .hash_password(password.as_bytes())
         .map_err(AppError::Hashing)?;

@@ -1,6 +1,5 @@
 //! Sorts many numbers that the server makes, on all cores that it is given.
 
-use actix_web::web;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
@@ -31,7 +30,7 @@ pub(crate) struct SortQuery {
 }
 
 impl SortQuery {
-    fn read(&self) -> Result<(usize, u64), AppError> {
+    pub(crate) fn read(&self) -> Result<(usize, u64), AppError> {
         let n = N.read(self.n.as_deref())?;
         let seed = SEED.read(self.seed.as_deref())?;
         Ok((n as usize, seed))
@@ -46,20 +45,7 @@ pub(crate) struct Summary {
     sha256: String,
 }
 
-/// `GET /sort?n=1000000&seed=1`
-pub(crate) async fn sort(query: web::Query<SortQuery>) -> Result<web::Json<Summary>, AppError> {
-    let (n, seed) = query.read()?;
-    Ok(web::Json(sort_seeded(n, seed)))
-}
-
-/// `GET /block/sort?n=1000000&seed=1`
-pub(crate) async fn blocking(query: web::Query<SortQuery>) -> Result<web::Json<Summary>, AppError> {
-    let (n, seed) = query.read()?;
-    let summary = web::block(move || sort_seeded(n, seed)).await?;
-    Ok(web::Json(summary))
-}
-
-fn sort_seeded(n: usize, seed: u64) -> Summary {
+pub(crate) fn sort_seeded(n: usize, seed: u64) -> Summary {
     let rng = StdRng::seed_from_u64(seed);
     let mut numbers: Vec<u64> = rng.random_iter().take(n).collect();
     numbers.par_sort_unstable();

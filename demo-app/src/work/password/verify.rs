@@ -1,6 +1,5 @@
 //! Tells whether a password belongs to a hash, without letting the hash ask for any amount of work.
 
-use actix_web::web;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version, password_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,18 +36,15 @@ pub(crate) struct Verified {
     ok: bool,
 }
 
-/// `POST /verify`
-pub(crate) async fn verify(
-    body: web::Json<VerifyRequest>,
-) -> Result<web::Json<Verified>, AppError> {
-    let password = PASSWORD.read(&body.password)?;
-    let phc = parse(PHC.read(&body.phc)?)?;
+pub(crate) fn verify(asked: &VerifyRequest) -> Result<Verified, AppError> {
+    let password = PASSWORD.read(&asked.password)?;
+    let phc = parse(PHC.read(&asked.phc)?)?;
     let ok = match Argon2::default().verify_password(password.as_bytes(), &phc) {
         Ok(()) => true,
         Err(password_hash::Error::PasswordInvalid) => false,
         Err(error) => return Err(refused(error)),
     };
-    Ok(web::Json(Verified { ok }))
+    Ok(Verified { ok })
 }
 
 /// Takes a hash apart and refuses it if it would cost too much, or can't be verified at all.

@@ -2,9 +2,10 @@
 
 use std::{future::Future, pin::Pin};
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE, web::Bytes};
 
-use crate::errors::{self, AppError};
+use super::answers;
+use crate::{errors::AppError, work::bodies};
 
 /// The bytes of a body that says it is JSON, up to the limit of the resource's `PayloadConfig`.
 #[derive(Debug)]
@@ -20,16 +21,14 @@ impl FromRequest for JsonText {
         }
         let reading = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes = reading.await.map_err(|error| errors::unreadable(&error))?;
+            let bytes = reading.await.map_err(|error| answers::unreadable(&error))?;
             Ok(Self(bytes))
         })
     }
 }
 
-/// The same rule that `web::Json` has: `application/json`, or anything that ends in `+json`.
 fn says_json(request: &HttpRequest) -> bool {
-    let mime = request.mime_type().ok().flatten();
-    mime.is_some_and(|mime| {
-        mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json")
-    })
+    let said = request.headers().get(CONTENT_TYPE);
+    let said = said.and_then(|value| value.to_str().ok());
+    said.is_some_and(bodies::says_json)
 }

@@ -1,5 +1,5 @@
 //! Sorting: numbers that the client sent, and numbers that the server makes.
 
 pub(crate) mod given;
-mod number;
+pub(crate) mod number;
 pub(crate) mod seeded;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use actix_web::web;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::number::Number;
@@ -11,14 +10,13 @@ use super::number::Number;
 #[derive(Debug)]
 pub(crate) struct Numbers(Vec<Number>);
 
-/// `POST /sort`
-///
-/// Equal numbers keep their order, so `1` and `1.0` come out as they went in.
-pub(crate) async fn sort(
-    web::Json(Numbers(mut numbers)): web::Json<Numbers>,
-) -> web::Json<Vec<Number>> {
-    numbers.sort();
-    web::Json(numbers)
+impl Numbers {
+    /// Equal numbers keep their order, so `1` and `1.0` come out as they went in.
+    pub(crate) fn sorted(self) -> Vec<Number> {
+        let Self(mut numbers) = self;
+        numbers.sort();
+        numbers
+    }
 }
 
 impl<'de> Deserialize<'de> for Numbers {
