@@ -60,6 +60,15 @@ fn bind_error(args: &Args, source: io::Error) -> ServeError {
     }
 }
 
+/// What the start message says of a mode.
+fn said(mode: actix_offload::Mode) -> String {
+    let why = match mode {
+        actix_offload::Mode::Auto => "heavy requests leave the event loops",
+        _ => "as the environment variable OFFLOAD says",
+    };
+    format!("{mode}: {why}")
+}
+
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use actix_offload::{BuildError, Offload, OffloadBuilder, Placement, ServerTiming};
 use actix_web::{App, HttpServer, dev::Server};
 
-use super::{SIDE_BY_SIDE, ServeError, bind_error, cores};
+use super::{SIDE_BY_SIDE, ServeError, bind_error, cores, said};
 use crate::{
     Demo,
     cli::{Args, Mode},
@@ -121,11 +121,7 @@ impl fmt::Display for Started {
         match &self.offload {
             Some(offload) => {
                 writeln!(f, "  lane threads  {}", offload.threads())?;
-                let what = match offload.mode() {
-                    actix_offload::Mode::Auto => "heavy requests leave the event loops",
-                    _ => "as the environment variable OFFLOAD says",
-                };
-                writeln!(f, "  offload       {}: {what}", offload.mode())?;
+                writeln!(f, "  offload       {}", said(offload.mode()))?;
                 writeln!(f, "  live page     http://{}/_offload/", self.addr)?;
             }
             None => {

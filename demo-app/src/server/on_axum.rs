@@ -13,7 +13,7 @@ use tokio::{
 };
 use tower_offload::{Lanes, Offload, Placement};
 
-use super::{SIDE_BY_SIDE, ServeError, bind_error, cores};
+use super::{SIDE_BY_SIDE, ServeError, bind_error, cores, said};
 use crate::{
     cli::{Args, Mode},
     on_axum::app::routes,
@@ -208,10 +208,7 @@ impl fmt::Display for StartedOnAxum {
         match &self.offload {
             Some(offload) => {
                 writeln!(f, "  lane threads  {}", offload.lanes().threads())?;
-                writeln!(
-                    f,
-                    "  offload       auto: heavy requests leave the event loops, unless OFFLOAD says otherwise"
-                )?;
+                writeln!(f, "  offload       {}", said(offload.mode()))?;
             }
             None => {
                 writeln!(f, "  lane threads  none")?;

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -84,7 +84,10 @@ pub enum Placed {
 pub struct App {
     pub(crate) shared: Arc<Shared>,
     number: u32,
+    /// No other app of this plugin has it, though it may come to the same number.
+    serial: u64,
     known: Mutex<Routes>,
+    overflow: OnceLock<Arc<Known>>,
 }
 
 /// A route, and whether it is in doubt.
@@ -135,11 +138,13 @@ impl Known {
 }
 
 impl App {
-    pub(crate) fn new(shared: Arc<Shared>, number: u32) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, number: u32, serial: u64) -> Arc<Self> {
         Arc::new(Self {
             shared,
             number,
+            serial,
             known: Mutex::default(),
+            overflow: OnceLock::new(),
         })
     }
 
@@ -229,31 +234,36 @@ impl App {
 
     /// The route of that name, which the app has.
     pub(crate) fn open(&self, method: &str, pattern: &str) -> Arc<Known> {
-        if let Some(known) = self.find(method, pattern) {
+        if let Some(known) = self.find(method, pattern).or_else(|| self.overflow()) {
             return known;
         }
-        let table = &self.shared.table;
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.find(method, pattern) {
-            return Arc::clone(known);
-        }
-        let route = table.route(self.number, method, pattern);
-        // What found no room in the table goes by the name of all that found none.
-        if let Some(known) = all.find(route.method(), route.pattern()) {
-            return Arc::clone(known);
-        }
+        // Before the lock: what it logs is somebody else's code.
+        let route = self.shared.table.route(self.number, method, pattern);
+        let found_room = (route.method(), route.pattern()) == (method, pattern);
         let known = Arc::new(Known {
             route,
             suspicion: AtomicU8::new(0),
         });
+        if !found_room {
+            return Arc::clone(self.overflow.get_or_init(|| known));
+        }
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.find(method, pattern) {
+            return Arc::clone(known); // Another thread was faster.
+        }
         all.insert(Arc::clone(&known));
         known
+    }
+
+    /// What stands for all that found no room in the table, if some did.
+    fn overflow(&self) -> Option<Arc<Known>> {
+        self.overflow.get().map(Arc::clone)
     }
 
     /// The route of that name, if it was opened. Takes no lock if this thread has met it.
     fn find(&self, method: &str, pattern: &str) -> Option<Arc<Known>> {
         let seat = Seat::here(&self.shared);
-        seat.routes_of(self.number, |mine| {
+        seat.routes_of(self.number, self.serial, |mine| {
             if let Some(known) = mine.find(method, pattern) {
                 return Some(Arc::clone(known));
             }
@@ -266,6 +276,14 @@ impl App {
 
     pub(crate) fn table(&self) -> &RouteTable {
         &self.shared.table
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // The next app of this number goes on with what was learned of routes of the same names.
+        self.shared.table.keep_only(self.number, |_| false);
+        self.shared.numbers().give_back(self.number);
     }
 }
 

@@ -19,7 +19,7 @@ use offload_core::{
 use crate::{
     answer::Answer,
     app::{App, Known, UNMATCHED, label},
-    panics::PanicPayload,
+    panics::{self, PanicPayload},
     seat::Seat,
     visit::{Claim, End},
 };
@@ -68,6 +68,8 @@ pub struct LaneVisit {
     queued: Duration,
     began: Instant,
     cost: Duration,
+    /// How much of it was before.
+    so_far: Duration,
     finished: bool,
 }
 
@@ -103,6 +105,7 @@ impl Ticket {
             token: CancelToken::current(),
             bill: Bill::take_over(),
             cost: self.so_far,
+            so_far: self.so_far,
             finished: false,
         }
     }
@@ -111,11 +114,17 @@ impl Ticket {
 impl Stub {
     /// What its client is answered if it ended on its lane without an answer, which is counted.
     #[must_use]
-    pub fn ended(&self, error: &offload_core::Error) -> Answer {
-        if let (Some(known), Some(why)) = (&self.0, error.refusal()) {
-            known.route.count_refused(why);
+    pub fn ended(&self, error: offload_core::Error) -> Answer {
+        let route = self.0.as_ref().map(|known| &*known.route);
+        match error.into_panic() {
+            Ok(panic) => panics::answer(route, &*panic),
+            Err(error) => {
+                if let (Some(route), Some(why)) = (route, error.refusal()) {
+                    route.count_refused(why);
+                }
+                Answer::of(&error)
+            }
         }
-        Answer::of(error)
     }
 
     /// Its client has gone, or nobody reads the rest of its answer.
@@ -226,13 +235,17 @@ impl Drop for LaneVisit {
     fn drop(&mut self) {
         // It might have cost more, but not less.
         if !self.finished && self.cost > self.budget() {
+            if let Some((method, path)) = self.claimed.take() {
+                // What computes for so long is no path that a client has made up.
+                self.known = Some(self.app.open(method, &path));
+            }
             self.app.shared.lanes.record(self.key, self.cost);
             if let Some(route) = self.route() {
                 route.observe(self.bucket, observation(self.cost, Some(self.queued)));
             }
         }
         if let Some(bill) = self.bill.take() {
-            bill.settle(self.cost);
+            bill.settle(self.cost.saturating_sub(self.so_far));
         }
     }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Seat {
     pub(crate) clock: LoopClock,
     /// `None` on a lane thread.
     pub(crate) tally: Option<LoopTally>,
-    routes: RefCell<Vec<Routes>>,
+    /// By the number of their app, with its serial.
+    routes: RefCell<Vec<(u64, Routes)>>,
     offload_met: Cell<bool>,
 }
 
@@ -73,13 +74,23 @@ impl Seat {
     }
 
     /// Hands out what this thread knows of an app's routes.
-    pub(crate) fn routes_of<T>(&self, app: u32, with: impl FnOnce(&mut Routes) -> T) -> T {
+    pub(crate) fn routes_of<T>(
+        &self,
+        app: u32,
+        serial: u64,
+        with: impl FnOnce(&mut Routes) -> T,
+    ) -> T {
         let mut apps = self.routes.borrow_mut();
         let app = app as usize;
         if apps.len() <= app {
-            apps.resize_with(app + 1, Routes::default);
+            apps.resize_with(app + 1, Default::default);
         }
-        with(&mut apps[app])
+        let (whose, routes) = &mut apps[app];
+        if *whose != serial {
+            // They were those of an app that has ended.
+            (*whose, *routes) = (serial, Routes::default());
+        }
+        with(routes)
     }
 
     /// Whether an `#[offload]` body was started since it was asked last.

@@ -2,10 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use offload_core::{
@@ -68,7 +65,36 @@ pub(crate) struct Shared {
     pub(crate) unrouted: Unrouted,
     stalls: Option<StallWatch>,
     pins: Vec<Pin>,
-    apps: AtomicU32,
+    numbers: Mutex<Numbers>,
+}
+
+/// The numbers of apps.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    given: u32,
+    free: Vec<u32>,
+    apps: u64,
+}
+
+impl Numbers {
+    fn take(&mut self) -> (u32, u64) {
+        self.apps += 1;
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.given += 1;
+            self.given - 1
+        });
+        (number, self.apps)
+    }
+
+    pub(crate) fn give_back(&mut self, number: u32) {
+        self.free.push(number);
+    }
+}
+
+impl Shared {
+    pub(crate) fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Default for Settings {
@@ -102,20 +128,21 @@ impl Serving {
                 loops,
                 unrouted: Unrouted::default(),
                 pins: settings.pins,
-                apps: AtomicU32::new(0),
+                numbers: Mutex::default(),
             }),
         })
     }
 
-    /// The routes of one more app.
+    /// The routes of one more app, until it is dropped. The next one then has its number, and goes on with what was learned.
     #[must_use]
     pub fn app(&self) -> Arc<App> {
-        let number = self.shared.apps.fetch_add(1, Ordering::Relaxed);
+        let (number, serial) = self.shared.numbers().take();
+        self.shared.table.begin_app(number);
         for pin in &self.shared.pins {
             let route = self.shared.table.route(number, &pin.method, &pin.pattern);
             route.pin(pin.placement, PinSource::Configuration);
         }
-        App::new(Arc::clone(&self.shared), number)
+        App::new(Arc::clone(&self.shared), number, serial)
     }
 
     /// The lanes.

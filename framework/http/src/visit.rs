@@ -53,6 +53,8 @@ pub struct Visit {
     exact: bool,
     begun: bool,
     finished: bool,
+    /// What the pieces of its body have cost that came in a row.
+    in_a_row: Duration,
 }
 
 impl Visit {
@@ -76,6 +78,7 @@ impl Visit {
             exact,
             begun: false,
             finished: false,
+            in_a_row: Duration::ZERO,
         }
     }
 
@@ -91,11 +94,6 @@ impl Visit {
         self.suspect |= matches!(reading, Reading::Suspect { .. });
         self.cost += cost;
         seat.event_loop.count_poll(cost, self.label());
-        if seat.take_offload_met()
-            && let Some(route) = self.route()
-        {
-            route.pin(Placement::Lane, PinSource::Attribute);
-        }
         // Others come meanwhile, so what is heavy counts before its end.
         if self.cost - self.told > self.budget() {
             self.observe(&seat, self.cost - self.told);
@@ -112,11 +110,23 @@ impl Visit {
     pub fn poll_chunk<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, PanicPayload> {
         let (polled, reading, seat) = self.measured(work);
         let cost = self.surely(reading);
+        self.in_a_row += cost;
         seat.event_loop.count_poll(cost, self.label());
         if cost > self.budget() {
             self.observe(&seat, cost);
         }
         polled
+    }
+
+    /// Whether the pieces of its body, light as each may be, have kept the thread for long since it [rested](Self::rested).
+    #[must_use]
+    pub fn should_rest(&self) -> bool {
+        self.in_a_row > self.budget()
+    }
+
+    /// The thread has looked after others.
+    pub fn rested(&mut self) {
+        self.in_a_row = Duration::ZERO;
     }
 
     /// Whether it has begun here and its route is a lane's by now, so that it should go on there.
@@ -130,10 +140,13 @@ impl Visit {
             .is_some_and(|route| route.place(self.bucket) == Placement::Lane)
     }
 
-    /// With what it goes on on a lane; `None` if it is no known route's.
+    /// With what it goes on on a lane; `None` if it is no known route's, or is polled by a job of a lane, which would wait for itself.
     #[must_use]
     pub fn ticket(&self) -> Option<Ticket> {
         let known = self.known.as_ref()?;
+        if self.app.shared.lanes.is_current() {
+            return None;
+        }
         Some(self.app.ticket_to_go_on(known, self.bucket, self.cost))
     }
 
@@ -199,6 +212,12 @@ impl Visit {
         let measured = seat.clock.stop(mark);
         seat.event_loop.end(&measured);
         drop(entered);
+        // Of a body's chunk as well, or else the thread's next request would answer for it.
+        if seat.take_offload_met()
+            && let Some(route) = self.route()
+        {
+            route.pin(Placement::Lane, PinSource::Attribute);
+        }
         (polled, exact.unwrap_or(measured.reading), seat)
     }
 

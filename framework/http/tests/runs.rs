@@ -203,6 +203,22 @@ fn pins_hold_in_every_app() {
     }
 }
 
+/// A layer may be made for each connection.
+#[test]
+fn apps_that_ended_leave_nothing_but_what_was_learned() {
+    let serving = serving(Placement::Loop);
+    for _ in 0..100 {
+        let app = serving.app();
+        here(&app, "GET", RouteName::Matched("/")).finish(End::Served);
+    }
+    let app = serving.app();
+    here(&app, "GET", RouteName::Matched("/")).finish(End::Served);
+    let all = routes(&serving);
+    assert_eq!(all.len(), 2, "the pinned one and this: {all:?}");
+    let page = route(&serving, "/");
+    assert_eq!((page.app, page.loop_runs), (0, 101));
+}
+
 /// Each thread remembers routes, and none of them keeps the lanes.
 #[test]
 #[cfg(target_os = "linux")]

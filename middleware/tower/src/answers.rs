@@ -14,8 +14,10 @@ const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-m
 mod code {
     pub(super) const INVALID_ARGUMENT: u16 = 3;
     pub(super) const RESOURCE_EXHAUSTED: u16 = 8;
-    pub(super) const UNIMPLEMENTED: &[u8] = b"12";
     pub(super) const INTERNAL: u16 = 13;
+    /// `UNIMPLEMENTED`, and `PERMISSION_DENIED` and `UNAUTHENTICATED`, which interceptors answer before anybody looks for the
+    /// method: none of them shows that there is one.
+    pub(super) const OF_NO_METHOD: [&[u8]; 3] = [b"12", b"7", b"16"];
 }
 
 /// An answer as a response of that protocol.
@@ -70,7 +72,7 @@ pub(crate) fn end_of<B>(response: &Response<B>, protocol: Protocol) -> End {
         Protocol::Http => None,
     };
     match code.map(HeaderValue::as_bytes) {
-        Some(code::UNIMPLEMENTED) => End::NotFound,
+        Some(code) if code::OF_NO_METHOD.contains(&code) => End::NotFound,
         Some(code) if code != b"0" => End::Failed,
         _ if status == StatusCode::NOT_FOUND => End::NotFound,
         _ if status.is_client_error() || status.is_server_error() => End::Failed,

@@ -14,6 +14,7 @@ use offload_http::{LaneVisit, panics};
 
 use crate::{
     error::{BodyError, BoxError},
+    rest::Rest,
     surroundings::Surroundings,
 };
 
@@ -90,8 +91,10 @@ where
             if sender.try_send(batch).is_err() || is_last {
                 break;
             }
+            // What is taken as fast as it is made would have its thread for itself.
+            let mut rest = Rest::default();
+            std::future::poll_fn(|cx| rest.poll_turn(cx)).await;
         }
-        self.end();
     }
 
     /// Ready once there is something to send.
@@ -141,7 +144,9 @@ where
             }
         }
     }
+}
 
+impl<B> Making<B> {
     /// Its destructor is the app's.
     fn end(&mut self) {
         let Some(body) = self.body.take() else { return };
@@ -150,6 +155,12 @@ where
         if let Err(panic) = dropped {
             panics::log(self.visit.route().map(|route| &**route), &*panic);
         }
+    }
+}
+
+impl<B> Drop for Making<B> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_channel::mpsc;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use offload_core::Task;
 use offload_http::{Stub, Visit, panics};
@@ -66,6 +67,7 @@ struct Here<B> {
     /// No lane takes it now, so it takes turns.
     stays: bool,
     complete: bool,
+    owed: Owed,
 }
 
 /// A body that is made on a lane.
@@ -79,7 +81,12 @@ struct FromLane<B> {
     _task: Task<()>,
     /// Where it has come from, if it has begun on a worker and no lane has taken it yet.
     origin: Option<Origin<B>>,
+    owed: Owed,
 }
+
+/// What the response's head has announced of its body and nobody has taken yet, if it has.
+#[derive(Clone, Copy)]
+struct Owed(Option<u64>);
 
 struct Origin<B> {
     slot: Slot<Pin<Box<B>>>,
@@ -104,7 +111,7 @@ impl<B> OffloadBody<B> {
         Self(Inner::Bare(Box::pin(body)))
     }
 
-    pub(crate) fn of_lane(seed: Seed, stub: Stub, task: Task<()>) -> Self {
+    pub(crate) fn of_lane(seed: Seed, stub: Stub, task: Task<()>, head: &HeaderMap) -> Self {
         Self(Inner::Lane(Box::new(FromLane {
             batch: seed.first,
             rest: seed.rest,
@@ -113,13 +120,14 @@ impl<B> OffloadBody<B> {
             stub,
             _task: task,
             origin: None,
+            owed: Owed::by(head),
         })))
     }
 }
 
 impl<B> OffloadBody<B> {
     /// A body of a request that has run on a worker.
-    pub(crate) fn here(begun: Beginning<B>, visit: Visit) -> Self {
+    pub(crate) fn here(begun: Beginning<B>, visit: Visit, head: &HeaderMap) -> Self {
         Self(match begun {
             Beginning::Whole(whole) => Inner::Whole(whole),
             Beginning::Rest { first, body } => Inner::Here(Box::new(Here {
@@ -129,8 +137,27 @@ impl<B> OffloadBody<B> {
                 rest: Rest::default(),
                 stays: false,
                 complete: false,
+                owed: Owed::by(head),
             })),
         })
+    }
+}
+
+impl Owed {
+    fn by(head: &HeaderMap) -> Self {
+        let length = head.get(header::CONTENT_LENGTH);
+        Self(length.and_then(|length| length.to_str().ok()?.parse().ok()))
+    }
+
+    fn take(&mut self, item: Option<&Item>) {
+        let data = item.and_then(|item| item.as_ref().ok()?.data_ref());
+        let bytes = data.map_or(0, |data| data.len() as u64);
+        self.0 = self.0.map(|owed| owed.saturating_sub(bytes));
+    }
+
+    /// A server asks nothing more then, not even whether there is more.
+    fn is_paid(self) -> bool {
+        self.0 == Some(0)
     }
 }
 
@@ -176,6 +203,9 @@ where
         let body = self.body.as_mut();
         match self.visit.poll_chunk(|| body.poll_frame(cx)) {
             Ok(polled) => {
+                if polled.is_pending() {
+                    self.visit.rested();
+                }
                 let next = ready!(polled).map(|item| item.map_err(Into::into));
                 let failed = matches!(next, Some(Err(_)));
                 self.complete = next.is_none() || failed || self.body.is_end_stream();
@@ -212,6 +242,7 @@ where
                 slot,
                 visit: self.visit,
             }),
+            owed: self.owed,
         }))
     }
 
@@ -263,6 +294,7 @@ impl<B> FromLane<B> {
                             rest: Rest::default(),
                             stays: true,
                             complete: false,
+                            owed: self.owed,
                         }));
                     }
                     self.batch.is_last = true;
@@ -323,24 +355,31 @@ where
                 }
                 Inner::Here(here) => {
                     if let Some(first) = here.first.take() {
+                        here.owed.take(Some(&first));
                         return Poll::Ready(Some(first));
                     }
                     if here.complete {
                         return Poll::Ready(None);
                     }
-                    if !here.visit.should_move() {
-                        return here.poll_frame(cx);
-                    }
-                    if here.stays {
+                    let moves = here.visit.should_move();
+                    if moves && here.stays || here.visit.should_rest() {
                         ready!(here.rest.poll_turn(cx));
-                        return here.poll_frame(cx);
+                        here.visit.rested();
+                    }
+                    if !moves || here.stays {
+                        let next = ready!(here.poll_frame(cx));
+                        here.owed.take(next.as_ref());
+                        return Poll::Ready(next);
                     }
                     if let Inner::Here(here) = std::mem::replace(&mut self.0, Inner::Over) {
                         self.0 = here.go_to_lane();
                     }
                 }
                 Inner::Lane(lane) => match ready!(lane.poll_frame(cx)) {
-                    Ok(next) => return Poll::Ready(next),
+                    Ok(next) => {
+                        lane.owed.take(next.as_ref());
+                        return Poll::Ready(next);
+                    }
                     Err(here) => self.0 = Inner::Here(Box::new(here)),
                 },
                 Inner::Over => return Poll::Ready(None),
@@ -374,8 +413,8 @@ where
 impl<B> Drop for OffloadBody<B> {
     fn drop(&mut self) {
         match &self.0 {
-            Inner::Here(here) if !here.complete => here.visit.left(),
-            Inner::Lane(lane) if !lane.is_complete() => lane.stub.left(),
+            Inner::Here(here) if !here.complete && !here.owed.is_paid() => here.visit.left(),
+            Inner::Lane(lane) if !lane.is_complete() && !lane.owed.is_paid() => lane.stub.left(),
             _ => {}
         }
     }

@@ -208,6 +208,10 @@ where
         if matches!(placed, Placed::Lane(_)) {
             deadline?; // Light requests do not wait, so for them it means nothing.
         }
+        // A job of a lane that asks is placed already, and would wait for itself.
+        if matches!(&placed, Placed::Lane(ticket) if ticket.lanes().is_current()) {
+            return Ok(None);
+        }
         Ok(Some(placed))
     }
 
@@ -285,7 +289,9 @@ where
             Duration::ZERO,
             visit.cost(),
         );
-        Ok(Ok(response.map(|begun| OffloadBody::here(begun, visit))))
+        let (head, begun) = response.into_parts();
+        let body = OffloadBody::here(begun, visit, &head.headers);
+        Ok(Ok(Response::from_parts(head, body)))
     }
 
     fn answered(
@@ -303,7 +309,9 @@ where
             Outcome::Panicked(answer) => return Ok(self.answer(&answer)),
             Outcome::Response(response) => {
                 let OnLane { task, stub, .. } = lane;
-                response.map(|seed| OffloadBody::of_lane(seed, stub, task))
+                let (head, seed) = response.into_parts();
+                let body = OffloadBody::of_lane(seed, stub, task, &head.headers);
+                Response::from_parts(head, body)
             }
         };
         let Timing { queued, ran } = timing;
@@ -362,7 +370,7 @@ impl<B, E> OnLane<B, E> {
             self.origin = Some((slot, visit));
         }
         let ended = match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Err(error) => self.stub.ended(&error),
+            Err(error) => self.stub.ended(error),
             Ok(()) => Answer::Panicked, // It never ends so.
         };
         if let Some((_, visit)) = &mut self.origin {

@@ -62,15 +62,15 @@ pub(crate) async fn serve<B, E>(
     let Some(handler) = handler.take() else {
         return; // Whoever gave it here had no patience.
     };
-    let mut handler = Some(handler);
+    let mut handler = surroundings.around(handler);
     let mut visit = ticket.begin();
     let ran = poll_fn(|cx| {
         let polled = visit.poll(|| {
-            surroundings.enter(|| {
-                let polled = handler.as_mut().map(|handler| handler.as_mut().poll(cx));
+            handler.surroundings.enter(|| {
+                let polled = handler.it.as_mut().map(|it| it.as_mut().poll(cx));
                 if polled.as_ref().is_none_or(|polled| polled.is_ready()) {
                     // It ends where it has run, and its destructors are part of the request.
-                    handler = None;
+                    handler.it = None;
                 }
                 polled
             })
@@ -110,7 +110,7 @@ pub(crate) async fn serve<B, E>(
     let timing = visit.finish(answers::end_of(&response, protocol));
     let (head, body) = response.into_parts();
     let was_empty = body.is_end_stream();
-    let mut making = Making::new(Box::pin(body), visit, surroundings);
+    let mut making = Making::new(Box::pin(body), visit, handler.surroundings.clone());
     let size = making.size_hint();
     let first = poll_fn(|cx| std::task::Poll::Ready(making.first(cx))).await;
     let (sender, rest) = match first.is_last {

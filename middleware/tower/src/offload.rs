@@ -9,6 +9,7 @@ use offload_core::{
 };
 use offload_http::{
     Serving,
+    mode::Mode,
     report::{LaneReport, LoopReport},
 };
 
@@ -131,6 +132,11 @@ impl Offload {
         name: impl for<'a> Fn(Head<'a>) -> Option<&'a str> + Send + Sync + 'static,
     ) -> OffloadLayer {
         self.make(Naming::By(Arc::new(name)), Protocol::Http)
+    }
+
+    /// How much of the plugin is at work.
+    pub fn mode(&self) -> Mode {
+        self.options.mode
     }
 
     /// The lanes themselves, to run closures and futures of your own on them.

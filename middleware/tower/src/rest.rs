@@ -1,11 +1,11 @@
-//! Lets a worker look after everything else before the next poll of what may keep it.
+//! Lets a thread look after everything else before it goes on with what may keep it.
 
 use std::task::{Context, Poll};
 
-/// The turns of one request or body that is heavy and that no lane takes now.
+/// The turns of one request or body that would keep its thread for long.
 ///
-/// A task that wakes itself is polled again after all others that are ready, and after a look at timers and sockets. So of many such
-/// requests each worker polls one, and then serves everybody else.
+/// It is polled again after everything else that is ready. So of many such requests each worker polls one, and then serves everybody
+/// else.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
     rested: bool,
@@ -16,9 +16,23 @@ impl Rest {
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.rested = !self.rested;
         if self.rested {
-            cx.waker().wake_by_ref();
+            wake_last(cx);
             return Poll::Pending;
         }
         Poll::Ready(())
     }
+}
+
+/// tokio looks at its sockets only after 61 polls while a task that wakes itself is ready. What yields by its own means waits for that look.
+#[cfg(feature = "tokio")]
+fn wake_last(cx: &mut Context<'_>) {
+    let yielding = std::pin::pin!(tokio::task::yield_now());
+    if std::future::Future::poll(yielding, cx).is_ready() {
+        cx.waker().wake_by_ref(); // It never is at its first poll.
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+fn wake_last(cx: &mut Context<'_>) {
+    cx.waker().wake_by_ref();
 }

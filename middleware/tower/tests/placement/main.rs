@@ -1,0 +1,12 @@
+//! Tries to break what the layer promises of where requests run: over real sockets, and by calling its services directly.
+
+mod contract;
+mod direct;
+mod gone;
+mod held;
+mod learned;
+mod panics;
+mod scarce;
+mod site;
+mod streams;
+mod terms;
