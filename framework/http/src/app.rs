@@ -65,7 +65,7 @@ pub struct Arrival<'a> {
 pub enum RouteName<'a> {
     /// The app has it, under this pattern.
     Matched(&'a str),
-    /// The client says so. It is a route once an answer has shown that the app has it.
+    /// The client says so. It is a route once it was served, or has computed.
     Claimed(&'a str),
     /// None.
     Unmatched,

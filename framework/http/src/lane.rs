@@ -172,10 +172,8 @@ impl LaneVisit {
             ran: self.began.elapsed(),
         };
         if let Some((method, path)) = self.claimed.take() {
-            let pattern = match end {
-                End::NotFound => UNMATCHED,
-                End::Served | End::Failed => &path,
-            };
+            let is_route = end.shows_a_route(self.cost, self.budget());
+            let pattern = if is_route { &path } else { UNMATCHED };
             self.known = Some(self.app.open(method, pattern));
         }
         let is_error = end != End::Served;
@@ -193,6 +191,12 @@ impl LaneVisit {
             }
         }
         timing
+    }
+
+    /// What whoever waits for the rest keeps of it, with its route if that is known by now.
+    #[must_use]
+    pub fn stub(&self) -> Stub {
+        Stub(self.known.as_ref().map(Arc::clone))
     }
 
     /// Nothing but the making of a response's body moved here; the handler has ended elsewhere.

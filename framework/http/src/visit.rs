@@ -29,8 +29,16 @@ pub enum End {
     Served,
     /// It was answered by an error.
     Failed,
-    /// The app has no such route.
-    NotFound,
+    /// Its handler panicked.
+    Panicked,
+}
+
+impl End {
+    /// Whether a request that cost so much, and ended so, shows that its route is one. Anybody can have an error for a path that
+    /// there is not.
+    pub(crate) fn shows_a_route(self, cost: Duration, budget: Duration) -> bool {
+        self != Self::Failed || cost > budget
+    }
 }
 
 /// A route's name before it is one: its method, and its path.
@@ -166,7 +174,7 @@ impl Visit {
     pub fn finish(&mut self, end: End) {
         self.finished = true;
         if let Some((method, path)) = self.claimed.take()
-            && end != End::NotFound
+            && end.shows_a_route(self.cost, self.budget())
         {
             self.known = Some(self.app.open(method, &path));
         }

@@ -147,12 +147,7 @@ fn what_clients_make_up_makes_no_routes() {
     let app = serving.app();
     for (method, path) in [("MADE", "/a"), ("UP", "/b"), ("BREW", "/c")] {
         here_or_there(&app, method, RouteName::Unmatched);
-        on_lane(
-            &app,
-            RouteName::Claimed(path),
-            Duration::ZERO,
-            End::NotFound,
-        );
+        on_lane(&app, RouteName::Claimed(path), Duration::ZERO, End::Failed);
     }
     let named: Vec<_> = routes(&serving)
         .into_iter()
@@ -175,7 +170,7 @@ fn what_clients_make_up_makes_no_routes() {
 /// Asks for a request's place, and lets it be.
 fn here_or_there(app: &Arc<App>, method: &'static str, route: RouteName<'static>) {
     match app.arrive(&arrival(method, route)) {
-        Placed::Here(mut visit) => visit.finish(End::NotFound),
+        Placed::Here(mut visit) => visit.finish(End::Failed),
         Placed::Lane(ticket) => drop(ticket),
     }
 }

@@ -95,8 +95,8 @@ mod types;
 ///
 /// # Arguments
 ///
-/// `crate = path`, or `crate = "path"`: the crate whose lanes run the body. The default is `::actix_offload`; without actix
-/// it is `::offload_core`.
+/// `crate = path`, or `crate = "path"`: the crate whose lanes run the body. The default is `::actix_offload`; under the
+/// layer of `tower-offload` it is `::tower_offload`, and without either `::offload_core`.
 ///
 /// # Examples
 ///

@@ -15,9 +15,6 @@ mod code {
     pub(super) const INVALID_ARGUMENT: u16 = 3;
     pub(super) const RESOURCE_EXHAUSTED: u16 = 8;
     pub(super) const INTERNAL: u16 = 13;
-    /// `UNIMPLEMENTED`, and `PERMISSION_DENIED` and `UNAUTHENTICATED`, which interceptors answer before anybody looks for the
-    /// method: none of them shows that there is one.
-    pub(super) const OF_NO_METHOD: [&[u8]; 3] = [b"12", b"7", b"16"];
 }
 
 /// An answer as a response of that protocol.
@@ -71,11 +68,10 @@ pub(crate) fn end_of<B>(response: &Response<B>, protocol: Protocol) -> End {
         Protocol::Grpc => response.headers().get(GRPC_STATUS),
         Protocol::Http => None,
     };
-    match code.map(HeaderValue::as_bytes) {
-        Some(code) if code::OF_NO_METHOD.contains(&code) => End::NotFound,
-        Some(code) if code != b"0" => End::Failed,
-        _ if status == StatusCode::NOT_FOUND => End::NotFound,
-        _ if status.is_client_error() || status.is_server_error() => End::Failed,
-        _ => End::Served,
+    let failed = code.is_some_and(|code| code != "0");
+    if failed || status.is_client_error() || status.is_server_error() {
+        End::Failed
+    } else {
+        End::Served
     }
 }

@@ -111,13 +111,13 @@ impl<B> OffloadBody<B> {
         Self(Inner::Bare(Box::pin(body)))
     }
 
-    pub(crate) fn of_lane(seed: Seed, stub: Stub, task: Task<()>, head: &HeaderMap) -> Self {
+    pub(crate) fn of_lane(seed: Seed, task: Task<()>, head: &HeaderMap) -> Self {
         Self(Inner::Lane(Box::new(FromLane {
             batch: seed.first,
             rest: seed.rest,
             size: seed.size,
             was_empty: seed.was_empty,
-            stub,
+            stub: seed.stub,
             _task: task,
             origin: None,
             owed: Owed::by(head),

@@ -57,6 +57,12 @@ impl OffloadBuilder {
         self
     }
 
+    /// The cost up to which a route stays on the workers. Default: 100 us. It is [`Rules::budget`].
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.settings.rules.budget = budget;
+        self
+    }
+
     /// The cost model: above which cost a route is heavy, and how much proof it takes. Default: [`Rules::default`].
     pub fn rules(mut self, rules: Rules) -> Self {
         self.settings.rules = rules;
@@ -75,8 +81,8 @@ impl OffloadBuilder {
     }
 
     /// The watch that says who keeps a worker, or `None` for none. Default: one with the default settings.
-    pub fn stall_watch(mut self, watch: Option<StallWatchBuilder>) -> Self {
-        self.settings.stall_watch = watch;
+    pub fn stall_watch(mut self, watch: impl Into<Option<StallWatchBuilder>>) -> Self {
+        self.settings.stall_watch = watch.into();
         self
     }
 

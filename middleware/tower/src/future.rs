@@ -267,10 +267,10 @@ where
             (Ok(Poll::Pending), None) => unreachable!("it began before it was polled"),
             (Ok(Poll::Ready(answered)), _) => answered,
             (Err(panic), handler) => {
+                visit.finish(End::Panicked);
                 let route = visit.route().map(|route| &**route);
                 panics::contain(route, || drop(handler));
                 let answer = panics::answer(route, &*panic);
-                visit.finish(End::Failed);
                 return Ok(Ok(self.answer(&answer)));
             }
         };
@@ -308,9 +308,9 @@ where
             Outcome::Error(error) => return Err(error),
             Outcome::Panicked(answer) => return Ok(self.answer(&answer)),
             Outcome::Response(response) => {
-                let OnLane { task, stub, .. } = lane;
+                let task = lane.task;
                 let (head, seed) = response.into_parts();
-                let body = OffloadBody::of_lane(seed, stub, task, &head.headers);
+                let body = OffloadBody::of_lane(seed, task, &head.headers);
                 Response::from_parts(head, body)
             }
         };

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use http::Response;
 use http_body::{Body, SizeHint};
-use offload_http::{Answer, End, Ticket, Timing, panics};
+use offload_http::{Answer, End, Stub, Ticket, Timing, panics};
 
 use crate::{
     answers,
@@ -40,6 +40,7 @@ pub(crate) enum Outcome<E> {
 
 /// A response's body as it leaves its lane.
 pub(crate) struct Seed {
+    pub(crate) stub: Stub,
     pub(crate) first: Batch,
     /// `None` if the first is all.
     pub(crate) rest: Option<Batches>,
@@ -101,13 +102,14 @@ pub(crate) async fn serve<B, E>(
         }
         Err(panic) => {
             panics::contain(visit.route().map(|route| &**route), || drop(handler));
+            let timing = visit.finish(End::Panicked);
             let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
-            let timing = visit.finish(End::Failed);
             send(Outcome::Panicked(answer), timing);
             return;
         }
     };
     let timing = visit.finish(answers::end_of(&response, protocol));
+    let stub = visit.stub();
     let (head, body) = response.into_parts();
     let was_empty = body.is_end_stream();
     let mut making = Making::new(Box::pin(body), visit, handler.surroundings.clone());
@@ -121,6 +123,7 @@ pub(crate) async fn serve<B, E>(
         }
     };
     let seed = Seed {
+        stub,
         first,
         rest,
         size,

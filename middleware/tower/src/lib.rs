@@ -16,11 +16,16 @@ mod slot;
 mod surroundings;
 
 pub use offload_core::{
-    CancelToken, Lanes, LanesBuilder, is_cancelled,
-    placement::{Placement, Rules},
+    CancelToken, Lanes, LanesBuilder, Priority, is_cancelled,
+    placement::{Placement, Policy, Rules},
+    routes::{RouteMove, RouteReport},
     stall::{Stall, StallWatch, StallWatchBuilder},
 };
-pub use offload_http::mode::{Mode, UnknownMode};
+pub use offload_http::{
+    StartError,
+    mode::{Mode, UnknownMode},
+    report::{LaneReport, LoopReport, StallReport},
+};
 pub use offload_macros::offload;
 
 pub use crate::{

@@ -5,13 +5,15 @@ use std::{fmt, sync::Arc};
 use offload_core::{
     Lanes,
     routes::{RouteMove, RouteReport},
-    stall::Stall,
+    stall::StallWatch,
 };
 use offload_http::{
     Serving,
     mode::Mode,
-    report::{LaneReport, LoopReport},
+    report::{LaneReport, LoopReport, StallReport},
 };
+
+use serde::Serialize;
 
 use crate::{
     builder::{OffloadBuilder, Options},
@@ -30,8 +32,8 @@ pub struct Offload {
     options: Arc<Options>,
 }
 
-/// What is known now, for people and dashboards.
-#[derive(Clone, Debug)]
+/// What is known now, for people and dashboards; serialises to JSON.
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The routes that were met so far, and those that are pinned.
@@ -43,7 +45,7 @@ pub struct Report {
     /// The latest moves of routes, at most 64, oldest first.
     pub moves: Vec<RouteMove>,
     /// The latest stalls, at most 64, oldest first; also those that last.
-    pub stalls: Vec<Stall>,
+    pub stalls: Vec<StallReport>,
 }
 
 impl Offload {
@@ -150,7 +152,10 @@ impl Offload {
     pub fn report(&self) -> Report {
         let table = self.serving.table();
         let workers = self.serving.loops().all();
-        let stalls = self.serving.stalls();
+        let recent = self
+            .serving
+            .stalls()
+            .map_or_else(Vec::new, StallWatch::recent);
         Report {
             routes: table.routes().iter().map(|route| route.report()).collect(),
             lanes: [self.lanes().short(), self.lanes().long()]
@@ -161,7 +166,7 @@ impl Offload {
                 .map(|worker| LoopReport::of(worker, table))
                 .collect(),
             moves: table.moves(),
-            stalls: stalls.map(|watch| watch.recent()).unwrap_or_default(),
+            stalls: recent.into_iter().map(Into::into).collect(),
         }
     }
 
