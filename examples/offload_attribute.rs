@@ -1,4 +1,4 @@
-//! One function that computes on a lane from wherever it is called: `#[offload]` makes it async. Its route is pinned there too.
+//! One function that computes on a lane from wherever it is called: `#[offload]` makes it async. A route under the layer that calls it is pinned there too.
 //!
 //! ```sh
 //! cargo run --release -p offload-examples --example offload_attribute -- 127.0.0.1:8080

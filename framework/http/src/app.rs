@@ -291,6 +291,12 @@ pub(crate) fn label(known: Option<&Arc<Known>>) -> Label {
     Label::of(known.map(|known| &*known.route))
 }
 
+/// Whether HTTP names this method. All others go by one name, because clients make them up.
+#[must_use]
+pub fn is_standard(method: &str) -> bool {
+    METHODS.contains(&method)
+}
+
 fn standard(method: &str) -> &'static str {
     let named = METHODS.iter().find(|name| **name == method);
     named.copied().unwrap_or(OTHER)

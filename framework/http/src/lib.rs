@@ -17,7 +17,7 @@ mod visit;
 
 pub use crate::{
     answer::Answer,
-    app::{App, Arrival, Placed, RouteName, UNMATCHED},
+    app::{App, Arrival, Placed, RouteName, UNMATCHED, is_standard},
     lane::{LaneVisit, Stub, Ticket, Timing},
     mode::Mode,
     serving::{Pin, Serving, Settings, StartError},

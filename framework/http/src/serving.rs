@@ -142,7 +142,12 @@ impl Serving {
             let route = self.shared.table.route(number, &pin.method, &pin.pattern);
             route.pin(pin.placement, PinSource::Configuration);
         }
-        App::new(Arc::clone(&self.shared), number, serial)
+        let app = App::new(Arc::clone(&self.shared), number, serial);
+        for pin in &self.shared.pins {
+            // So that it is found before any request has shown that there is such a route.
+            app.open(&pin.method, &pin.pattern);
+        }
+        app
     }
 
     /// The lanes.

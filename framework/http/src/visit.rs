@@ -44,7 +44,7 @@ impl End {
 /// A route's name before it is one: its method, and its path.
 pub(crate) type Claim = (&'static str, Box<str>);
 
-/// One request on a thread that is no lane's. It may be polled on one thread now and on another one next.
+/// One request that runs where it is polled. It may be polled on one thread now and on another one next.
 ///
 /// What it has shown counts, however it ends; also if it is dropped.
 #[derive(Debug)]
@@ -104,6 +104,10 @@ impl Visit {
         seat.event_loop.count_poll(cost, self.label());
         // Others come meanwhile, so what is heavy counts before its end.
         if self.cost - self.told > self.budget() {
+            if let Some((method, path)) = self.claimed.take() {
+                // What computes is no path that a client has made up.
+                self.known = Some(self.app.open(method, &path));
+            }
             self.observe(&seat, self.cost - self.told);
             self.told = self.cost;
         }

@@ -190,11 +190,24 @@ fn a_path_is_a_route_once_it_was_answered() {
 }
 
 #[test]
+fn a_path_is_a_route_once_it_has_computed() {
+    let serving = serving(Placement::Loop);
+    let app = serving.app();
+    let mut visit = here(&app, "GET", RouteName::Claimed("/claimed"));
+    visit.poll(|| burn(10 * HEAVY)).expect("no panic");
+    drop(visit);
+    let claimed = route(&serving, "/claimed");
+    assert_eq!((claimed.placement, claimed.loop_runs), (Placement::Lane, 1));
+}
+
+#[test]
 fn pins_hold_in_every_app() {
     let serving = serving(Placement::Loop);
     for app in [serving.app(), serving.app()] {
-        let placed = app.arrive(&arrival("GET", RouteName::Matched("/pinned")));
-        assert!(matches!(placed, Placed::Lane(_)));
+        for route in [RouteName::Matched("/pinned"), RouteName::Claimed("/pinned")] {
+            let placed = app.arrive(&arrival("GET", route));
+            assert!(matches!(placed, Placed::Lane(_)), "{route:?}");
+        }
     }
 }
 

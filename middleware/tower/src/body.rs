@@ -26,6 +26,14 @@ use crate::{
 ///
 /// A stream of a lane is made there, no faster than its connection takes it. One of a worker is measured, and goes on on a lane
 /// once it is found to be heavy.
+///
+/// # Errors
+///
+/// The body's own; [`BodyError::Panicked`] if it panicked; [`BodyError::Lost`] if its lane ended first.
+///
+/// # Cancel safety
+///
+/// Dropping it ends the making on the lane at its next await, and counts as a client that left.
 pub struct OffloadBody<B>(Inner<B>);
 
 enum Inner<B> {

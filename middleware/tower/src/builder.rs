@@ -9,7 +9,7 @@ use offload_core::{
     stall::StallWatchBuilder,
 };
 use offload_http::{
-    Pin, Serving, Settings,
+    Pin, Serving, Settings, is_standard,
     mode::{self, Mode},
 };
 
@@ -51,13 +51,14 @@ pub(crate) struct Options {
 }
 
 impl OffloadBuilder {
-    /// The lanes: how many threads, how much may wait, and for how long. Default: as many threads as there are cores.
+    /// The lanes: how many threads, how much may wait, and for how long. Default: each of the two runs as many requests at a time as there are cores.
     pub fn lanes(mut self, lanes: LanesBuilder) -> Self {
         self.settings.lanes = lanes;
         self
     }
 
-    /// The cost up to which a route stays on the workers. Default: 100 us. It is [`Rules::budget`].
+    /// The cost up to which a route stays on the workers, from 1 us to 1 s. Default: 100 us. It is [`Rules::budget`], so a later
+    /// call of [`rules`](Self::rules) replaces it.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.settings.rules.budget = budget;
         self
@@ -70,7 +71,7 @@ impl OffloadBuilder {
     }
 
     /// Has a route run on one side, whatever it costs. The pattern is written as the framework writes it: axum's
-    /// `/users/{id}`, or gRPC's `/package.Service/Method` with the method `POST`.
+    /// `/users/{id}`, or gRPC's `/package.Service/Method` with the method `POST`; `(unmatched)` stands for requests of no route.
     pub fn pin(mut self, method: &Method, pattern: &str, placement: Placement) -> Self {
         self.settings.pins.push(Pin {
             method: method.as_str().to_owned(),
@@ -86,8 +87,8 @@ impl OffloadBuilder {
         self
     }
 
-    /// The request header in which clients say how many milliseconds they wait, if they may. What could not be done in time is refused at
-    /// once. In gRPC it is `grpc-timeout`, whatever is set here. Default: none.
+    /// The request header in which clients say how many milliseconds they wait, if they may. A request for a lane is refused at once
+    /// if it would probably wait for more than half of what is left of that time after its cost, and answered 400 if the header cannot be read. On workers it means nothing. In gRPC it is `grpc-timeout`, whatever is set here. Default: none.
     pub fn deadline_header(mut self, header: HeaderName) -> Self {
         self.options.deadline_header = Some(header);
         self
@@ -135,6 +136,12 @@ impl OffloadBuilder {
         if let Some(pin) = self.settings.pins.iter().find(is_wrong) {
             return Err(BuildError::PinPattern {
                 given: pin.pattern.clone(),
+            });
+        }
+        let is_unknown = |pin: &&Pin| !is_standard(&pin.method);
+        if let Some(pin) = self.settings.pins.iter().find(is_unknown) {
+            return Err(BuildError::PinMethod {
+                given: pin.method.clone(),
             });
         }
         let given = self.settings.rules.budget;

@@ -11,8 +11,16 @@ pub enum BuildError {
     #[error(transparent)]
     Start(#[from] offload_http::StartError),
     /// The pattern of a `pin` does not begin with a slash.
-    #[error("`pin` takes a full route pattern that begins with `/`, not {given:?}")]
+    #[error(
+        "`pin` takes a full route pattern that begins with `/`, or `(unmatched)`, not {given:?}"
+    )]
     PinPattern {
+        /// What was given.
+        given: String,
+    },
+    /// The method of a `pin` is none that HTTP names.
+    #[error("`pin` takes a method that HTTP names, such as GET, not {given:?}")]
+    PinMethod {
         /// What was given.
         given: String,
     },

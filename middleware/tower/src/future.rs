@@ -37,6 +37,10 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The future of a response of an [`OffloadService`](crate::OffloadService).
 ///
+/// # Panics
+///
+/// If it is polled after it was ready.
+///
 /// # Cancel safety
 ///
 /// Dropping it takes the request out of the queue; if it has begun, its handler is stopped at its next await.

@@ -49,7 +49,7 @@ pub struct Report {
 }
 
 impl Offload {
-    /// Starts with the default settings: as many lane threads as logical cores, learned placement.
+    /// Starts with the default settings: each of the two lanes runs as many requests at a time as there are logical cores, and placement is learned.
     ///
     /// # Errors
     ///
