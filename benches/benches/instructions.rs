@@ -95,13 +95,13 @@ const CASES: &[Case] = &[
     case(
         "tower, layer",
         2_000,
-        Limit::Over("tower, bare axum", 2_800),
+        Limit::Over("tower, bare axum", 5_500),
     ),
     case("socket, bare axum", 2_000, Limit::None),
     case(
         "socket, axum and layer",
         2_000,
-        Limit::Over("socket, bare axum", 3_400),
+        Limit::Over("socket, bare axum", 6_500),
     ),
     case("placement decision", 5_000, Limit::Of(100)),
     case("hop, offload", 500, Limit::Of(25_000)),
