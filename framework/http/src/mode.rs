@@ -33,7 +33,7 @@ pub enum Mode {
     /// the bodies of `#[offload]`.
     Loop,
     /// The bare app: requests, responses and panics pass as if the plugin were not there, pins included, and nothing is measured. The lanes and their
-    /// threads are there for those who call them, and for the bodies of `#[offload]`.
+    /// threads are there for those who call them. Bodies of `#[offload]` run on fallback lanes that the process makes for them.
     Off,
 }
 
