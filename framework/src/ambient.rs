@@ -42,6 +42,7 @@ thread_local! {
 /// assert_eq!(host.met.get(), 1);
 /// # Ok::<(), offload_core::BuildError>(())
 /// ```
+#[inline]
 pub fn enter(host: Rc<dyn Host>) -> Entered {
     Entered {
         previous: CURRENT.replace(Some(host)),
@@ -64,6 +65,7 @@ pub struct Entered {
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
         // A thread that is being torn down has no current host to restore.
         let left = CURRENT.try_with(|current| current.replace(self.previous.take()));

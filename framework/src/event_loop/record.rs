@@ -183,7 +183,9 @@ impl EventLoop {
     /// Counts a poll that kept the loop for `cost`.
     #[inline]
     pub fn count_poll(&self, cost: Duration, label: Label) {
-        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        // Not by way of 128 bits: it is done for each poll.
+        let whole = cost.as_secs().saturating_mul(1_000_000_000);
+        let nanos = whole.saturating_add(u64::from(cost.subsec_nanos()));
         add(&self.own.busy_nanos, nanos);
         self.own.polls.count_alone(nanos);
         if nanos > self.own.longest_nanos.load(Relaxed) {
