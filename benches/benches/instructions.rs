@@ -6,11 +6,9 @@
 
 use std::{
     fs,
-    future::poll_fn,
     hint::black_box,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    pin::Pin,
     process::{Command, ExitCode, Stdio},
     time::Duration,
 };
@@ -23,12 +21,6 @@ use actix_web::{
     dev::{AppConfig, Service, ServiceFactory},
     test::TestRequest,
     web,
-};
-use axum::{
-    Router,
-    body::{Body, HttpBody},
-    http::Method,
-    routing::get,
 };
 use futures_util::FutureExt;
 use offload_benches::{Way, keep, lane, on_event_loop, only_once, service};
@@ -89,19 +81,6 @@ const CASES: &[Case] = &[
         "socket, offload.app",
         2_000,
         Limit::Over("socket, bare", 2_200),
-    ),
-    case("tower, bare axum", 2_000, Limit::None),
-    case("tower, idle layer", 2_000, Limit::None),
-    case(
-        "tower, layer",
-        2_000,
-        Limit::Over("tower, bare axum", 5_500),
-    ),
-    case("socket, bare axum", 2_000, Limit::None),
-    case(
-        "socket, axum and layer",
-        2_000,
-        Limit::Over("socket, bare axum", 6_500),
     ),
     case("placement decision", 5_000, Limit::Of(100)),
     case("hop, offload", 500, Limit::Of(25_000)),
@@ -190,59 +169,6 @@ where
     });
 }
 
-/// axum's app of ten routes.
-fn router() -> Router {
-    let index = || async { "hello" };
-    let mut router = Router::new().route("/", get(index));
-    for i in 1..10 {
-        router = router.route(&format!("/area{i}/things/{{id}}"), get(index));
-    }
-    router
-}
-
-/// Under a layer that does nothing. axum makes the service of a layered route anew for each request.
-fn idle() -> Router {
-    router().layer(tower_layer::Identity::new())
-}
-
-fn layered() -> Router {
-    let offload = tower_offload::Offload::builder()
-        .pin(&Method::GET, "/", Placement::Loop)
-        .stall_watch(None)
-        .build()
-        .expect("starts");
-    router().layer(offload.layer())
-}
-
-/// Calls a router as hyper does.
-fn call_router(mut router: Router, rounds: u64) {
-    on_event_loop(async {
-        for _ in 0..rounds {
-            let request = axum::http::Request::new(Body::empty());
-            let answer = tower_service::Service::call(&mut router, request)
-                .now_or_never()
-                .expect("answers at once");
-            let mut body = answer.expect("cannot fail").into_body();
-            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-            black_box(frame.now_or_never().expect("is there"));
-        }
-    });
-}
-
-/// Serves a router until standard input ends, with one worker.
-fn serve_router(router: Router) {
-    on_event_loop(async {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await;
-        let listener = listener.expect("binds");
-        println!("{}", listener.local_addr().expect("is bound"));
-        let ended = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
-        tokio::select! {
-            served = axum::serve(listener, router) => served.expect("serves"),
-            _ = ended => {}
-        }
-    });
-}
-
 fn hop(way: Way, rounds: u64) {
     let lane = lane();
     on_event_loop(async {
@@ -278,11 +204,6 @@ fn run(name: &str, rounds: u64) {
     match name {
         "socket, bare" => serve(|| App::new().configure(configure(10))),
         "socket, offload.app" => serve(offload().app(|| App::new().configure(configure(10)))),
-        "tower, bare axum" => call_router(router(), rounds),
-        "tower, idle layer" => call_router(idle(), rounds),
-        "tower, layer" => call_router(layered(), rounds),
-        "socket, bare axum" => serve_router(router()),
-        "socket, axum and layer" => serve_router(layered()),
         "placement decision" => decide(rounds),
         "hop, offload" => hop(Way::Lane, rounds),
         "hop, web::block" => hop(Way::WebBlock, rounds),
