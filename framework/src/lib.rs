@@ -1,5 +1,5 @@
 #![doc = include_str!("docs.md")]
-// Two modules have system calls that need it; see `os` and `backtrace`.
+// One module has system calls that need it; see `os`.
 #![deny(unsafe_code)]
 
 #[doc(hidden)]
@@ -7,7 +7,6 @@
 pub mod __private;
 pub mod admission;
 pub mod ambient;
-mod backtrace;
 pub mod clock;
 pub mod cost;
 mod error;

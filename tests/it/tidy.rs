@@ -51,9 +51,13 @@ fn needs(metadata: &Metadata, name: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_core_and_what_adapters_share_know_no_runtime_and_no_framework() {
-    for package in ["offload-core", "offload-http"] {
+    for (package, known) in [
+        ("offload-backtrace", "gimli"),
+        ("offload-core", "rayon"),
+        ("offload-http", "rayon"),
+    ] {
         let needs = needs(&metadata(), package);
-        assert!(needs.contains("rayon"), "the walk found nothing: {needs:?}");
+        assert!(needs.contains(known), "the walk found nothing: {needs:?}");
         for name in [
             "tokio",
             "actix-web",
@@ -74,6 +78,7 @@ fn the_core_and_what_adapters_share_know_no_runtime_and_no_framework() {
 fn arrows_between_the_crates_go_one_way() {
     let metadata = metadata();
     let order = [
+        "offload-backtrace",
         "offload-core",
         "offload-macros",
         "offload-http",
@@ -107,7 +112,7 @@ fn the_demo_reaches_only_through_the_plugin() {
         .map(|dep| dep.name.as_str())
         .collect();
     assert!(direct.contains(&"actix-offload"), "{direct:?}");
-    for name in ["offload-core", "offload-macros"] {
+    for name in ["offload-backtrace", "offload-core", "offload-macros"] {
         assert!(!direct.contains(&name), "demo-app depends on {name}");
     }
 }
@@ -134,6 +139,18 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     assert!(!files.is_empty(), "no sources in {folder}");
     files
 }
+
+const LIBRARIES: [&str; 6] = [
+    "framework/backtrace/src",
+    "framework/src",
+    "framework/http/src",
+    "framework/macros/src",
+    "middleware/actix/src",
+    "middleware/tower/src",
+];
+
+/// Where system calls need it.
+const MAY_BE_UNSAFE: [&str; 2] = ["framework/backtrace/src/linux/", "framework/src/os/"];
 
 /// The one place where a library reads the environment: one variable, for `OffloadBuilder::env`, which the application has to
 /// call. Operators switch the plugin off where no new build can be had, and each application would write the same lines.
@@ -165,17 +182,10 @@ fn assert_absent(folder: &str, words: &[&str]) {
 
 #[test]
 fn no_library_reads_the_environment_or_starts_a_raw_thread() {
-    let libraries = [
-        "framework/src",
-        "framework/http/src",
-        "framework/macros/src",
-        "middleware/actix/src",
-        "middleware/tower/src",
-    ];
-    for folder in libraries {
+    for folder in LIBRARIES {
         assert_absent(folder, &["std::env", "{env,", "env::var", "thread::spawn("]);
     }
-    let files = libraries.map(sources).concat();
+    let files = LIBRARIES.map(sources).concat();
     let reader = |(path, _): &&(String, String)| path.ends_with(READS_THE_ENVIRONMENT);
     let (_, text) = files.iter().find(reader).expect("the reader");
     assert_eq!(text.matches("env::var").count(), 1, "it reads one variable");
@@ -193,6 +203,20 @@ fn no_library_reads_the_environment_or_starts_a_raw_thread() {
 }
 
 #[test]
+fn unsafe_code_is_where_system_calls_need_it() {
+    let mut found = [false; MAY_BE_UNSAFE.len()];
+    for (path, text) in LIBRARIES.map(sources).concat() {
+        let is_unsafe = text.contains("unsafe {") || text.contains("unsafe fn");
+        let place = MAY_BE_UNSAFE.iter().position(|place| path.contains(place));
+        match place {
+            Some(place) => found[place] |= is_unsafe,
+            None => assert!(!is_unsafe, "{path} has unsafe code"),
+        }
+    }
+    assert_eq!(found, [true; 2], "these need none any more");
+}
+
+#[test]
 fn the_macros_read_no_files_and_no_time() {
     assert_absent(
         "framework/macros/src",
@@ -202,17 +226,8 @@ fn the_macros_read_no_files_and_no_time() {
 
 #[test]
 fn every_module_says_first_why_it_exists() {
-    for folder in [
-        "framework/src",
-        "framework/http/src",
-        "framework/macros/src",
-        "middleware/actix/src",
-        "middleware/tower/src",
-        "demo-app/src",
-        "benches",
-        "tests/src",
-        "tests/it",
-    ] {
+    let others = ["demo-app/src", "benches", "tests/src", "tests/it"];
+    for folder in LIBRARIES.into_iter().chain(others) {
         for (path, text) in sources(folder) {
             let begins = ["//!", "#![doc = include_str!("]
                 .iter()

@@ -16,7 +16,6 @@ use super::{
     turn::{Label, Turn},
 };
 use crate::{
-    backtrace::StackOf,
     clock::{Mark, Measured, Moment},
     os::{self, ThreadRef},
 };
@@ -45,7 +44,8 @@ pub struct EventLoop {
     thread: ThreadRef,
     /// What the thread had used before it was met.
     cpu_before: Option<Duration>,
-    stack: Option<StackOf>,
+    #[cfg(feature = "stall-backtrace")]
+    stack: Option<offload_backtrace::Stack>,
     pool: Mutex<Option<Arc<Pool>>>,
 }
 
@@ -135,7 +135,8 @@ impl EventLoop {
             name: thread.name().unwrap_or_default().to_owned(),
             cpu_before: os::cpu_time(&own),
             thread: own,
-            stack: StackOf::current(),
+            #[cfg(feature = "stall-backtrace")]
+            stack: offload_backtrace::Stack::current(),
             pool: Mutex::default(),
         }
     }
@@ -250,8 +251,9 @@ impl EventLoop {
     }
 
     /// Where its stack lies, if that can be known.
-    pub(crate) fn stack(&self) -> Option<&StackOf> {
-        self.stack.as_ref()
+    #[cfg(feature = "stall-backtrace")]
+    pub(crate) fn stack(&self) -> Option<offload_backtrace::Stack> {
+        self.stack
     }
 
     pub(crate) fn thread(&self) -> &ThreadRef {

@@ -52,21 +52,13 @@ impl Id {
 }
 
 /// The CPU time of any thread, by the clock that the kernel has for each.
+///
+/// Its number is made as the C library makes it: the complement of the thread's, and the kind in the lower bits (per thread, scheduler's
+/// time).
 pub(super) fn cpu_time(Id(id): Id) -> Option<Duration> {
-    cpu_time_of(id)
-}
-
-/// As [`cpu_time`], of the thread that has this number in this process at the moment.
-pub(crate) fn cpu_time_of(thread: pid_t) -> Option<Duration> {
-    let clock = ClockId::from_raw(cpu_clock_of(thread));
-    clock_gettime(clock).ok().map(Duration::from)
-}
-
-/// The number of a thread's CPU clock, as the C library makes it: the complement of the thread's, and the kind in the lower
-/// bits (per thread, scheduler's time).
-pub(crate) fn cpu_clock_of(thread: pid_t) -> libc::clockid_t {
     const THREAD_AND_SCHEDULED: libc::clockid_t = 4 | 2;
-    (!thread << 3) | THREAD_AND_SCHEDULED
+    let clock = ClockId::from_raw((!id << 3) | THREAD_AND_SCHEDULED);
+    clock_gettime(clock).ok().map(Duration::from)
 }
 
 /// The CPU time that this process has used.
@@ -94,13 +86,8 @@ fn delay_in(schedstat: &str) -> Option<Duration> {
 
 /// Whether a thread sleeps, by the state that the kernel shows for it.
 pub(super) fn is_waiting(Id(id): Id) -> Option<bool> {
-    is_waiting_of(id)
-}
-
-/// As [`is_waiting`], of the thread that has this number in this process at the moment.
-pub(crate) fn is_waiting_of(thread: pid_t) -> Option<bool> {
     let mut text = [0; 64];
-    let mut stat = File::open(format!("/proc/self/task/{thread}/stat")).ok()?;
+    let mut stat = File::open(format!("/proc/self/task/{id}/stat")).ok()?;
     let read = stat.read(&mut text).ok()?;
     state_in(&text[..read]).map(|state| matches!(state, b'S' | b'D'))
 }
@@ -119,7 +106,7 @@ pub(super) fn others_run() -> bool {
     };
     tasks
         .filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok())
-        .any(|thread: pid_t| thread != own && is_waiting_of(thread) == Some(false))
+        .any(|thread: pid_t| thread != own && is_waiting(Id(thread)) == Some(false))
 }
 
 /// Whether the kernel has forgotten a thread, which it counts until then, or shows none at all.

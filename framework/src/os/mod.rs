@@ -34,13 +34,8 @@ pub use shortage::NoThreads;
 
 pub use thread::wake_promptly;
 
+#[cfg(feature = "stall-backtrace")]
 pub(crate) use space::room_for;
-#[cfg(all(
-    feature = "stall-backtrace",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-pub(crate) use system::{cpu_clock_of, cpu_time_of, is_waiting_of};
 pub(crate) use thread::{
     ThreadRef, apply, cpu_time, has_ended, is_waiting, own_time, restore, run_delay, set_back,
 };

@@ -67,6 +67,10 @@ mod report;
 mod rounds;
 mod sight;
 mod watch;
+#[cfg(feature = "stall-backtrace")]
+mod whereabouts;
+#[cfg(not(feature = "stall-backtrace"))]
+#[path = "nowhere.rs"]
 mod whereabouts;
 
 pub use builder::{OnStall, StallWatchBuilder};

@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::{
-    backtrace,
     event_loop::EventLoop,
     os::{self, NoThreads, Priority},
 };
@@ -33,7 +32,7 @@ impl Whereabouts {
     /// Says nothing unless that is `wanted`.
     pub(super) fn new(wanted: bool) -> Self {
         Self {
-            wanted: wanted && backtrace::AVAILABLE,
+            wanted: wanted && offload_backtrace::AVAILABLE,
             names: Arc::default(),
         }
     }
@@ -57,13 +56,13 @@ impl Whereabouts {
     }
 
     fn begin(&self) -> io::Result<()> {
-        os::room_for(backtrace::room_to_prepare())?;
+        os::room_for(offload_backtrace::room_to_prepare())?;
         let names = Arc::clone(&self.names);
         thread::Builder::new()
             .name("offload-names".to_owned())
             .spawn(move || {
                 os::apply(Priority::background());
-                backtrace::prepare();
+                offload_backtrace::prepare();
                 names.store(READ, Ordering::Release);
             })
             .map(drop)
@@ -78,7 +77,7 @@ impl Whereabouts {
         let Some(stack) = event_loop.stack().filter(|_| ready) else {
             return Vec::new();
         };
-        match backtrace::of_thread(stack) {
+        match stack.backtrace() {
             Ok(taken) => taken.lines(),
             Err(unavailable) => {
                 tracing::debug!(target: "offload", thread = event_loop.name(), "{unavailable}");

@@ -4,45 +4,32 @@ use std::fmt;
 
 /// Where a thread was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Backtrace {
-    waits_in: Option<String>,
-    frames: Vec<Frame>,
+pub struct Backtrace {
+    pub(crate) waits_in: Option<String>,
+    pub(crate) frames: Vec<Frame>,
 }
 
 impl Backtrace {
-    /// Of a thread that waits in this, or of one that runs.
-    #[cfg_attr(
-        not(all(
-            feature = "stall-backtrace",
-            target_os = "linux",
-            any(target_arch = "x86_64", target_arch = "aarch64")
-        )),
-        expect(dead_code, reason = "nobody makes one where none can be taken")
-    )]
-    pub(in crate::backtrace) fn new(waits_in: Option<String>, frames: Vec<Frame>) -> Self {
-        Self { waits_in, frames }
-    }
-
-    /// What it waits in, if it waits; then the functions, innermost first, with those that the compiler inlined, at most 64.
-    ///
-    /// A stack that goes deeper than could be read ends early.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let waits = self.waits_in.iter().map(|call| format!("waits in {call}"));
-        let frames = self.frames.iter().map(ToString::to_string);
-        waits.chain(frames).collect()
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-impl Backtrace {
-    /// What the thread waits in: a system call, as a rule.
-    pub(crate) fn waits_in(&self) -> Option<&str> {
+    /// What the thread waits in, if it waits: a system call, as a rule. `None` if it runs.
+    #[must_use]
+    pub fn waits_in(&self) -> Option<&str> {
         self.waits_in.as_deref()
     }
 
-    /// The functions.
-    pub(crate) fn frames(&self) -> &[Frame] {
+    /// The functions, innermost first, with those that the compiler inlined, at most 64.
+    ///
+    /// A stack that goes deeper than could be read ends early.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// What it waits in, if it waits, and then the functions, as lines of text.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let waits = self.waits_in.iter().map(|call| format!("waits in {call}"));
+        let frames = self.frames.iter().map(ToString::to_string);
+        waits.chain(frames).collect()
     }
 }
 
@@ -55,26 +42,28 @@ impl fmt::Display for Backtrace {
 
 /// One function of a backtrace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(in crate::backtrace) function: String,
-    pub(in crate::backtrace) file: Option<String>,
-    pub(in crate::backtrace) line: Option<u32>,
+pub struct Frame {
+    pub(crate) function: String,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
 }
 
-#[cfg(all(test, not(loom)))]
 impl Frame {
     /// The path of the function, or its place in the file that it was loaded from if that names no functions.
-    pub(crate) fn function(&self) -> &str {
+    #[must_use]
+    pub fn function(&self) -> &str {
         &self.function
     }
 
     /// The source file, from its crate's folder on, if the program was built with line tables.
-    pub(crate) fn file(&self) -> Option<&str> {
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
         self.file.as_deref()
     }
 
     /// The line in the file, counted from 1.
-    pub(crate) fn line(&self) -> Option<u32> {
+    #[must_use]
+    pub fn line(&self) -> Option<u32> {
         self.line
     }
 }
@@ -92,7 +81,7 @@ impl fmt::Display for Frame {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

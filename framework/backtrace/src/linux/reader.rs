@@ -7,12 +7,12 @@ use framehop::{
 };
 
 use super::{
-    super::frame::Frame,
     exchange::{Picture, Registers},
     image::{Code, Image},
     maps::{self, Mapping},
     record,
 };
+use crate::Frame;
 
 /// The most frames of a backtrace, and the most that are looked for.
 const MOST_FRAMES: usize = 64;
@@ -173,6 +173,6 @@ fn registers(Registers { pc: _, sp, fp, lr }: Registers, highest_code: u64) -> U
     UnwindRegsNative::new_with_ptr_auth_mask(mask, lr, sp, fp)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 #[path = "reader_tests.rs"]
 mod tests;

@@ -12,8 +12,8 @@ use super::{
     calls,
     exchange::{Picture, Registers},
     stack::{Bounds, WORD},
+    thread::{cpu_time, is_waiting},
 };
-use crate::os;
 
 /// The memory of this process.
 pub(super) const MEMORY: &str = "/proc/self/mem";
@@ -34,9 +34,9 @@ pub(super) enum Look {
 
 /// Looks at the thread, whose stack lies there.
 pub(super) fn look(thread: i32, bounds: Bounds) -> Look {
-    let used = os::cpu_time_of(thread);
+    let used = cpu_time(thread);
     // In this order: one that has begun to wait since its time was read is seen to have gone on.
-    if os::is_waiting_of(thread) != Some(true) {
+    if is_waiting(thread) != Some(true) {
         return Look::MayRun;
     }
     let call = said(thread, "syscall");
@@ -46,7 +46,7 @@ pub(super) fn look(thread: i32, bounds: Bounds) -> Look {
     let wait = call.as_deref().map_or(Wait::UNKNOWN, wait_in);
     let picture = wait.place.and_then(|place| picture(place, bounds));
     let inner = said(thread, "wchan").unwrap_or_default();
-    if (os::cpu_time_of(thread), said(thread, "syscall")) != (used, call) {
+    if (cpu_time(thread), said(thread, "syscall")) != (used, call) {
         return Look::WentOn;
     }
     let call = wait.call.unwrap_or_else(|| in_kernel(&inner));
@@ -124,6 +124,6 @@ fn picture(Place { sp, pc }: Place, bounds: Bounds) -> Option<Picture> {
     Some(Picture::new(Registers::of_waiting(pc, sp), start, words))
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 #[path = "outside_tests.rs"]
 mod tests;

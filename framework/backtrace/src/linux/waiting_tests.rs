@@ -193,7 +193,7 @@ fn asked_while_it_waits(limit: Duration, computes: Duration, times: u32) {
     });
     let [mut waited, mut ran, mut nothing] = [0, 0, 0];
     for _ in 0..times {
-        match of_thread(&stack) {
+        match stack.backtrace() {
             Ok(found) if found.waits_in().is_some() => waited += 1,
             Ok(_) => ran += 1,
             Err(Unavailable::NoAnswer) => nothing += 1,

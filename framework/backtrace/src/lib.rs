@@ -1,4 +1,34 @@
-//! Where a stuck thread is: its stack, found out without harm to what it does, and read by whoever watches it.
+//! Finds out where another thread of this process is, without harm to what it does. Linux on x86-64 and 64-bit ARM.
+//!
+//! A thread says once where its stack lies ([`Stack::current`]). From then on any other may ask where it is
+//! ([`Stack::backtrace`]), as often as it likes: which functions it is in, and what it waits in, if it waits. Elsewhere all of this
+//! exists as well, but no stack is ever known.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::{sync::mpsc, thread};
+//!
+//! use offload_backtrace::Stack;
+//!
+//! let (tell, told) = mpsc::channel();
+//! let (keep, kept) = mpsc::channel::<()>();
+//! let waits = thread::spawn(move || {
+//!     tell.send(Stack::current()).expect("somebody listens");
+//!     kept.recv()
+//! });
+//! if let Some(stack) = told.recv()? {
+//!     match stack.backtrace() {
+//!         Ok(backtrace) => println!("{backtrace}"), // waits in futex, std::…::recv, …
+//!         Err(unavailable) => println!("{unavailable}"),
+//!     }
+//! }
+//! drop(keep);
+//! # waits.join().expect("it only waits").expect_err("nobody sent anything");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
 //!
 //! A thread that **waits** is left alone. The kernel says in `/proc` that it waits, in which system call, and from which place in the
 //! program; its stack is read from outside, through the process's memory file, and believed if the thread used no CPU time meanwhile
@@ -15,7 +45,7 @@
 //!
 //! What it costs, measured on a virtual x86-64 machine: a thread that runs is held up for 1.4 µs with a shallow stack and for 4 µs
 //! with 64 KiB of it (8 and 90 µs without optimisation). The watcher waits for the kernel's next tick (at most 4 ms with 250 a
-//! second) and takes 0.1 to 0.5 ms to find and name the frames; the first time, or in `prepare`, 0.4 to 0.6 s for a program of 35 to
+//! second) and takes 0.1 to 0.5 ms to find and name the frames; the first time, or in [`prepare`], 0.4 to 0.6 s for a program of 35 to
 //! 50 MB without optimisation, and some 20 MB of memory.
 //!
 //! What it cannot avoid: where a kernel signals from its tick rather than from the way back into the program (Linux before 5.9,
@@ -30,21 +60,21 @@
 //! of the kernel.
 
 mod frame;
+mod unavailable;
 
 #[cfg(not(all(
-    feature = "stall-backtrace",
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
 #[path = "elsewhere.rs"]
 mod system;
 #[cfg(all(
-    feature = "stall-backtrace",
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 #[path = "linux/mod.rs"]
 mod system;
 
-pub(crate) use frame::Backtrace;
-pub(crate) use system::{AVAILABLE, StackOf, of_thread, prepare, room_to_prepare};
+pub use frame::{Backtrace, Frame};
+pub use system::{AVAILABLE, Stack, prepare, room_to_prepare};
+pub use unavailable::Unavailable;

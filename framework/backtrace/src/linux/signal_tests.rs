@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{super::tests::*, *};
-use crate::backtrace::system::{StackOf, of_thread};
+use crate::Stack;
 
 /// Runs the test `name` of this module again, in a process of its own. True in that process.
 fn alone(name: &str) -> bool {
@@ -40,7 +40,7 @@ fn foreign_handler() -> sighandler_t {
 }
 
 /// A thread that spins until the returned flag is set.
-fn spinning() -> (StackOf, Arc<AtomicBool>, std::thread::JoinHandle<()>) {
+fn spinning() -> (Stack, Arc<AtomicBool>, std::thread::JoinHandle<()>) {
     let stop = Arc::new(AtomicBool::new(false));
     let (stack, thread) = watched({
         let stop = Arc::clone(&stop);
@@ -61,7 +61,7 @@ fn a_handler_of_the_program_stays_and_is_not_called() {
     handle_by(foreign_handler());
     let (stack, stop, thread) = spinning();
     for _ in 0..3 {
-        let answer = of_thread(&stack);
+        let answer = stack.backtrace();
         assert!(
             matches!(answer, Err(Unavailable::SignalTaken)),
             "{answer:?}"
@@ -86,7 +86,7 @@ fn a_handler_that_comes_later_is_respected_and_one_that_goes_is_replaced() {
     };
     answered();
     assert_eq!(handle_by(foreign_handler()), ours());
-    let answer = of_thread(&stack);
+    let answer = stack.backtrace();
     assert!(
         matches!(answer, Err(Unavailable::SignalTaken)),
         "{answer:?}"
@@ -150,7 +150,7 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_struck_later() {
     seen.recv().expect("it blocks the signal");
     for _ in 0..3 {
         let begun = Instant::now();
-        let answer = of_thread(&stack);
+        let answer = stack.backtrace();
         assert!(matches!(answer, Err(Unavailable::NoAnswer)), "{answer:?}");
         assert!(begun.elapsed().as_secs() < 30, "bounded");
     }

@@ -44,7 +44,7 @@ fn home(parts: &[&str]) -> usize {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::shortened;
 

@@ -2,7 +2,8 @@
 
 /// Why no backtrace of a thread could be taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unavailable {
+#[non_exhaustive]
+pub enum Unavailable {
     /// The program, or a library of it, handles the signal itself.
     #[error("the signal SIGURG is in use by the program")]
     SignalTaken,
@@ -18,9 +19,12 @@ pub(crate) enum Unavailable {
     /// A thread that was asked before has still not finished answering.
     #[error("an earlier request is still being answered")]
     Busy,
-    /// Reading the picture panicked, which is said in the log.
+    /// Reading the stack panicked, which is said in the log.
     #[error("the stack could not be read")]
     Unreadable,
+    /// This platform has no backtraces of other threads.
+    #[error("backtraces of other threads are not available here")]
+    NotHere,
     /// The system refused.
     #[error("the system refused")]
     System(#[source] std::io::Error),

@@ -13,8 +13,8 @@ use nix::{
 use super::{
     exchange::{Exchange, Registers},
     stack::{Bounds, WORD},
-    unavailable::Unavailable,
 };
+use crate::Unavailable;
 
 /// The only one, because a signal handler is told nothing but the signal.
 pub(super) static EXCHANGE: Exchange = Exchange::new();
@@ -194,6 +194,6 @@ fn registers(context: &ucontext_t) -> Registers {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 #[path = "signal_tests.rs"]
 mod tests;

@@ -4,7 +4,8 @@ use std::{borrow::Cow, fmt, path::Path};
 
 use addr2line::{Loader, demangle_auto};
 
-use super::{super::frame::Frame, paths::shortened};
+use super::paths::shortened;
+use crate::Frame;
 
 /// What names the functions of one image.
 pub(super) struct Names(Kind);
@@ -132,7 +133,7 @@ fn frame(function: String, location: Option<addr2line::Location<'_>>) -> Frame {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

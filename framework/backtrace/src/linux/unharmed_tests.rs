@@ -19,12 +19,14 @@ const PICTURES: usize = 400;
 const READ: usize = 10;
 
 /// Draws the thread again and again until it was done often enough, and then tells it to stop.
-fn draw(stack: &StackOf, stop: &AtomicBool) {
+fn draw(stack: &Stack, stop: &AtomicBool) {
     let begun = Instant::now();
     let mut drawn = 0;
     while drawn < PICTURES {
         let outcome = if drawn % READ == 0 {
-            of_thread(stack).map(|found| assert!(!found.frames().is_empty()))
+            stack
+                .backtrace()
+                .map(|found| assert!(!found.frames().is_empty()))
         } else {
             let _alone = READER.lock().unwrap_or_else(PoisonError::into_inner);
             seen(stack).map(|_| ())

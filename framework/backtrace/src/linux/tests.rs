@@ -21,15 +21,16 @@ use std::{
 
 use nix::libc;
 
-use super::{super::frame::Frame, *};
+use super::*;
+use crate::Frame;
 
 /// A thread that says where its stack is, does `work`, and ends when that does.
 pub(super) fn watched<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> (StackOf, JoinHandle<T>) {
+) -> (Stack, JoinHandle<T>) {
     let (said, stack) = mpsc::channel();
     let thread = thread::spawn(move || {
-        said.send(StackOf::current().expect("a stack"))
+        said.send(Stack::current().expect("a stack"))
             .expect("the test waits");
         work()
     });
@@ -37,10 +38,10 @@ pub(super) fn watched<T: Send + 'static>(
 }
 
 /// Asks until the answer is as expected; a machine that is busy with other tests may leave a question unanswered.
-pub(super) fn until(stack: &StackOf, expected: impl Fn(&Backtrace) -> bool) -> Backtrace {
+pub(super) fn until(stack: &Stack, expected: impl Fn(&Backtrace) -> bool) -> Backtrace {
     let begun = Instant::now();
     loop {
-        let answer = of_thread(stack);
+        let answer = stack.backtrace();
         match answer {
             Ok(backtrace) if expected(&backtrace) => return backtrace,
             answer => assert!(
@@ -115,8 +116,7 @@ fn a_spinning_thread_is_found_where_it_spins() {
     assert!(
         names
             .iter()
-            .any(|name| name
-                .starts_with("offload_core::backtrace::system::tests::a_handler_that_spins")),
+            .any(|name| name.starts_with("offload_backtrace::system::tests::a_handler_that_spins")),
         "demangled, without a hash: {names:?}"
     );
     assert!(
@@ -221,7 +221,7 @@ fn a_thread_that_has_ended_is_an_error() {
     let (stack, thread) = watched(|| ());
     thread.join().expect("it does nothing");
     // The kernel may have given the number to another test's thread since; that one is not the thread of this stack.
-    let answer = of_thread(&stack);
+    let answer = stack.backtrace();
     assert!(
         matches!(
             answer,
@@ -239,7 +239,7 @@ fn another_thread_of_the_same_number_is_refused() {
         move || a_handler_that_spins(&stop)
     });
     let (gone, ended) = watched(|| ());
-    let reused = StackOf {
+    let reused = Stack {
         thread: living.thread,
         ..gone
     };
@@ -247,7 +247,7 @@ fn another_thread_of_the_same_number_is_refused() {
     elsewhere.bounds.high = elsewhere.bounds.low + 4096;
     for wrong in [reused, elsewhere] {
         let answer = loop {
-            match of_thread(&wrong) {
+            match wrong.backtrace() {
                 Err(Unavailable::NoAnswer) => {}
                 answer => break answer,
             }
@@ -277,7 +277,7 @@ fn what_is_read_beforehand_is_there_later() {
 fn a_program_that_has_been_replaced_on_disk_still_has_its_names() {
     let own = env::current_exe().expect("this program");
     let name = "a_program_that_has_been_replaced_on_disk_still_has_its_names";
-    let copy = env::temp_dir().join(format!("offload-core-test-{}", process::id()));
+    let copy = env::temp_dir().join(format!("offload-backtrace-test-{}", process::id()));
     if in_own_process(&copy_of(&own, &copy), module_path!(), name) {
         // As a deployment does it: the old file goes, another of the same name comes.
         fs::remove_file(&own).expect("the copy is ours");
@@ -340,9 +340,9 @@ fn two_watchers_at_once_get_each_their_own_thread() {
 
 #[test]
 fn a_thread_may_ask_about_itself() {
-    let own = StackOf::current().expect("a stack");
+    let own = Stack::current().expect("a stack");
     let found = until(&own, |found| has(found, "a_thread_may_ask_about_itself"));
-    assert!(has(&found, "of_thread"), "{found}");
+    assert!(has(&found, "Stack::backtrace"), "{found}");
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn a_picture_holds_its_thread_up_for_a_moment() {
     #[inline(never)]
     fn held_up<const WORDS: usize>() -> Duration {
         let room = black_box([0_u64; WORDS]);
-        let own = StackOf::current().expect("a stack");
+        let own = Stack::current().expect("a stack");
         signal::listen().expect("the signal is free");
         let mut times: Vec<_> = (0..200)
             .map(|_| {

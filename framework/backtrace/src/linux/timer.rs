@@ -16,8 +16,8 @@ use std::{io, mem::MaybeUninit, ptr};
 
 use nix::libc::{self, c_int, itimerspec, sigevent, timer_t, timespec};
 
-use super::unavailable::Unavailable;
-use crate::os;
+use super::thread::{cpu_clock, cpu_time};
+use crate::Unavailable;
 
 /// A timer that sends one signal to a thread as soon as that runs, and none after it was dropped.
 #[derive(Debug)]
@@ -38,9 +38,8 @@ impl Timer {
         let mut timer = MaybeUninit::<timer_t>::uninit();
         // SAFETY: both pointers are to locals of the right types; the kernel keeps neither, checks the numbers of clock and
         // thread, and takes only threads of this process.
-        let made = unsafe {
-            libc::timer_create(os::cpu_clock_of(thread), &raw mut event, timer.as_mut_ptr())
-        };
+        let made =
+            unsafe { libc::timer_create(cpu_clock(thread), &raw mut event, timer.as_mut_ptr()) };
         if made != 0 {
             return Err(refused(thread));
         }
@@ -77,7 +76,7 @@ impl Drop for Timer {
 /// Why the last call failed.
 fn refused(thread: i32) -> Unavailable {
     let error = io::Error::last_os_error();
-    if os::cpu_time_of(thread).is_none() {
+    if cpu_time(thread).is_none() {
         return Unavailable::Gone;
     }
     Unavailable::System(error)

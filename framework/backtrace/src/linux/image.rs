@@ -103,7 +103,7 @@ impl Image {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 impl Image {
     pub(super) fn has_names(&self) -> bool {
         self.names.is_some()

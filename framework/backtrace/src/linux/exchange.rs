@@ -17,10 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    stack::{Bounds, MOST, WORD},
-    unavailable::Unavailable,
-};
+use super::stack::{Bounds, MOST, WORD};
+use crate::Unavailable;
 
 const IDLE: u64 = 0;
 const REQUESTED: u64 = 1;
@@ -270,6 +268,6 @@ fn load(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 #[path = "exchange_tests.rs"]
 mod tests;
