@@ -3,20 +3,20 @@
 //! A profile is a cache: losing it costs some hops until all is learned again. So whatever is found in its place, be it
 //! cut off, foreign or from a later version, is set aside and reported, and the process starts without it.
 
-mod error;
-mod format;
-mod load;
-mod save;
+mod file;
+mod text;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{cost::SizeBucket, placement::Placement};
 
-pub use error::{Damage, ProfileError};
-pub use load::Loaded;
+pub use file::{Loaded, ProfileError};
+pub use text::Damage;
 
 /// What was learned of all routes: where each belongs, by body size, and how often it relapsed.
 ///
@@ -40,14 +40,18 @@ pub use load::Loaded;
 /// # std::fs::remove_file(&file)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
-    budget: Duration,
+    format: String,
+    version: u64,
+    budget_ns: u64,
     routes: Vec<KeptRoute>,
 }
 
 /// One route of a profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct KeptRoute {
     pub(crate) app: u32,
     pub(crate) method: String,
@@ -56,7 +60,8 @@ pub(crate) struct KeptRoute {
 }
 
 /// What was learned of a route for one class of body sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct KeptVerdict {
     pub(crate) body_size: SizeBucket,
     pub(crate) placement: Placement,
@@ -64,16 +69,26 @@ pub(crate) struct KeptVerdict {
 }
 
 impl Profile {
-    /// Sorts the routes, so that equal knowledge makes equal profiles and equal files.
-    pub(crate) fn new(budget: Duration, mut routes: Vec<KeptRoute>) -> Self {
-        routes.sort_by(|a, b| a.name().cmp(&b.name()));
-        Self { budget, routes }
+    pub(crate) fn new(budget: Duration, routes: Vec<KeptRoute>) -> Self {
+        let mut profile = Self {
+            format: text::FORMAT.to_owned(),
+            version: text::VERSION,
+            budget_ns: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
+            routes,
+        };
+        profile.sort();
+        profile
+    }
+
+    /// So that equal knowledge makes equal profiles and equal files.
+    fn sort(&mut self) {
+        self.routes.sort_by(|a, b| a.name().cmp(&b.name()));
     }
 
     /// The budget under which it was learned.
     #[must_use]
     pub fn budget(&self) -> Duration {
-        self.budget
+        Duration::from_nanos(self.budget_ns)
     }
 
     /// How many routes it knows.

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use super::{Damage, KeptRoute, KeptVerdict, Loaded, Profile, ProfileError, format::MAX_BYTES};
+use super::{KeptRoute, KeptVerdict, Loaded, Profile, text::MAX_BYTES};
 use crate::{
     cost::SizeBucket,
     placement::{Placement, Rules},
@@ -88,23 +88,19 @@ fn what_was_saved_is_loaded_and_nothing_else_is_left_behind() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_under_a_free_name_and_a_new_one_can_be_saved() {
+fn a_damaged_file_is_set_aside_and_a_new_one_can_be_saved() {
     let folder = Folder::new();
-    for round in 0..13_u32 {
+    for round in 0..3_u32 {
         let text = format!("not json {round}");
         fs::write(folder.file(), &text).unwrap();
         let Ok(Loaded::SetAside { moved_to, why }) = Profile::load(&folder.file()) else {
             panic!("round {round}");
         };
-        assert!(matches!(why, Damage::NotJson { .. }));
+        assert!(why.to_string().contains("json"), "{why}");
         assert_eq!(fs::read_to_string(moved_to).unwrap(), text);
         assert!(matches!(Profile::load(&folder.file()), Ok(Loaded::Missing)));
     }
-    assert_eq!(folder.names().len(), 10, "{:?}", folder.names());
-    let first = fs::read_to_string(folder.0.join("profile.json.damaged"));
-    assert_eq!(first.unwrap(), "not json 0");
-    let last = fs::read_to_string(folder.0.join("profile.json.damaged.9"));
-    assert_eq!(last.unwrap(), "not json 12");
+    assert_eq!(folder.names(), ["profile.json.damaged"]);
     profile(1).save(&folder.file()).unwrap();
     assert_eq!(loaded(&folder.file()), profile(1));
 }
@@ -112,43 +108,49 @@ fn a_damaged_file_is_set_aside_under_a_free_name_and_a_new_one_can_be_saved() {
 #[test]
 fn foreign_later_and_oversized_files_are_set_aside() {
     let folder = Folder::new();
-    let why = |content: &[u8]| {
+    let deep = "[".repeat(1 << 20);
+    let table: [(&[u8], &str); 4] = [
+        (
+            b"{\"name\":\"left-pad\",\"version\":\"1.0.0\"}",
+            "no offload profile",
+        ),
+        (
+            b"{\"format\":\"offload-profile\",\"version\":2}",
+            "it has version 2, this program reads 1",
+        ),
+        (&vec![b'['; MAX_BYTES + 1], "more than 16777216 bytes"),
+        // So deep that a parser without a limit would overflow its stack.
+        (deep.as_bytes(), "it is no"),
+    ];
+    for (content, words) in table {
         fs::write(folder.file(), content).unwrap();
         match Profile::load(&folder.file()).unwrap() {
-            Loaded::SetAside { why, .. } => why,
+            Loaded::SetAside { why, .. } => assert!(why.to_string().contains(words), "{why}"),
             other => panic!("{other:?}"),
         }
-    };
-    assert_eq!(
-        why(b"{\"name\":\"left-pad\",\"version\":\"1.0.0\"}"),
-        Damage::Foreign
-    );
-    assert_eq!(
-        why(b"{\"format\":\"offload-profile\",\"version\":2}"),
-        Damage::Version {
-            found: 2,
-            expected: 1
-        }
-    );
-    assert_eq!(why(&vec![b'['; MAX_BYTES + 1]), Damage::Oversized);
-    // So deep that a parser without a limit would overflow its stack.
-    assert!(matches!(
-        why("[".repeat(1 << 20).as_bytes()),
-        Damage::Foreign | Damage::NotJson { .. }
-    ));
+    }
 }
 
 #[test]
 fn a_damaged_file_that_cannot_be_renamed_is_ignored() {
     let folder = Folder::new();
     fs::create_dir(folder.0.join("profile.json.damaged")).unwrap();
-    for number in 1..10 {
-        fs::create_dir(folder.0.join(format!("profile.json.damaged.{number}"))).unwrap();
-    }
     fs::write(folder.file(), "not json").unwrap();
     let found = Profile::load(&folder.file()).unwrap();
     assert!(matches!(found, Loaded::LeftInPlace { .. }), "{found:?}");
     assert_eq!(fs::read_to_string(folder.file()).unwrap(), "not json");
+}
+
+#[test]
+fn files_of_killed_processes_are_not_in_the_way() {
+    let folder = Folder::new();
+    for number in 0..3 {
+        let name = format!(".profile.json.{}-{number}.tmp", std::process::id());
+        fs::write(folder.0.join(name), "cut o").unwrap();
+    }
+    profile(1).save(&folder.file()).unwrap();
+    assert_eq!(loaded(&folder.file()), profile(1));
+    assert_eq!(folder.names().len(), 4);
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn a_folder_that_takes_no_file_is_an_error_with_the_path_in_it() {
     for place in ["file/profile.json", "no such folder/profile.json"] {
         let path = folder.0.join(place);
         let error = profile(1).save(&path).unwrap_err();
-        assert!(matches!(error, ProfileError::Write { .. }));
+        assert!(error.to_string().contains("cannot be written"), "{error}");
         assert!(error.to_string().contains(place), "{error}");
         assert!(error.source().is_some());
     }
@@ -170,11 +172,11 @@ fn a_save_that_fails_leaves_no_trace() {
     let folder = Folder::new();
     fs::create_dir(folder.file()).unwrap();
     let error = profile(1).save(&folder.file()).unwrap_err();
-    assert!(matches!(error, ProfileError::Write { .. }));
+    assert!(error.to_string().contains("cannot be written"), "{error}");
     assert_eq!(folder.names(), ["profile.json"]);
     let error = Profile::load(&folder.file()).unwrap_err();
-    assert!(matches!(error, ProfileError::Read { .. }));
-    assert!(error.to_string().contains("profile.json"), "{error}");
+    let words = "profile.json cannot be read";
+    assert!(error.to_string().contains(words), "{error}");
 }
 
 #[test]
@@ -182,7 +184,8 @@ fn more_than_can_be_loaded_is_not_saved() {
     let folder = Folder::new();
     profile(1).save(&folder.file()).unwrap();
     let error = profile(15_000).save(&folder.file()).unwrap_err();
-    assert!(matches!(error, ProfileError::TooLarge { .. }), "{error}");
+    let source = error.source().expect("the cause").to_string();
+    assert!(source.contains("more than 16777216"), "{source}");
     assert_eq!(loaded(&folder.file()), profile(1));
     assert_eq!(folder.names(), ["profile.json"]);
 }
