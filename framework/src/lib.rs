@@ -30,4 +30,7 @@ pub use lane::{
     Unpark, is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
-pub use os::{CpuBudget, Nice, NoThreads, Priority, Rehearsed, rehearse_threads, wake_promptly};
+pub use os::{CpuBudget, Nice, Priority};
+// For adapters.
+#[doc(hidden)]
+pub use os::{NoThreads, Rehearsed, rehearse_threads, wake_promptly};

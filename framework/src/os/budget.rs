@@ -5,7 +5,8 @@ use std::thread::available_parallelism;
 /// What this process may use of the machine's CPUs, and how many threads of which kind follow from that.
 ///
 /// Two things limit it: the logical cores that it may run on (the machine's, less what its affinity or cpuset excludes) and,
-/// on Linux, the CPU *quota* of its control group or of one above it, which is how a container's CPU limit is enforced.
+/// on Linux, the CPU *quota* of its control group or of one above it, which is how a container's CPU limit is enforced. Both are
+/// what [`std::thread::available_parallelism`] goes by.
 ///
 /// Cores may well be given out twice, to the loops and to the lanes: lanes run at a lower priority, so they take what the
 /// loops leave. Not so a quota. When it is used up, the kernel stops *all* threads of the group for the rest of the period of
@@ -21,10 +22,10 @@ use std::thread::available_parallelism;
 /// println!("{} event loops, {} lane threads", budget.loops(), budget.lane_threads());
 /// assert!(budget.loops() >= 1 && budget.lane_threads() >= 1);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuBudget {
     cores: usize,
-    quota: Option<f64>,
+    quota: Option<usize>,
 }
 
 impl CpuBudget {
@@ -34,17 +35,16 @@ impl CpuBudget {
     /// say something else.
     #[must_use]
     pub fn detect() -> Self {
-        let (allowed, quota) = system::limits();
-        let cores = allowed.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-        Self::of(cores, quota)
+        let usable = available_parallelism().map_or(1, usize::from);
+        Self::of(cores().unwrap_or(usable), usable)
     }
 
-    /// So many logical cores, and a quota in CPUs. One that all cores together can't use up is none.
-    fn of(cores: usize, quota: Option<f64>) -> Self {
+    /// So many logical cores, of which so many are usable; a quota is to blame if these are fewer.
+    fn of(cores: usize, usable: usize) -> Self {
         let cores = cores.max(1);
         Self {
             cores,
-            quota: quota.filter(|quota| *quota < cores as f64),
+            quota: Some(usable.max(1)).filter(|usable| *usable < cores),
         }
     }
 
@@ -54,16 +54,17 @@ impl CpuBudget {
         self.cores
     }
 
-    /// The quota in CPUs, so 1.5 is 150 ms of CPU time each 100 ms. `None` if none is tighter than the number of cores.
+    /// The quota in whole CPUs, at least 1, so 250 ms of CPU time each 100 ms are 2. `None` if none takes a whole CPU from the number
+    /// of cores.
     #[must_use]
-    pub fn quota(&self) -> Option<f64> {
+    pub fn quota(&self) -> Option<usize> {
         self.quota
     }
 
     /// The number of event loops: one per logical core, or per whole CPU of the quota, at least 1.
     #[must_use]
     pub fn loops(&self) -> usize {
-        self.whole_cpus().max(1)
+        self.quota.unwrap_or(self.cores)
     }
 
     /// The number of lane threads that should be at work at a time.
@@ -79,36 +80,28 @@ impl CpuBudget {
     pub fn lane_threads(&self) -> usize {
         match self.quota {
             None => self.cores,
-            Some(_) => self.whole_cpus().saturating_sub(1).max(1),
+            Some(quota) => (quota - 1).max(1),
         }
     }
-
-    fn whole_cpus(&self) -> usize {
-        // A quota is positive and below the number of cores.
-        self.quota.map_or(self.cores, |quota| quota as usize)
-    }
 }
 
+/// The logical cores that the calling thread may run on, if the system tells.
 #[cfg(target_os = "linux")]
-mod system {
-    use std::fs;
+fn cores() -> Option<usize> {
+    use nix::{
+        sched::{CpuSet, sched_getaffinity},
+        unistd::Pid,
+    };
 
-    use crate::os::{allowed, quota};
-
-    /// The logical cores allowed, and the quota.
-    pub(super) fn limits() -> (Option<usize>, Option<f64>) {
-        let status = fs::read_to_string("/proc/thread-self/status").ok();
-        let cores = status.and_then(|status| allowed::cores(&status));
-        (cores, quota::tightest(|path| fs::read_to_string(path).ok()))
-    }
+    let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    let is_allowed = |core: &usize| allowed.is_set(*core) == Ok(true);
+    Some((0..CpuSet::count()).filter(is_allowed).count())
 }
 
+/// Not known.
 #[cfg(not(target_os = "linux"))]
-mod system {
-    /// Neither is known.
-    pub(super) fn limits() -> (Option<usize>, Option<f64>) {
-        (None, None)
-    }
+fn cores() -> Option<usize> {
+    None
 }
 
 #[cfg(all(test, not(loom)))]
@@ -117,41 +110,34 @@ mod tests {
 
     #[test]
     fn threads_follow_from_cores_and_quota() {
-        for (cores, quota, loops, lane_threads) in [
-            (1, None, 1, 1),
-            (2, None, 2, 2),
-            (64, None, 64, 64),
-            (0, None, 1, 1),
-            // As much as there are cores, or more: that can't be used up.
-            (2, Some(2.0), 2, 2),
-            (2, Some(8.0), 2, 2),
+        for (cores, usable, loops, lane_threads) in [
+            (1, 1, 1, 1),
+            (2, 2, 2, 2),
+            (64, 64, 64, 64),
+            (0, 0, 1, 1),
+            // Nobody knows how.
+            (2, 8, 2, 2),
             // Less than the cores.
-            (2, Some(1.5), 1, 1),
-            (1, Some(0.5), 1, 1),
-            (8, Some(0.1), 1, 1),
-            (8, Some(2.0), 2, 1),
-            (8, Some(2.9), 2, 1),
-            (8, Some(4.0), 4, 3),
-            (64, Some(63.5), 63, 62),
+            (2, 1, 1, 1),
+            (8, 1, 1, 1),
+            (8, 2, 2, 1),
+            (8, 4, 4, 3),
+            (64, 63, 63, 62),
         ] {
-            let budget = CpuBudget::of(cores, quota);
+            let budget = CpuBudget::of(cores, usable);
             let threads = (budget.loops(), budget.lane_threads());
-            assert_eq!(threads, (loops, lane_threads), "{cores} cores, {quota:?}");
+            assert_eq!(threads, (loops, lane_threads), "{cores} cores, {usable}");
         }
     }
 
     #[test]
     fn a_quota_leaves_the_loops_one_cpu_unless_it_is_below_two() {
-        for tenths in 1..640_u32 {
-            let quota = f64::from(tenths) / 10.0;
-            let budget = CpuBudget::of(64, Some(quota));
-            if quota >= 2.0 {
-                let left = quota - budget.lane_threads() as f64;
-                assert!(left >= 1.0, "{quota} leaves {left}");
-            } else {
-                assert_eq!(budget.lane_threads(), 1);
-            }
+        for quota in 1..64 {
+            let budget = CpuBudget::of(64, quota);
+            assert_eq!(budget.quota(), Some(quota));
+            assert_eq!(budget.lane_threads(), (quota - 1).max(1));
         }
+        assert_eq!(CpuBudget::of(64, 64).quota(), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! The calls exist there too. But what isn't compiled and measured where this project is made has no place in it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use super::{Priority, refused::Refused};
+use super::Priority;
 
 /// No thread can be named here.
 #[derive(Clone, Copy, Debug)]
@@ -61,21 +61,21 @@ pub(super) fn is_gone(_thread: Id) -> bool {
 }
 
 /// Gives the calling thread a priority: a no-op on these platforms.
-pub(super) fn apply(_priority: Priority) -> Result<(), Refused> {
+pub(super) fn apply(_priority: Priority) -> io::Result<()> {
     Ok(())
 }
 
 /// The calling thread stays as it is.
-pub(super) fn wake_promptly() -> Result<(), Refused> {
+pub(super) fn wake_promptly() -> io::Result<()> {
     Ok(())
 }
 
 /// Threads can't be identified soundly once they may have ended, so none is.
-pub(super) fn read(_thread: Id) -> Result<Setting, Refused> {
-    Err(Refused::Unknown)
+pub(super) fn read(_thread: Id) -> io::Result<Setting> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// As [`read`].
-pub(super) fn write(_thread: Id, _setting: Setting) -> Result<(), Refused> {
-    Err(Refused::Unknown)
+pub(super) fn write(_thread: Id, _setting: Setting) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -15,7 +15,7 @@ use nix::{
     unistd::{getpid, gettid},
 };
 
-use super::{Priority, refused::Refused};
+use super::Priority;
 
 /// The shortest slice that the kernel grants, for event loops. Kernels before 6.12 ignore it.
 ///
@@ -190,7 +190,7 @@ impl std::fmt::Debug for Setting {
 }
 
 /// Gives the calling thread a priority.
-pub(super) fn apply(priority: Priority) -> Result<(), Refused> {
+pub(super) fn apply(priority: Priority) -> io::Result<()> {
     if priority == Priority::Normal {
         return Ok(());
     }
@@ -198,7 +198,7 @@ pub(super) fn apply(priority: Priority) -> Result<(), Refused> {
 }
 
 /// Lets the calling thread get a core soon when it wakes up.
-pub(super) fn wake_promptly() -> Result<(), Refused> {
+pub(super) fn wake_promptly() -> io::Result<()> {
     match read(Id::SELF)?.prompt() {
         Some(setting) => write(Id::SELF, setting),
         None => Ok(()),
@@ -215,7 +215,7 @@ fn process_nice() -> i32 {
 
 /// How `thread` is scheduled now.
 #[expect(unsafe_code, reason = "no safe binding has this system call")]
-pub(super) fn read(thread: Id) -> Result<Setting, Refused> {
+pub(super) fn read(thread: Id) -> io::Result<Setting> {
     let mut attr = sched_attr {
         size: 0,
         sched_policy: 0,
@@ -241,13 +241,13 @@ pub(super) fn read(thread: Id) -> Result<Setting, Refused> {
     if outcome == 0 {
         Ok(Setting(attr))
     } else {
-        Err(Refused::System(io::Error::last_os_error()))
+        Err(io::Error::last_os_error())
     }
 }
 
 /// Has `thread` scheduled otherwise from now on.
 #[expect(unsafe_code, reason = "no safe binding has this system call")]
-pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> Result<(), Refused> {
+pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> io::Result<()> {
     attr.size = SIZE;
     // The kernel keeps no pointer and checks the id and the values; when a thread runs is nothing that safe code may rely
     // on; each argument has the width of a register.
@@ -263,7 +263,7 @@ pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> Result<(), Refuse
     if outcome == 0 {
         Ok(())
     } else {
-        Err(Refused::System(io::Error::last_os_error()))
+        Err(io::Error::last_os_error())
     }
 }
 

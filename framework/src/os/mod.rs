@@ -2,19 +2,12 @@
 //! whether there are threads to be had.
 //!
 //! Three leaves that know nothing else of this crate. The priority of threads is `priority` (the words), `thread` (what is
-//! done to a thread), `refused` (what is said when it can't be done) and one file for each kind of platform. The budget is
-//! `budget` (the rules), `allowed`, `quota` and `groups` (pure readings of what the kernel says).
-//! Whether threads can be had is found out by `rehearsal`, and why not by `shortage`; `space` is about address space.
+//! done to a thread) and one file for each kind of platform. The CPUs are `budget`. Whether threads can be had is found out by
+//! `rehearsal`, and why not by `shortage`, from `limits`; `space` is about address space.
 
-#[cfg(any(target_os = "linux", test))]
-mod allowed;
 mod budget;
-#[cfg(any(target_os = "linux", test))]
-mod groups;
+mod limits;
 mod priority;
-#[cfg(any(target_os = "linux", test))]
-mod quota;
-mod refused;
 mod rehearsal;
 mod shortage;
 mod space;

@@ -12,17 +12,15 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        mpsc::{self, Receiver},
-    },
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use super::{
+    limits,
     shortage::NoThreads,
-    space::{self, HeldBack, hold_back, room_for},
+    space::{HeldBack, hold_back, room_for},
     system::{self, Id},
 };
 
@@ -56,18 +54,27 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// # Ok::<(), offload_core::NoThreads>(())
 /// ```
 pub fn rehearse_threads(count: usize) -> Result<Rehearsed, NoThreads> {
-    let stage = Stage::default();
+    // They wait at it until it is over.
+    let door = Arc::new(Mutex::new(()));
+    let closed = door.lock().unwrap_or_else(PoisonError::into_inner);
+    let (tell, ids) = mpsc::channel();
+    let start = || {
+        let (door, tell) = (Arc::clone(&door), tell.clone());
+        let named = thread::Builder::new().name("offload-try".to_owned());
+        named.spawn(move || {
+            // It only fails if nobody wants to know.
+            let _ = tell.send(Id::current());
+            drop(door.lock());
+        })
+    };
     let mut actors = Vec::with_capacity(count);
     let outcome = make_room(count as u64)
         .and_then(|mut held| {
             for _ in 0..count {
-                let actor = stage.enter().or_else(|error| match held.take() {
+                let actor = start().or_else(|error| {
                     // Stacks may be larger than usual.
-                    Some(held) => {
-                        drop(held);
-                        stage.enter()
-                    }
-                    None => Err(error),
+                    drop(held.take().ok_or(error)?);
+                    start()
                 });
                 actors.push(actor?);
             }
@@ -75,13 +82,15 @@ pub fn rehearse_threads(count: usize) -> Result<Rehearsed, NoThreads> {
         })
         // While those that were given are there.
         .map_err(|error| NoThreads::new(actors.len(), count, error));
-    stage.leave();
-    let begun = Instant::now();
+    drop(closed);
+    drop(tell);
     for actor in actors {
-        let id = actor.id.recv().ok();
         // It does nothing that could panic.
-        let _ = actor.thread.join();
-        while !id.is_none_or(system::is_gone) && begun.elapsed() < PATIENCE {
+        let _ = actor.join();
+    }
+    let begun = Instant::now();
+    for id in ids {
+        while !system::is_gone(id) && begun.elapsed() < PATIENCE {
             thread::yield_now();
         }
     }
@@ -113,41 +122,10 @@ fn make_room(count: u64) -> io::Result<Option<HeldBack>> {
     let needed = count * ROOM_FOR_ONE + ROOM_TO_WORK;
     room_for(needed)?;
     let heaps = (count + 1) * ROOM_FOR_HEAP;
-    let spare = space::of_process().map_or(0, |space| space.left().saturating_sub(needed));
+    let spare = limits::address_space().map_or(0, |space| space.left().saturating_sub(needed));
     // One thread has nobody to take it from; and others may want it while the program is at work.
     let scarce = count > 1 && spare > 0 && spare < heaps;
     Ok(if scarce { hold_back(spare) } else { None })
-}
-
-/// Where threads wait until it is over.
-#[derive(Default)]
-struct Stage(Arc<(Mutex<bool>, Condvar)>);
-
-struct Actor {
-    thread: JoinHandle<()>,
-    id: Receiver<Id>,
-}
-
-impl Stage {
-    /// Starts one.
-    fn enter(&self) -> io::Result<Actor> {
-        let stage = Arc::clone(&self.0);
-        let (tell, id) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("offload-try".to_owned())
-            .spawn(move || {
-                // It only fails if nobody wants to know.
-                let _ = tell.send(Id::current());
-                let over = stage.0.lock().unwrap_or_else(PoisonError::into_inner);
-                drop(stage.1.wait_while(over, |over| !*over));
-            })?;
-        Ok(Actor { thread, id })
-    }
-
-    fn leave(&self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.0.1.notify_all();
-    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -164,12 +142,16 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_thread_is_gone_once_it_is_not_counted() {
-        let stage = Stage::default();
-        let actor = stage.enter().expect("it can be had");
-        let id = actor.id.recv().expect("it tells");
+        let (tell, told) = mpsc::channel();
+        let (keep, kept) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let _ = tell.send(Id::current());
+            let _ = kept.recv();
+        });
+        let id = told.recv().expect("it tells");
         assert!(!system::is_gone(id));
-        stage.leave();
-        actor.thread.join().expect("it does nothing");
+        drop(keep);
+        thread.join().expect("it only waits");
         let begun = Instant::now();
         while !system::is_gone(id) {
             assert!(begun.elapsed() < Duration::from_secs(60));

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::space::{self, Use};
+use super::limits::{self, Limit};
 
 /// The system does not give as many threads as are needed. The text says which limit is reached, as far as that can be told.
 ///
@@ -38,7 +38,7 @@ impl NoThreads {
         let (cause, source) = match source.kind() {
             // It is known already, from `room_for`.
             kind @ io::ErrorKind::OutOfMemory => (source.to_string(), kind.into()),
-            _ => (Limits::now().cause(), source),
+            _ => (cause(&limits::of_threads(), limits::of_user()), source),
         };
         Self {
             given,
@@ -66,202 +66,50 @@ impl NoThreads {
     }
 }
 
-/// The limits that hold for threads. What can't be read limits nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Limits {
-    /// In KiB.
-    address_space: Option<Use>,
-    group: Option<Use>,
-    machine: Option<Use>,
-    mappings: Option<Use>,
-    /// How many threads the user may have; how many there are is not counted.
-    user: Option<u64>,
-}
-
-/// What a thread and the little that it needs for its beginning take of the address space, in KiB, as a rule.
-const THREAD: u64 = 3 * 1024;
-
-/// Its stack, the page that guards it, and the stack for signals.
-const MAPPINGS_OF_THREAD: u64 = 6;
-
-impl Limits {
-    fn now() -> Self {
-        system::limits()
+/// What is reached, in words, or what may be.
+fn cause(limits: &[(Limit, u64)], of_user: Option<u64>) -> String {
+    let reached = limits.iter().filter(|(limit, takes)| limit.is_up(*takes));
+    let mut reached: Vec<_> = reached.map(|(limit, _)| limit.to_string()).collect();
+    if let (Some(most), []) = (of_user, &*reached) {
+        reached.push(format!(
+            "no other limit is reached, so it may be that of its user: {most} processes and threads in all (`ulimit -u`; `LimitNPROC` of systemd)"
+        ));
     }
-
-    /// What is reached, in words, or what may be.
-    fn cause(&self) -> String {
-        let up = |limit: Option<Use>, more| limit.filter(|limit| limit.is_up(more));
-        let mut causes = Vec::new();
-        if let Some(space) = up(self.address_space, THREAD) {
-            causes.push(space::in_words(space));
-        }
-        if let Some(Use { used, limit }) = up(self.group, 1) {
-            causes.push(format!(
-                "its control group has {used} of at most {limit} threads (`pids.max`; `TasksMax` of systemd, `--pids-limit` of Docker)"
-            ));
-        }
-        if let Some(Use { used, limit }) = up(self.machine, 1) {
-            causes.push(format!(
-                "the machine has {used} of at most {limit} threads (`kernel.threads-max`, `kernel.pid_max`)"
-            ));
-        }
-        if let Some(Use { used, limit }) = up(self.mappings, MAPPINGS_OF_THREAD) {
-            causes.push(format!(
-                "this process has {used} of at most {limit} mappings of memory (`vm.max_map_count`)"
-            ));
-        }
-        if let Some(limit) = self.user
-            && causes.is_empty()
-        {
-            causes.push(format!(
-                "no other limit is reached, so it may be that of its user: {limit} processes and threads in all (`ulimit -u`; `LimitNPROC` of systemd)"
-            ));
-        }
-        if causes.is_empty() {
-            return "no limit is known that is reached; memory may be used up".to_owned();
-        }
-        format!(
-            "{}; raise that, or ask for fewer threads",
-            causes.join(", and ")
-        )
+    if reached.is_empty() {
+        return "no limit is known that is reached; memory may be used up".to_owned();
     }
-}
-
-#[cfg(target_os = "linux")]
-mod system {
-    use std::{fs, path::Path};
-
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-
-    use super::{Limits, Use, space};
-    use crate::os::groups::{self, Group};
-
-    pub(super) fn limits() -> Limits {
-        Limits {
-            address_space: space::of_process(),
-            group: groups::of_process("pids", read).and_then(|groups| {
-                groups
-                    .iter()
-                    .filter_map(of_group)
-                    .min_by_key(|group| group.left())
-            }),
-            machine: of_machine(),
-            mappings: of_mappings(),
-            user: soft(Resource::RLIMIT_NPROC),
-        }
-    }
-
-    /// A limit of this process, if there is one.
-    fn soft(resource: Resource) -> Option<u64> {
-        let (soft, _) = getrlimit(resource).ok()?;
-        (soft != RLIM_INFINITY).then_some(soft)
-    }
-
-    fn read(path: &Path) -> Option<String> {
-        fs::read_to_string(path).ok()
-    }
-
-    fn number(path: impl AsRef<Path>) -> Option<u64> {
-        read(path.as_ref())?.trim().parse().ok()
-    }
-
-    /// The files are the same in both versions.
-    fn of_group(group: &Group) -> Option<Use> {
-        Some(Use {
-            used: number(group.folder.join("pids.current"))?,
-            limit: number(group.folder.join("pids.max"))?,
-        })
-    }
-
-    fn of_machine() -> Option<Use> {
-        let load = read(Path::new("/proc/loadavg"))?;
-        let (_, all) = load.split(' ').nth(3)?.split_once('/')?;
-        let threads = number("/proc/sys/kernel/threads-max")?;
-        let numbers = number("/proc/sys/kernel/pid_max")?;
-        Some(Use {
-            used: all.parse().ok()?,
-            limit: threads.min(numbers),
-        })
-    }
-
-    fn of_mappings() -> Option<Use> {
-        let maps = fs::read("/proc/self/maps").ok()?;
-        Some(Use {
-            used: maps.iter().filter(|byte| **byte == b'\n').count() as u64,
-            limit: number("/proc/sys/vm/max_map_count")?,
-        })
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod system {
-    use super::Limits;
-
-    /// None is known.
-    pub(super) fn limits() -> Limits {
-        Limits::default()
-    }
+    let reached = reached.join(", and ");
+    format!("{reached}; raise that, or ask for fewer threads")
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
-    fn of(used: u64, limit: u64) -> Option<Use> {
-        Some(Use { used, limit })
-    }
-
     #[test]
     fn the_limit_that_is_reached_is_named_with_what_is_used() {
-        type Change = fn(&mut Limits);
-        let none = Limits {
-            address_space: of(100 * 1024, 900 * 1024),
-            group: of(10, 100),
-            machine: of(500, 10_000),
-            mappings: of(300, 65_530),
-            user: None,
+        let limit = |used, what| {
+            let (whose, most) = ("it", 100);
+            let limit = Limit {
+                whose,
+                used,
+                most,
+                what,
+            };
+            (limit, 6)
         };
-        let limits = |change: Change| {
-            let mut limits = none.clone();
-            change(&mut limits);
-            limits.cause()
-        };
-        let table: [(Change, &[&str]); 7] = [
-            (|_| {}, &["no limit is known"]),
-            (
-                |all| all.address_space = of(299 * 1024, 300 * 1024),
-                &["299 of the 300 MiB", "`ulimit -v`", "raise that"],
-            ),
-            (
-                |all| all.group = of(100, 100),
-                &["100 of at most 100 threads", "`pids.max`"],
-            ),
-            (
-                |all| all.machine = of(9_999, 10_000),
-                &["9999 of at most 10000 threads", "threads-max"],
-            ),
-            (
-                |all| all.mappings = of(65_526, 65_530),
-                &["65526 of at most 65530", "max_map_count"],
-            ),
-            (
-                |all| all.user = Some(1),
-                &["that of its user: 1 processes", "`ulimit -u`"],
-            ),
-            (
-                |all| (all.group, all.user) = (of(7, 7), Some(1)),
-                &["control group has 7"],
-            ),
-        ];
-        for (change, words) in table {
-            let cause = limits(change);
-            for word in words {
-                assert!(cause.contains(word), "{cause} has no {word}");
-            }
+        let (apples, full) = (limit(93, "apples"), limit(94, "pears"));
+        let cause = |limits: &[_], user| super::cause(limits, user);
+        assert_eq!(
+            cause(&[apples, full], Some(1)),
+            "it has 94 of at most 100 pears; raise that, or ask for fewer threads"
+        );
+        assert!(cause(&[full, full], None).contains("100 pears, and it has"));
+        assert!(cause(&[apples], None).contains("no limit is known"));
+        let of_user = cause(&[apples], Some(1));
+        for words in ["that of its user: 1 processes", "`ulimit -u`", "raise that"] {
+            assert!(of_user.contains(words), "{of_user} has no {words}");
         }
-        let reached = limits(|all| (all.group, all.user) = (of(7, 7), Some(1)));
-        assert!(!reached.contains("ulimit -u"), "{reached}");
     }
 
     #[test]
@@ -272,15 +120,5 @@ mod tests {
         let error = NoThreads::explained(io::ErrorKind::WouldBlock.into());
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(error.to_string().contains("no further threads"), "{error}");
-    }
-
-    #[test]
-    fn the_systems_limits_are_read() {
-        let now = Limits::now();
-        if cfg!(target_os = "linux") {
-            let mappings = now.mappings.expect("the kernel tells");
-            assert!(0 < mappings.used && mappings.used < mappings.limit);
-            assert!(now.machine.is_some_and(|machine| machine.used > 0));
-        }
     }
 }

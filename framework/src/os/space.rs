@@ -1,77 +1,27 @@
-//! The address space of the process, where that is limited: how much is left, and some of it held back.
+//! Some of the process's address space, held back from all others where that is limited.
 
 use std::io;
 
-/// What is used of something, and how much may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Use {
-    pub(super) used: u64,
-    pub(super) limit: u64,
-}
-
-impl Use {
-    /// Whether no more than `more` can be had.
-    pub(super) fn is_up(self, more: u64) -> bool {
-        self.used.saturating_add(more) >= self.limit
-    }
-
-    pub(super) fn left(self) -> u64 {
-        self.limit.saturating_sub(self.used)
-    }
-}
-
-/// What is used, in KiB, if there is a limit. Costs one system call if there is none.
-pub(super) fn of_process() -> Option<Use> {
-    system::of_process()
-}
+use super::limits;
 
 /// An error if there is no room for so much more, in KiB. Who allocates what is not there ends the process.
 pub(crate) fn room_for(more: u64) -> io::Result<()> {
-    match of_process().filter(|space| space.is_up(more)) {
+    match limits::address_space().filter(|space| space.is_up(more)) {
         None => Ok(()),
         Some(space) => Err(io::Error::new(
             io::ErrorKind::OutOfMemory,
-            format!("{}; raise that", in_words(space)),
+            format!("{space}; raise that"),
         )),
     }
 }
 
-pub(super) fn in_words(Use { used, limit }: Use) -> String {
-    let [used, limit] = [used, limit].map(|kib| kib / 1024);
-    format!(
-        "this process uses {used} of the {limit} MiB of address space that it may have (`ulimit -v`)"
-    )
-}
-
-/// Takes so much, in KiB, until what it returns is dropped. It is no memory: nothing can be read there or written.
-pub(super) fn hold_back(kib: u64) -> Option<HeldBack> {
-    system::hold_back(kib)
-}
-
-pub(super) use system::HeldBack;
+pub(super) use system::{HeldBack, hold_back};
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::{fs, ptr};
+    use std::ptr;
 
-    use nix::{
-        libc::{self, c_void},
-        sys::resource::{RLIM_INFINITY, Resource, getrlimit},
-    };
-
-    use super::Use;
-
-    pub(super) fn of_process() -> Option<Use> {
-        let (soft, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
-        if soft == RLIM_INFINITY {
-            return None;
-        }
-        let status = fs::read_to_string("/proc/self/status").ok()?;
-        Some(Use {
-            used: super::number_after("VmSize:", &status)?,
-            limit: soft / 1024,
-        })
-    }
+    use nix::libc::{self, c_void};
 
     /// Some of the address space.
     #[derive(Debug)]
@@ -80,8 +30,9 @@ mod system {
         size: usize,
     }
 
+    /// Takes so much, in KiB, until what it returns is dropped. It is no memory: nothing can be read there or written.
     #[expect(unsafe_code, reason = "no safe binding maps what is no memory")]
-    pub(super) fn hold_back(kib: u64) -> Option<HeldBack> {
+    pub(in super::super) fn hold_back(kib: u64) -> Option<HeldBack> {
         let size = usize::try_from(kib).ok()?.checked_mul(1024)?;
         // SAFETY: a new mapping at a place of the kernel's choice, which takes the place of no other and which nobody can
         // use for anything.
@@ -114,61 +65,29 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::Use;
-
-    /// Not known.
-    pub(super) fn of_process() -> Option<Use> {
-        None
-    }
-
     /// Nothing is held back where nothing is known.
     #[derive(Debug)]
     pub(in super::super) enum HeldBack {}
 
-    pub(super) fn hold_back(_kib: u64) -> Option<HeldBack> {
+    pub(in super::super) fn hold_back(_kib: u64) -> Option<HeldBack> {
         None
     }
 }
 
-/// The number in the line of a text that begins so.
-#[cfg(any(target_os = "linux", test))]
-fn number_after(word: &str, text: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let rest = lines.find_map(|line| line.strip_prefix(word))?;
-    rest.split_ascii_whitespace().next()?.parse().ok()
-}
-
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom), target_os = "linux"))]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_found_in_its_line() {
-        let status = "Name:\tVmSize: 1\nVmSize:\t  4711 kB\n";
-        assert_eq!(number_after("VmSize:", status), Some(4711));
-        assert_eq!(number_after("VmPeak:", status), None);
-        assert_eq!(number_after("Name:", "Name:\n"), None);
-    }
-
-    #[test]
-    fn what_is_left_is_told() {
-        let space = Use {
-            used: 70 * 1024,
-            limit: 100 * 1024,
-        };
-        assert_eq!(space.left(), 30 * 1024);
-        assert!(space.is_up(30 * 1024) && !space.is_up(29 * 1024));
-        assert!(in_words(space).contains("70 of the 100 MiB"));
-        assert!(room_for(0).is_ok());
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
     fn what_is_held_back_is_given_back() {
-        let size = || {
+        let size = || -> u64 {
             let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-            number_after("VmSize:", &status).expect("the kernel tells")
+            let mut lines = status.lines();
+            let size = lines.find_map(|line| line.strip_prefix("VmSize:"));
+            let size = size.and_then(|size| size.split_ascii_whitespace().next());
+            size.expect("the kernel tells").parse().expect("a number")
         };
+        assert!(room_for(0).is_ok());
         const MUCH: u64 = 64 << 20; // 64 GiB
         let held = hold_back(MUCH).expect("there is room");
         assert!(size() > MUCH);

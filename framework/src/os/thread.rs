@@ -7,13 +7,13 @@
 //! - I2. The lock is held for three system calls at most, and never while code of a user runs.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
 use super::{
     Priority,
-    refused::Refused,
     system::{self, Id, Setting},
 };
 
@@ -23,10 +23,12 @@ use super::{
 pub(crate) fn apply(priority: Priority) {
     static ONCE: Once = Once::new();
     if let Err(refused) = system::apply(priority) {
-        refused.report(
+        let consequence = "they compete with the event loops as equals";
+        say_once(
             &ONCE,
+            &refused,
             "the priority of a lane's threads",
-            "they compete with the event loops as equals",
+            consequence,
         );
     }
 }
@@ -54,12 +56,21 @@ pub(crate) fn apply(priority: Priority) {
 pub fn wake_promptly() {
     static ONCE: Once = Once::new();
     if let Err(refused) = system::wake_promptly() {
-        refused.report(
+        let consequence = "it waits longer for a core when lanes are busy";
+        say_once(
             &ONCE,
+            &refused,
             "a short slice for an event loop",
-            "it waits longer for a core when lanes are busy",
+            consequence,
         );
     }
+}
+
+/// Logs what the system refused, if this is the first time of `once`, and what follows for whoever runs this.
+fn say_once(once: &Once, error: &io::Error, setting: &str, consequence: &str) {
+    once.call_once(|| {
+        tracing::warn!(target: "offload", %error, "{setting} was refused: {consequence}");
+    });
 }
 
 /// Identifies a thread for as long as it lives, and does no harm afterwards.
@@ -97,10 +108,10 @@ impl ThreadRef {
 ///
 /// # Errors
 ///
-/// [`Refused`] if the thread has ended or the system does not allow it.
-pub(crate) fn set_back(thread: &ThreadRef) -> Result<(), Refused> {
+/// If the thread has ended or the system does not allow it.
+pub(crate) fn set_back(thread: &ThreadRef) -> io::Result<()> {
     let mut state = thread.lock(); // I1
-    let id = state.id.ok_or(Refused::Ended)?;
+    let id = state.id.ok_or(io::ErrorKind::NotFound)?;
     let now = system::read(id)?;
     system::write(id, now.patient())?;
     state.before.get_or_insert(now);
@@ -146,11 +157,9 @@ pub(crate) fn restore(thread: &ThreadRef) {
         return;
     };
     if let Err(refused) = system::write(id, before) {
-        refused.report(
-            &ONCE,
-            "the former turns of a thread that was set back",
-            "it serves its lane in longer turns from now on",
-        );
+        let setting = "the former turns of a thread that was set back";
+        let consequence = "it serves its lane in longer turns from now on";
+        say_once(&ONCE, &refused, setting, consequence);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the kernel says about threads after we set their priority.
 
-use std::{sync::mpsc, thread};
+use std::{io::Write, sync::mpsc, thread};
+
+use tracing::subscriber::with_default;
 
 use super::*;
 
@@ -12,7 +14,10 @@ fn on_a_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> 
 #[test]
 fn a_thread_that_has_ended_is_left_alone() {
     let ended = on_a_thread(ThreadRef::current);
-    assert!(matches!(set_back(&ended), Err(Refused::Ended)));
+    assert_eq!(
+        set_back(&ended).expect_err("ended").kind(),
+        io::ErrorKind::NotFound
+    );
     restore(&ended);
     assert!(ended.lock().id.is_none());
 }
@@ -34,6 +39,47 @@ fn a_reference_made_while_a_thread_is_torn_down_refers_to_nothing() {
     });
     let late = told.recv().expect("the destructor has run");
     assert!(set_back(&late).is_err());
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_the_system_refused_is_said_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .finish();
+    with_default(subscriber, || {
+        let (once, refused) = (Once::new(), io::ErrorKind::PermissionDenied.into());
+        for _ in 0..3 {
+            say_once(&once, &refused, "a priority", "it stays as it was");
+        }
+    });
+    let log = log.0.lock().expect("no panic");
+    let log = String::from_utf8_lossy(&log);
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for part in [
+        "WARN offload: a priority was refused: it stays as it was",
+        "permission denied",
+    ] {
+        assert!(log.contains(part), "{log}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -291,7 +291,7 @@ impl OffloadBuilder {
         self
     }
 
-    /// Whether event loops ask the system for a core soon when they wake up; see [`offload_core::wake_promptly`]. Default:
+    /// Whether event loops ask the system for a core soon when they wake up, by time slices of 0.1 ms (Linux 6.12 and later). Default:
     /// true.
     pub fn prompt_loops(mut self, prompt: bool) -> Self {
         self.prompt_loops = prompt;
