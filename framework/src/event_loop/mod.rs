@@ -29,7 +29,6 @@ mod poll_times;
 mod pulse;
 mod record;
 mod registry;
-mod totals;
 mod turn;
 
 pub use poll_times::BOUNDS;

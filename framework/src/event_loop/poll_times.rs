@@ -11,32 +11,17 @@ pub const BOUNDS: [f64; CLASSES - 1] = {
     let mut bounds = [0.0; CLASSES - 1];
     let mut at = 0;
     while at < bounds.len() {
-        bounds[at] = NANOS[at] as f64 / 1e9;
+        bounds[at] = MICROS[at] as f64 / 1e6;
         at += 1;
     }
     bounds
 };
 
-pub(crate) const CLASSES: usize = NANOS.len() + 1;
+pub(crate) const CLASSES: usize = MICROS.len() + 1;
 
-const NANOS: [u64; 17] = [
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    100_000_000,
-    250_000_000,
-    500_000_000,
-    1_000_000_000,
-    2_500_000_000,
-    5_000_000_000,
-    10_000_000_000,
+const MICROS: [u64; 17] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000,
 ];
 
 /// Counts times by class. Any thread may read; who may write is up to the method.
@@ -48,7 +33,11 @@ impl PollTimes {
     #[inline]
     pub(crate) fn count_alone(&self, nanos: u64) {
         // Nearly all polls of an event loop are in the first class.
-        let class = if nanos <= NANOS[0] { 0 } else { class(nanos) };
+        let class = if nanos <= MICROS[0] * 1_000 {
+            0
+        } else {
+            class(nanos)
+        };
         let count = &self.0[class];
         count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
     }
@@ -65,7 +54,7 @@ impl PollTimes {
 }
 
 fn class(nanos: u64) -> usize {
-    NANOS.partition_point(|bound| *bound < nanos)
+    MICROS.partition_point(|bound| *bound * 1_000 < nanos)
 }
 
 impl fmt::Debug for PollTimes {

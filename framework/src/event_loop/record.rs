@@ -94,7 +94,7 @@ impl Watched {
 }
 
 /// What an event loop has done so far.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// Requests that ran on it.
@@ -117,6 +117,28 @@ pub struct Snapshot {
     pub stalls: u64,
     /// For how long it is stalled now, and for whom.
     pub stalled: Option<(Duration, Label)>,
+}
+
+impl Snapshot {
+    /// Adds what the next loop of the same number has counted, and takes over what that is at now.
+    pub(super) fn add(&mut self, next: Self) {
+        self.requests += next.requests;
+        self.busy += next.busy;
+        if next.longest_poll > self.longest_poll {
+            self.longest_poll = next.longest_poll;
+            self.longest_poll_label = next.longest_poll_label;
+        }
+        for (sum, polls) in self.polls.iter_mut().zip(next.polls) {
+            *sum += polls;
+        }
+        self.cpu = match (self.cpu, next.cpu) {
+            (Some(sum), Some(cpu)) => Some(sum + cpu),
+            (sum, cpu) => sum.or(cpu),
+        };
+        self.stalls += next.stalls;
+        self.longest_lag = self.longest_lag.max(next.longest_lag);
+        (self.lag, self.stalled) = (next.lag, next.stalled);
+    }
 }
 
 impl EventLoop {

@@ -7,12 +7,10 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, ThreadId},
+    time::Duration,
 };
 
-use super::{
-    record::{EventLoop, Role},
-    totals::Totals,
-};
+use super::record::{EventLoop, Role, Snapshot};
 use crate::os;
 
 /// The event loops that live, and the lane threads that run requests. Clones share everything.
@@ -35,7 +33,7 @@ struct Met {
 struct Place {
     here: Option<Here>,
     /// What the loops that had the number before have counted.
-    before: Totals,
+    before: Snapshot,
 }
 
 struct Here {
@@ -43,16 +41,6 @@ struct Here {
     event_loop: Arc<EventLoop>,
     /// How often it was asked for and not left since.
     users: usize,
-}
-
-/// What the loops of one number have counted, for metrics.
-#[cfg(feature = "metrics")]
-pub(crate) struct Counted {
-    pub(crate) number: usize,
-    /// The one that lives, if one does.
-    pub(crate) event_loop: Option<Arc<EventLoop>>,
-    /// What those before it counted.
-    pub(crate) before: Totals,
 }
 
 impl EventLoops {
@@ -91,19 +79,19 @@ impl EventLoops {
         here.map(|here| Arc::clone(&here.event_loop)).collect()
     }
 
-    /// What the loops of each number have counted.
+    /// By number, what its loops have counted one after the other, and what the one that lives is at.
     #[cfg(feature = "metrics")]
-    pub(crate) fn counted(&self) -> Vec<Counted> {
+    pub(crate) fn counted(&self) -> Vec<Snapshot> {
         let mut met = self.met();
         met.sweep();
-        let places = met.places.iter().enumerate();
-        places
-            .map(|(number, place)| Counted {
-                number,
-                event_loop: place.here.as_ref().map(|here| Arc::clone(&here.event_loop)),
-                before: place.before.clone(),
-            })
-            .collect()
+        let counted = met.places.iter().map(|place| {
+            let mut all = place.before.clone();
+            if let Some(here) = &place.here {
+                all.add(here.event_loop.snapshot());
+            }
+            all
+        });
+        counted.collect()
     }
 
     /// Those that live and were met after the first so many, oldest first, and how many were ever met.
@@ -204,7 +192,12 @@ impl Met {
 impl Place {
     fn end(&mut self) {
         if let Some(here) = self.here.take() {
-            self.before.add(&here.event_loop.snapshot());
+            self.before.add(Snapshot {
+                // Nobody is there to be late.
+                lag: Duration::ZERO,
+                stalled: None,
+                ..here.event_loop.snapshot()
+            });
         }
     }
 }
@@ -217,8 +210,6 @@ impl fmt::Debug for EventLoops {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::event_loop::Label;
 
@@ -308,10 +299,7 @@ mod tests {
                 }
                 let counted = loops.counted();
                 assert_eq!(counted.len(), 1);
-                let mut totals = counted[0].before.clone();
-                if let Some(event_loop) = &counted[0].event_loop {
-                    totals.add(&event_loop.snapshot());
-                }
+                let totals = &counted[0];
                 assert_eq!((totals.requests, totals.polls.iter().sum()), (round, round));
                 assert!(totals.requests >= last);
                 last = totals.requests;

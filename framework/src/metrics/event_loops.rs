@@ -11,35 +11,25 @@ use super::times::{Of, Published};
 use crate::event_loop::EventLoops;
 
 pub(super) fn publish(loops: &EventLoops, published: &mut Published) {
-    for counted in loops.counted() {
-        let number = || counted.number.to_string();
-        let seen = counted.event_loop.map(|event_loop| event_loop.snapshot());
-        let mut all = counted.before;
-        if let Some(seen) = &seen {
-            all.add(seen);
-        }
-        counter!("offload_loop_requests_total", "event_loop" => number()).absolute(all.requests);
-        counter!("offload_loop_stalls_total", "event_loop" => number()).absolute(all.stalls);
-        let (lag, stalled) = seen.map_or_else(Default::default, |seen| {
-            (seen.lag, seen.stalled.map(|(time, _)| time))
-        });
-        let seconds: [(&'static str, Option<Duration>); 6] = [
+    for (number, all) in loops.counted().into_iter().enumerate() {
+        let label = || number.to_string();
+        counter!("offload_loop_requests_total", "event_loop" => label()).absolute(all.requests);
+        counter!("offload_loop_stalls_total", "event_loop" => label()).absolute(all.stalls);
+        let stalled = all.stalled.map_or(Duration::ZERO, |(time, _)| time);
+        let seconds = [
             ("offload_loop_busy_seconds", Some(all.busy)),
             ("offload_loop_cpu_seconds", all.cpu),
             ("offload_loop_longest_poll_seconds", Some(all.longest_poll)),
-            ("offload_loop_lag_seconds", Some(lag)),
+            ("offload_loop_lag_seconds", Some(all.lag)),
             ("offload_loop_longest_lag_seconds", Some(all.longest_lag)),
-            (
-                "offload_loop_stalled_seconds",
-                Some(stalled.unwrap_or_default()),
-            ),
+            ("offload_loop_stalled_seconds", Some(stalled)),
         ];
         for (name, time) in seconds {
             if let Some(time) = time {
-                gauge!(name, "event_loop" => number()).set(time.as_secs_f64());
+                gauge!(name, "event_loop" => label()).set(time.as_secs_f64());
             }
         }
-        let to = histogram!("offload_loop_poll_seconds", "event_loop" => number());
-        published.hand_over(Of::PollsOfLoop(counted.number), all.polls, &to);
+        let to = histogram!("offload_loop_poll_seconds", "event_loop" => label());
+        published.hand_over(Of::PollsOfLoop(number), all.polls, &to);
     }
 }
