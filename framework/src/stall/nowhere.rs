@@ -10,10 +10,10 @@ impl Whereabouts {
         Self
     }
 
-    pub(super) fn get_ready(&self) {}
+    pub(super) fn get_ready(&mut self) {}
 
     /// Nothing.
-    pub(super) fn of(&self, _event_loop: &EventLoop) -> Vec<String> {
+    pub(super) fn of(&mut self, _event_loop: &EventLoop) -> Vec<String> {
         Vec::new()
     }
 }

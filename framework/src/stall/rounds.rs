@@ -43,18 +43,9 @@ pub(super) struct Rounds {
     /// Whether an event loop may be about to stall.
     suspects: bool,
     whereabouts: Whereabouts,
-    /// What is to be said once all threads were looked at: that may take as long as it likes.
-    to_say: Vec<(Stall, Saying)>,
-}
-
-/// What is said of a stall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saying {
-    /// That it lasts, and where its thread was found, if it was.
-    Where,
-    /// That it still lasts.
-    Again,
-    Over,
+    /// What is to be said once all threads were looked at, which may take as long as it likes: each stall, and whether the log was
+    /// told before where its thread was.
+    to_say: Vec<(Stall, bool)>,
 }
 
 /// One thread and its stalls that last.
@@ -75,16 +66,6 @@ struct Lasting {
     reported: bool,
     /// Whether one said where its thread was.
     located: bool,
-}
-
-/// What is found out about a stall at one look.
-struct Found {
-    kind: StallKind,
-    label: Label,
-    since: Moment,
-    elapsed: Duration,
-    blamed: Duration,
-    on_cpu: Duration,
 }
 
 impl Rounds {
@@ -113,8 +94,8 @@ impl Rounds {
             let mut threads = mem::take(&mut self.under_watch);
             threads.retain_mut(|thread| self.look(thread));
             self.under_watch = threads;
-            for (stall, saying) in mem::take(&mut self.to_say) {
-                self.say(&stall, saying);
+            for (stall, located) in mem::take(&mut self.to_say) {
+                self.say(&stall, located);
             }
         }
     }
@@ -175,8 +156,8 @@ impl Rounds {
             Look::WentOn(at) => self.goes_on(thread, at),
             Look::Same(None) => {}
             Look::Same(Some(stuck)) => {
-                if let Some(found) = self.judge(role, stuck) {
-                    self.found(&thread.sight, &mut thread.stuck, &found, now);
+                if let Some(kind) = self.judge(role, stuck) {
+                    self.found(&thread.sight, &mut thread.stuck, kind, stuck, now);
                     // Only now, so that whoever sees it stalled finds the stall.
                     event_loop.watched.is_stalled(stuck.elapsed, stuck.label);
                 }
@@ -206,43 +187,34 @@ impl Rounds {
         }
     }
 
-    fn judge(&self, role: Role, stuck: Stuck) -> Option<Found> {
-        let kind = match role {
-            Role::LaneThread if stuck.label == Label::TASKS => StallKind::LaneTasks,
+    /// What kind of stall it is, if it is one.
+    fn judge(&self, role: Role, stuck: Stuck) -> Option<StallKind> {
+        match role {
+            Role::LaneThread if stuck.label == Label::TASKS => Some(StallKind::LaneTasks),
             Role::LaneThread => {
-                let usual = self
-                    .route(stuck.label)
-                    .and_then(|route| route.usual_lane_cost());
-                if usual.is_some_and(|usual| stuck.blamed < usual.saturating_mul(USUAL)) {
-                    return None;
-                }
-                StallKind::LaneJob
+                let route = self.route(stuck.label);
+                let usual = route.and_then(|route| route.usual_lane_cost());
+                let is_late = usual.is_none_or(|usual| stuck.blamed >= usual.saturating_mul(USUAL));
+                is_late.then_some(StallKind::LaneJob)
             }
-            Role::EventLoop if stuck.waits => StallKind::Waiting,
-            Role::EventLoop => StallKind::Computing,
-        };
-        Some(Found {
-            kind,
-            label: stuck.label,
-            since: stuck.since,
-            elapsed: stuck.elapsed,
-            blamed: stuck.blamed,
-            on_cpu: stuck.used,
-        })
+            Role::EventLoop if stuck.waits => Some(StallKind::Waiting),
+            Role::EventLoop => Some(StallKind::Computing),
+        }
     }
 
     fn look_at_pool(&mut self, thread: &mut UnderWatch, now: Moment, limit: Duration) {
         match thread.pool.look(&thread.sight.event_loop, now, limit) {
             Some((since, elapsed)) if elapsed >= limit => {
-                let found = Found {
-                    kind: StallKind::BlockingPool,
-                    label: Label::NONE,
+                let stuck = Stuck {
                     since,
+                    label: Label::NONE,
                     elapsed,
                     blamed: elapsed,
-                    on_cpu: Duration::ZERO,
+                    used: Duration::ZERO,
+                    waits: true,
                 };
-                self.found(&thread.sight, &mut thread.pool_stuck, &found, now);
+                let kind = StallKind::BlockingPool;
+                self.found(&thread.sight, &mut thread.pool_stuck, kind, stuck, now);
             }
             Some(_) => {}
             None => self.pool_goes_on(thread, now),
@@ -250,87 +222,93 @@ impl Rounds {
     }
 
     /// A stall has begun, or it lasts.
-    fn found(&mut self, sight: &Sight, lasting: &mut Option<Lasting>, found: &Found, now: Moment) {
-        let due = match lasting {
-            None => true,
-            Some(lasting) => found.blamed >= lasting.again_at,
-        };
-        let is_known = lasting.is_some();
+    fn found(
+        &mut self,
+        sight: &Sight,
+        lasting: &mut Option<Lasting>,
+        kind: StallKind,
+        stuck: Stuck,
+        now: Moment,
+    ) {
+        let due = lasting
+            .as_ref()
+            .is_none_or(|lasting| stuck.blamed >= lasting.again_at);
+        let is_nowhere = lasting
+            .as_ref()
+            .is_none_or(|lasting| self.is_nowhere(lasting.id));
+        // On a busy machine a thread may not get a core in time to say where it is, but for a longer stall it will.
+        let found = (due && is_nowhere).then(|| self.backtrace(sight, kind));
         let lasting = lasting.get_or_insert_with(|| {
-            if found.kind.is_of_loop() {
+            if kind.is_of_loop() {
                 sight.event_loop.watched.count();
             }
             // Whoever reads the stalls does not wait until the thread has said where it is.
-            let stall = self.describe(sight, found);
+            let backtrace = found.clone().unwrap_or_default();
+            let stall = self.describe(sight, kind, stuck, backtrace);
             Lasting {
                 id: self.shared.stalls().begin(stall),
-                since: found.since,
+                since: stuck.since,
                 again_at: Duration::ZERO,
                 reported: false,
                 located: false,
             }
         });
-        if is_known && due && self.is_nowhere(lasting.id) {
-            // On a busy machine a thread may not get a core in time to say where it is, but for a longer stall it will.
-            let backtrace = self.backtrace(sight, found.kind);
-            if let Some(stall) = self.shared.stalls().get_mut(lasting.id) {
-                stall.backtrace = backtrace;
-            }
-        }
         let mut stall = {
             let mut stalls = self.shared.stalls();
             let Some(stall) = stalls.get_mut(lasting.id) else {
                 return;
             };
-            stall.elapsed = found.elapsed;
-            stall.on_cpu = found.on_cpu;
-            stall.kind = found.kind;
+            (stall.elapsed, stall.on_cpu, stall.kind) = (stuck.elapsed, stuck.used, kind);
             if !due {
                 return;
             }
+            stall.backtrace = found.unwrap_or_else(|| mem::take(&mut stall.backtrace));
             stall.clone()
         };
-        lasting.again_at = found.blamed.saturating_mul(2);
+        lasting.again_at = stuck.blamed.saturating_mul(2);
         match self.limit.ask(now) {
             Some(suppressed) => {
                 stall.suppressed = suppressed;
                 lasting.reported = true;
-                let saying = match mem::replace(&mut lasting.located, !stall.backtrace.is_empty()) {
-                    false => Saying::Where,
-                    true => Saying::Again,
-                };
-                self.to_say.push((stall, saying));
+                let located = mem::replace(&mut lasting.located, !stall.backtrace.is_empty());
+                self.to_say.push((stall, located));
             }
             None => self.shared.stalls().suppressed += 1,
         }
     }
 
-    fn describe(&self, sight: &Sight, found: &Found) -> Stall {
+    fn describe(
+        &self,
+        sight: &Sight,
+        kind: StallKind,
+        stuck: Stuck,
+        backtrace: Vec<String>,
+    ) -> Stall {
         let (now, event_loop) = (Instant::now(), &sight.event_loop);
+        let route = self.route(stuck.label);
         Stall {
             id: 0,
             event_loop: (event_loop.role() == Role::EventLoop).then(|| event_loop.number()),
             thread: event_loop.name().to_owned(),
-            route: self.name(found.label),
-            kind: found.kind,
-            elapsed: found.elapsed,
-            on_cpu: found.on_cpu,
+            route: route.map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string()),
+            kind,
+            elapsed: stuck.elapsed,
+            on_cpu: stuck.used,
             over: false,
-            began: now.checked_sub(found.elapsed).unwrap_or(now),
+            began: now.checked_sub(stuck.elapsed).unwrap_or(now),
             suppressed: 0,
-            backtrace: self.backtrace(sight, found.kind),
+            backtrace,
         }
     }
 
     /// Whether it is still to be found out where the thread of a stall is.
     fn is_nowhere(&self, id: u64) -> bool {
         let mut stalls = self.shared.stalls();
-        stalls
-            .get_mut(id)
-            .is_some_and(|stall| stall.backtrace.is_empty())
+        let stall = stalls.get_mut(id);
+        stall.is_some_and(|stall| stall.backtrace.is_empty())
     }
 
-    fn backtrace(&self, sight: &Sight, kind: StallKind) -> Vec<String> {
+    fn backtrace(&mut self, sight: &Sight, kind: StallKind) -> Vec<String> {
         if kind == StallKind::BlockingPool {
             return Vec::new(); // The thread of its event loop has no part in that.
         }
@@ -347,36 +325,29 @@ impl Rounds {
         self.shared.settings.routes.as_ref()?.labelled(label)
     }
 
-    fn name(&self, label: Label) -> String {
-        self.route(label)
-            .map_or_else(|| NO_ROUTE.to_owned(), |route| route.to_string())
-    }
-
-    fn say(&self, stall: &Stall, saying: Saying) {
-        if saying == Saying::Over {
+    fn say(&self, stall: &Stall, located: bool) {
+        let elapsed_ms = millis(stall.elapsed);
+        if stall.over {
             tracing::info!(
                 target: "offload",
                 event_loop = stall.event_loop,
                 thread = %stall.thread,
                 route = %stall.route,
                 kind = %stall.kind,
-                elapsed_ms = millis(stall.elapsed),
+                elapsed_ms,
                 "{stall}",
             );
             return;
         }
         // The log gets the backtrace once a stall: it is that of one look, and the later lines would only bury it.
-        let backtrace: &[String] = match saying {
-            Saying::Where => &stall.backtrace,
-            _ => &[],
-        };
+        let backtrace: &[String] = if located { &[] } else { &stall.backtrace };
         tracing::warn!(
             target: "offload",
             event_loop = stall.event_loop,
             thread = %stall.thread,
             route = %stall.route,
             kind = %stall.kind,
-            elapsed_ms = millis(stall.elapsed),
+            elapsed_ms,
             on_cpu_ms = millis(stall.on_cpu),
             suppressed = stall.suppressed,
             "{stall}{}",
@@ -399,7 +370,7 @@ impl Rounds {
         stall.over = true;
         stall.elapsed = at.since(lasting.since).max(stall.elapsed);
         if lasting.reported {
-            self.to_say.push((stall.clone(), Saying::Over));
+            self.to_say.push((stall.clone(), true));
         }
     }
 }

@@ -2,11 +2,8 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Once,
-        atomic::{AtomicU8, Ordering},
-    },
-    thread,
+    sync::Once,
+    thread::{self, JoinHandle},
 };
 
 use crate::{
@@ -14,18 +11,12 @@ use crate::{
     os::{self, NoThreads, Priority},
 };
 
-/// Nobody reads the names.
-const UNREAD: u8 = 0;
-/// A thread reads them.
-const BEING_READ: u8 = 1;
-/// They are there.
-const READ: u8 = 2;
-
 /// Finds out where threads are.
 #[derive(Debug)]
 pub(super) struct Whereabouts {
     wanted: bool,
-    names: Arc<AtomicU8>,
+    /// The thread that reads the names, or has read them.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Whereabouts {
@@ -33,47 +24,32 @@ impl Whereabouts {
     pub(super) fn new(wanted: bool) -> Self {
         Self {
             wanted: wanted && offload_backtrace::AVAILABLE,
-            names: Arc::default(),
+            reader: None,
         }
     }
 
     /// Begins to read what names functions, on a thread of its own that stands behind the others. If there is no such thread, or no
     /// memory for it, that is logged once, and tried again when somebody wants to know where a thread is.
-    pub(super) fn get_ready(&self) {
+    pub(super) fn get_ready(&mut self) {
         static SAID: Once = Once::new();
-        if !self.wanted || self.names.load(Ordering::Acquire) != UNREAD {
+        if !self.wanted || self.reader.is_some() {
             return;
         }
-        self.names.store(BEING_READ, Ordering::Release);
-        if let Err(error) = self.begin() {
-            self.names.store(UNREAD, Ordering::Release);
-            SAID.call_once(|| {
+        match begin() {
+            Ok(reader) => self.reader = Some(reader),
+            Err(error) => SAID.call_once(|| {
                 tracing::warn!(
                     target: "offload", %error, "stalls are reported without backtraces until a thread and the memory for it can be had"
                 );
-            });
+            }),
         }
-    }
-
-    fn begin(&self) -> io::Result<()> {
-        os::room_for(offload_backtrace::room_to_prepare())?;
-        let names = Arc::clone(&self.names);
-        thread::Builder::new()
-            .name("offload-names".to_owned())
-            .spawn(move || {
-                os::apply(Priority::background());
-                offload_backtrace::prepare();
-                names.store(READ, Ordering::Release);
-            })
-            .map(drop)
-            .map_err(NoThreads::explained)
     }
 
     /// Where the thread of an event loop is at this moment: what it waits in, then the innermost call first; nothing if that can't be
     /// told yet.
-    pub(super) fn of(&self, event_loop: &EventLoop) -> Vec<String> {
+    pub(super) fn of(&mut self, event_loop: &EventLoop) -> Vec<String> {
         self.get_ready();
-        let ready = self.names.load(Ordering::Acquire) == READ;
+        let ready = self.reader.as_ref().is_some_and(JoinHandle::is_finished);
         let Some(stack) = event_loop.stack().filter(|_| ready) else {
             return Vec::new();
         };
@@ -85,4 +61,15 @@ impl Whereabouts {
             }
         }
     }
+}
+
+fn begin() -> io::Result<JoinHandle<()>> {
+    os::room_for(offload_backtrace::room_to_prepare())?;
+    thread::Builder::new()
+        .name("offload-names".to_owned())
+        .spawn(|| {
+            os::apply(Priority::background());
+            offload_backtrace::prepare();
+        })
+        .map_err(NoThreads::explained)
 }
