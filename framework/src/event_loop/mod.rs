@@ -25,6 +25,7 @@
 //! assert_eq!(loops.all()[0].snapshot().polls.iter().sum::<u64>(), 1);
 //! ```
 
+mod heard;
 mod poll_times;
 mod pulse;
 mod record;

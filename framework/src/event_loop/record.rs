@@ -11,8 +11,8 @@ use std::{
 };
 
 use super::{
+    heard::Heard,
     poll_times::{CLASSES, PollTimes},
-    pulse::{Heard, Pulse},
     turn::{Label, Turn},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) enum Role {
 /// It comes from [`EventLoops::here`](super::EventLoops::here).
 pub struct EventLoop {
     own: Own,
-    pub(super) heard: Heard,
+    heard: Heard,
     pub(crate) watched: Watched,
     role: Role,
     number: usize,
@@ -215,14 +215,6 @@ impl EventLoop {
             self.own.longest_nanos.store(nanos, Relaxed);
             self.own.longest_label.store(label.word(), Relaxed);
         }
-    }
-
-    /// The task by which others hear whether this loop comes round. Spawn it on the loop; `None` if it runs one already.
-    ///
-    /// It is woken twice a second while the loop is at rest, ten times while it serves, and up to 25 times (with a threshold
-    /// of 25 ms) while it computes and nobody knows for whom.
-    pub fn pulse(self: &Arc<Self>) -> Option<Pulse> {
-        Pulse::start(self)
     }
 
     /// Says how to get a closure to the loop's own pool of threads for blocking work, so that the watch can find out whether

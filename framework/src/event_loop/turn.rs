@@ -5,9 +5,9 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::{clock::Moment, routes::Route};
+use crate::clock::Moment;
 
-/// For whom a poll is, in a word: a [`Route`], or nobody that is known.
+/// For whom a poll is, in a word: a [`Route`](crate::routes::Route), or nobody that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Label(u32);
 
@@ -17,19 +17,13 @@ impl Label {
     /// Tasks that were spawned on a lane thread, which it drives while it is parked. That it sleeps meanwhile is no stall.
     pub const TASKS: Self = Self(u32::MAX);
 
-    /// The label of a route, if there is one.
-    #[must_use]
-    #[inline]
-    pub fn of(route: Option<&Route>) -> Self {
-        route.map_or(Self::NONE, |route| Self(route.id().wrapping_add(1)))
-    }
-
-    /// The [`id`](Route::id) of the route.
+    /// The [`id`](crate::routes::Route::id) of the route.
     #[must_use]
     pub fn id(self) -> Option<u32> {
         self.0.checked_sub(1)
     }
 
+    #[inline]
     pub(crate) fn from_word(word: u32) -> Self {
         Self(word)
     }
@@ -108,7 +102,6 @@ mod tests {
     #[test]
     fn a_label_is_a_route_or_none() {
         assert_eq!(Label::NONE.id(), None);
-        assert_eq!(Label::of(None), Label::NONE);
         assert_eq!(Label(1).id(), Some(0));
     }
 }

@@ -18,6 +18,9 @@ use crate::{cost::SizeBucket, placement::Placement};
 pub use file::{Loaded, ProfileError};
 pub use text::Damage;
 
+const FORMAT: &str = "offload-profile";
+const VERSION: u64 = 1;
+
 /// What was learned of all routes: where each belongs, by body size, and how often it relapsed.
 ///
 /// It comes from [`RouteTable::snapshot`](crate::routes::RouteTable::snapshot) or [`Profile::load`] and goes to
@@ -71,8 +74,8 @@ pub(crate) struct KeptVerdict {
 impl Profile {
     pub(crate) fn new(budget: Duration, routes: Vec<KeptRoute>) -> Self {
         let mut profile = Self {
-            format: text::FORMAT.to_owned(),
-            version: text::VERSION,
+            format: FORMAT.to_owned(),
+            version: VERSION,
             budget_ns: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
             routes,
         };

@@ -2,10 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{KeptRoute, Profile};
-
-pub(super) const FORMAT: &str = "offload-profile";
-pub(super) const VERSION: u64 = 1;
+use super::{FORMAT, KeptRoute, Profile, VERSION};
 
 /// No file is read or written that is longer.
 pub(super) const MAX_BYTES: usize = 16 << 20;

@@ -14,6 +14,7 @@
 //!
 //! All atomic accesses are relaxed: each word stands for itself and publishes nothing else.
 
+mod label;
 mod last_move;
 mod learned;
 mod moves;

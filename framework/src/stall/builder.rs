@@ -1,14 +1,14 @@
 //! The settings of a stall watch.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{report::Stall, watch::StallWatch};
-use crate::{event_loop::EventLoops, routes::RouteTable};
+use super::report::Stall;
+use crate::routes::RouteTable;
 
 /// What is called with each report of a stall, on the watch's own thread.
 pub type OnStall = Arc<dyn Fn(&Stall) + Send + Sync>;
 
-/// Builds a [`StallWatch`].
+/// Builds a [`StallWatch`](super::StallWatch).
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct StallWatchBuilder {
@@ -88,15 +88,6 @@ impl StallWatchBuilder {
     pub fn routes(mut self, routes: RouteTable) -> Self {
         self.routes = Some(routes);
         self
-    }
-
-    /// Starts to watch the event loops, also those that are still to come.
-    ///
-    /// # Errors
-    ///
-    /// The system's, if the thread can't be started.
-    pub fn start(self, loops: &EventLoops) -> io::Result<StallWatch> {
-        StallWatch::start(self, loops.clone())
     }
 }
 

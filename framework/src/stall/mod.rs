@@ -65,6 +65,7 @@ mod limit;
 mod pool;
 mod report;
 mod rounds;
+mod shared;
 mod sight;
 mod watch;
 #[cfg(feature = "stall-backtrace")]

@@ -11,8 +11,8 @@ use super::{
     limit::Limit,
     pool::PoolProbe,
     report::{NO_ROUTE, Stall, StallKind},
+    shared::Shared,
     sight::{Look, Sight, Stuck},
-    watch::Shared,
     whereabouts::Whereabouts,
 };
 use crate::{

@@ -2,18 +2,16 @@
 
 use std::{
     fmt, io,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread::{self, Thread},
     time::Duration,
 };
 
 use super::{
     builder::StallWatchBuilder,
-    report::{Stall, StallCount, Stalls},
+    report::{Stall, StallCount},
     rounds::Rounds,
+    shared::Shared,
 };
 use crate::{
     event_loop::EventLoops,
@@ -33,17 +31,9 @@ struct Owner {
     thread: Thread,
 }
 
-/// What the handle and the thread share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: StallWatchBuilder,
-    stalls: Mutex<Stalls>,
-    over: AtomicBool,
-}
-
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Release);
+        self.shared.end();
         self.thread.unpark();
     }
 }
@@ -52,28 +42,6 @@ impl StallWatch {
     /// Settings for a watch.
     pub fn builder() -> StallWatchBuilder {
         StallWatchBuilder::default()
-    }
-
-    pub(super) fn start(settings: StallWatchBuilder, loops: EventLoops) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            settings,
-            stalls: Mutex::default(),
-            over: AtomicBool::new(false),
-        });
-        let mut rounds = Rounds::new(Arc::clone(&shared), loops);
-        let handle = thread::Builder::new()
-            .name("offload-stalls".to_owned())
-            .spawn(move || {
-                os::wake_promptly();
-                rounds.go();
-            })
-            .map_err(NoThreads::explained)?;
-        Ok(Self {
-            owner: Arc::new(Owner {
-                shared,
-                thread: handle.thread().clone(),
-            }),
-        })
     }
 
     /// For how long one poll may keep an event loop.
@@ -101,13 +69,25 @@ impl StallWatch {
     }
 }
 
-impl Shared {
-    pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-
-    pub(super) fn stalls(&self) -> MutexGuard<'_, Stalls> {
-        self.stalls.lock().unwrap_or_else(PoisonError::into_inner)
+impl StallWatchBuilder {
+    /// Starts to watch the event loops, also those that are still to come.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the thread can't be started.
+    pub fn start(self, loops: &EventLoops) -> io::Result<StallWatch> {
+        let shared = Arc::new(Shared::new(self));
+        let mut rounds = Rounds::new(Arc::clone(&shared), loops.clone());
+        let handle = thread::Builder::new()
+            .name("offload-stalls".to_owned())
+            .spawn(move || {
+                os::wake_promptly();
+                rounds.go();
+            })
+            .map_err(NoThreads::explained)?;
+        let thread = handle.thread().clone();
+        let owner = Arc::new(Owner { shared, thread });
+        Ok(StallWatch { owner })
     }
 }
 
