@@ -18,17 +18,7 @@ impl Id {
 
 /// No thread's scheduling can be read here.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setting;
-
-impl Setting {
-    pub(super) fn patient(self) -> Self {
-        self
-    }
-
-    pub(super) fn with(self, _priority: Priority) -> Self {
-        self
-    }
-}
+pub(super) enum Setting {}
 
 /// What a thread has used of the CPUs is not known here.
 pub(super) fn cpu_time(_thread: Id) -> Option<Duration> {
@@ -71,11 +61,11 @@ pub(super) fn wake_promptly() -> io::Result<()> {
 }
 
 /// Threads can't be identified soundly once they may have ended, so none is.
-pub(super) fn read(_thread: Id) -> io::Result<Setting> {
+pub(super) fn set_back(_thread: Id) -> io::Result<Setting> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// As [`read`].
-pub(super) fn write(_thread: Id, _setting: Setting) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+/// As [`set_back`].
+pub(super) fn restore(_thread: Id, before: Setting) -> io::Result<()> {
+    match before {}
 }

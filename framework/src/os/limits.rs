@@ -35,43 +35,15 @@ impl fmt::Display for Limit {
     }
 }
 
-pub(super) use system::{address_space, of_threads, of_user};
+pub(super) use system::{address_space, control_group, of_user};
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::{fs, path::Path};
+    use std::fs;
 
     use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
     use super::Limit;
-
-    const OWN: &str = "this process";
-
-    /// What a thread and the little that it needs for its beginning take of the address space, in KiB, as a rule.
-    const SPACE_OF_THREAD: u64 = 3 * 1024;
-
-    /// Its stack, the page that guards it, and the stack for signals.
-    const MAPPINGS_OF_THREAD: u64 = 6;
-
-    /// The limits of which a thread takes something, each with how much that is.
-    pub(in super::super) fn of_threads() -> Vec<(Limit, u64)> {
-        let group = read(Path::new("/proc/self/cgroup"));
-        let limits = [
-            (address_space(), SPACE_OF_THREAD),
-            (group.and_then(|groups| super::of_group(&groups, read)), 1),
-            (of_machine(), 1),
-            (of_mappings(), MAPPINGS_OF_THREAD),
-        ];
-        let known = limits.into_iter();
-        known
-            .filter_map(|(limit, takes)| Some((limit?, takes)))
-            .collect()
-    }
-
-    /// How many processes and threads the user may have. How many there are is not counted.
-    pub(in super::super) fn of_user() -> Option<u64> {
-        soft(Resource::RLIMIT_NPROC)
-    }
 
     /// In KiB. Costs one system call if there is no limit.
     pub(in super::super) fn address_space() -> Option<Limit> {
@@ -79,34 +51,22 @@ mod system {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
         Some(Limit {
-            whose: OWN,
+            whose: "this process",
             used: size?.split_ascii_whitespace().next()?.parse().ok()?,
             most,
             what: "KiB of address space (`ulimit -v`)",
         })
     }
 
-    fn of_machine() -> Option<Limit> {
-        let load = read(Path::new("/proc/loadavg"))?;
-        let (_, all) = load.split(' ').nth(3)?.split_once('/')?;
-        let threads = number("/proc/sys/kernel/threads-max")?;
-        let numbers = number("/proc/sys/kernel/pid_max")?;
-        Some(Limit {
-            whose: "the machine",
-            used: all.parse().ok()?,
-            most: threads.min(numbers),
-            what: "threads (`kernel.threads-max`, `kernel.pid_max`)",
-        })
+    /// In threads.
+    pub(in super::super) fn control_group() -> Option<Limit> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        super::of_group(&groups, |path| fs::read_to_string(path).ok())
     }
 
-    fn of_mappings() -> Option<Limit> {
-        let maps = fs::read("/proc/self/maps").ok()?;
-        Some(Limit {
-            whose: OWN,
-            used: maps.iter().filter(|byte| **byte == b'\n').count() as u64,
-            most: number("/proc/sys/vm/max_map_count")?,
-            what: "mappings of memory (`vm.max_map_count`)",
-        })
+    /// How many processes and threads the user may have. How many there are is not counted.
+    pub(in super::super) fn of_user() -> Option<u64> {
+        soft(Resource::RLIMIT_NPROC)
     }
 
     /// A limit of this process, if there is one.
@@ -114,32 +74,24 @@ mod system {
         let (soft, _) = getrlimit(resource).ok()?;
         (soft != RLIM_INFINITY).then_some(soft)
     }
-
-    fn read(path: &Path) -> Option<String> {
-        fs::read_to_string(path).ok()
-    }
-
-    fn number(path: &str) -> Option<u64> {
-        read(Path::new(path))?.trim().parse().ok()
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::Limit;
 
-    /// None is known.
-    pub(in super::super) fn of_threads() -> Vec<(Limit, u64)> {
-        Vec::new()
-    }
-
     /// Not known.
-    pub(in super::super) fn of_user() -> Option<u64> {
+    pub(in super::super) fn address_space() -> Option<Limit> {
         None
     }
 
     /// Not known.
-    pub(in super::super) fn address_space() -> Option<Limit> {
+    pub(in super::super) fn control_group() -> Option<Limit> {
+        None
+    }
+
+    /// Not known.
+    pub(in super::super) fn of_user() -> Option<u64> {
         None
     }
 }
@@ -196,17 +148,6 @@ mod tests {
         assert_eq!(limit.left(), 30);
         assert!(limit.is_up(30) && !limit.is_up(29));
         assert_eq!(limit.to_string(), "she has 70 of at most 100 apples");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_systems_limits_are_read() {
-        let limits = of_threads();
-        for whose in ["this process", "the machine"] {
-            let known = limits.iter().find(|(limit, _)| limit.whose == whose);
-            let (limit, _) = known.expect("the kernel tells");
-            assert!(0 < limit.used && limit.used < limit.most, "{limit}");
-        }
     }
 
     #[test]

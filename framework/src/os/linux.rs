@@ -119,15 +119,9 @@ pub(super) fn is_gone(Id(id): Id) -> bool {
 pub(super) struct Setting(sched_attr);
 
 impl Setting {
-    /// With the longest turns, and otherwise as it was.
-    pub(super) fn patient(mut self) -> Self {
-        self.take_turns_of(LONGEST_SLICE);
-        self
-    }
-
     /// With the shortest slice, which the threads that it starts do not get. None if that changes nothing, or if somebody
     /// gave the thread a policy on purpose.
-    pub(super) fn prompt(mut self) -> Option<Self> {
+    fn prompt(mut self) -> Option<Self> {
         let plain = self.0.sched_policy == libc::SCHED_OTHER.cast_unsigned();
         if !plain || u128::from(self.0.sched_runtime) == SHORT_SLICE.as_nanos() {
             return None;
@@ -147,7 +141,7 @@ impl Setting {
     }
 
     /// What this thread has at `priority`, if this is what it had without.
-    pub(super) fn with(mut self, priority: Priority) -> Self {
+    fn with(mut self, priority: Priority) -> Self {
         match priority {
             Priority::Normal => self,
             Priority::Slice(slice) => {
@@ -205,6 +199,20 @@ pub(super) fn wake_promptly() -> io::Result<()> {
     }
 }
 
+/// Gives a thread the longest turns, otherwise it stays as it was, which is returned.
+pub(super) fn set_back(thread: Id) -> io::Result<Setting> {
+    let before = read(thread)?;
+    let mut patient = before;
+    patient.take_turns_of(LONGEST_SLICE);
+    write(thread, patient)?;
+    Ok(before)
+}
+
+/// Has a thread scheduled as before.
+pub(super) fn restore(thread: Id, before: Setting) -> io::Result<()> {
+    write(thread, before)
+}
+
 /// The niceness that the process was started with, which the event loops have.
 ///
 /// The main thread's when it was first asked for: the calling thread may have stepped down already.
@@ -247,7 +255,7 @@ pub(super) fn read(thread: Id) -> io::Result<Setting> {
 
 /// Has `thread` scheduled otherwise from now on.
 #[expect(unsafe_code, reason = "no safe binding has this system call")]
-pub(super) fn write(thread: Id, Setting(mut attr): Setting) -> io::Result<()> {
+fn write(thread: Id, Setting(mut attr): Setting) -> io::Result<()> {
     attr.size = SIZE;
     // The kernel keeps no pointer and checks the id and the values; when a thread runs is nothing that safe code may rely
     // on; each argument has the width of a register.

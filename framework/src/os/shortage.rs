@@ -1,10 +1,17 @@
 //! Which limit may be the cause if the system gives no further thread, and what can be done about it.
 //!
-//! The system itself says `EAGAIN`, whichever of half a dozen limits it was. Those that can be read are compared with what is used.
+//! The system itself says `EAGAIN`, whichever of half a dozen limits it was. Those that servers meet are read and compared with what is
+//! used; the rest is named.
 
 use std::io;
 
 use super::limits::{self, Limit};
+
+/// What a thread and the little that it needs for its beginning take of the address space, in KiB, as a rule.
+const SPACE_OF_THREAD: u64 = 3 * 1024;
+
+/// Where the limits are set that nobody compares.
+const OF_MACHINE: &str = "`kernel.threads-max`, `kernel.pid_max` and `vm.max_map_count`";
 
 /// The system does not give as many threads as are needed. The text says which limit is reached, as far as that can be told.
 ///
@@ -38,7 +45,12 @@ impl NoThreads {
         let (cause, source) = match source.kind() {
             // It is known already, from `room_for`.
             kind @ io::ErrorKind::OutOfMemory => (source.to_string(), kind.into()),
-            _ => (cause(&limits::of_threads(), limits::of_user()), source),
+            _ => {
+                let space = limits::address_space().filter(|space| space.is_up(SPACE_OF_THREAD));
+                let group = limits::control_group().filter(|group| group.is_up(1));
+                let reached: Vec<_> = space.into_iter().chain(group).collect();
+                (cause(&reached, limits::of_user()), source)
+            }
         };
         Self {
             given,
@@ -67,18 +79,19 @@ impl NoThreads {
 }
 
 /// What is reached, in words, or what may be.
-fn cause(limits: &[(Limit, u64)], of_user: Option<u64>) -> String {
-    let reached = limits.iter().filter(|(limit, takes)| limit.is_up(*takes));
-    let mut reached: Vec<_> = reached.map(|(limit, _)| limit.to_string()).collect();
-    if let (Some(most), []) = (of_user, &*reached) {
-        reached.push(format!(
-            "no other limit is reached, so it may be that of its user: {most} processes and threads in all (`ulimit -u`; `LimitNPROC` of systemd)"
-        ));
-    }
-    if reached.is_empty() {
-        return "no limit is known that is reached; memory may be used up".to_owned();
-    }
-    let reached = reached.join(", and ");
+fn cause(reached: &[Limit], of_user: Option<u64>) -> String {
+    let reached: Vec<_> = reached.iter().map(ToString::to_string).collect();
+    let reached = match of_user {
+        _ if !reached.is_empty() => reached.join(", and "),
+        Some(most) => format!(
+            "it may be the limit of its user, {most} processes and threads in all (`ulimit -u`; `LimitNPROC` of systemd), or one of the machine ({OF_MACHINE})"
+        ),
+        None => {
+            return format!(
+                "it may be a limit of the machine ({OF_MACHINE}), or memory is used up"
+            );
+        }
+    };
     format!("{reached}; raise that, or ask for fewer threads")
 }
 
@@ -88,26 +101,24 @@ mod tests {
 
     #[test]
     fn the_limit_that_is_reached_is_named_with_what_is_used() {
-        let limit = |used, what| {
-            let (whose, most) = ("it", 100);
-            let limit = Limit {
-                whose,
-                used,
-                most,
-                what,
-            };
-            (limit, 6)
+        let pears = Limit {
+            whose: "it",
+            used: 100,
+            most: 100,
+            what: "pears",
         };
-        let (apples, full) = (limit(93, "apples"), limit(94, "pears"));
-        let cause = |limits: &[_], user| super::cause(limits, user);
         assert_eq!(
-            cause(&[apples, full], Some(1)),
-            "it has 94 of at most 100 pears; raise that, or ask for fewer threads"
+            cause(&[pears], Some(1)),
+            "it has 100 of at most 100 pears; raise that, or ask for fewer threads"
         );
-        assert!(cause(&[full, full], None).contains("100 pears, and it has"));
-        assert!(cause(&[apples], None).contains("no limit is known"));
-        let of_user = cause(&[apples], Some(1));
-        for words in ["that of its user: 1 processes", "`ulimit -u`", "raise that"] {
+        assert!(cause(&[pears, pears], None).contains("100 pears, and it has"));
+        assert!(cause(&[], None).contains("`vm.max_map_count`"));
+        let of_user = cause(&[], Some(1));
+        for words in [
+            "limit of its user, 1 processes",
+            "`ulimit -u`",
+            "raise that",
+        ] {
             assert!(of_user.contains(words), "{of_user} has no {words}");
         }
     }

@@ -112,9 +112,8 @@ impl ThreadRef {
 pub(crate) fn set_back(thread: &ThreadRef) -> io::Result<()> {
     let mut state = thread.lock(); // I1
     let id = state.id.ok_or(io::ErrorKind::NotFound)?;
-    let now = system::read(id)?;
-    system::write(id, now.patient())?;
-    state.before.get_or_insert(now);
+    let before = system::set_back(id)?;
+    state.before.get_or_insert(before);
     Ok(())
 }
 
@@ -156,7 +155,7 @@ pub(crate) fn restore(thread: &ThreadRef) {
     let (Some(id), Some(before)) = (state.id, state.before.take()) else {
         return;
     };
-    if let Err(refused) = system::write(id, before) {
+    if let Err(refused) = system::restore(id, before) {
         let setting = "the former turns of a thread that was set back";
         let consequence = "it serves its lane in longer turns from now on";
         say_once(&ONCE, &refused, setting, consequence);

@@ -94,18 +94,6 @@ impl Profile {
         Duration::from_nanos(self.budget_ns)
     }
 
-    /// How many routes it knows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.routes.len()
-    }
-
-    /// Whether it knows nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.routes.is_empty()
-    }
-
     pub(crate) fn routes(&self) -> &[KeptRoute] {
         &self.routes
     }

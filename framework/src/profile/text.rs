@@ -235,7 +235,7 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if let Ok(read) = read(&bytes) {
-                prop_assert_eq!(read.len(), 2, "all or nothing");
+                prop_assert_eq!(read.routes.len(), 2, "all or nothing");
             }
         }
     }

@@ -176,7 +176,7 @@ fn beyond_its_capacity_a_table_tells_routes_apart_no_more() {
         (other.report().loop_runs, other.report().lane_runs),
         (1_000, 1_000)
     );
-    assert!(table.snapshot().is_empty());
+    assert!(table.snapshot().routes().is_empty());
 
     let rules = Rules {
         policy: Policy::AlwaysLoop,
@@ -402,7 +402,7 @@ fn what_was_learned_is_taken_over() {
     relapsed.observe(none(), run(60_000, Placement::Loop));
     let _ = before.route(0, "GET", "/never-run");
     let profile = before.snapshot();
-    assert_eq!(profile.len(), 2);
+    assert_eq!(profile.routes().len(), 2);
 
     let after = RouteTable::new(Rules::default());
     let restored = after.restore(&profile);
