@@ -30,12 +30,14 @@ mod poll_times;
 mod pulse;
 mod record;
 mod registry;
+mod snapshot;
 mod turn;
 
 pub use poll_times::BOUNDS;
 pub use pulse::Pulse;
-pub use record::{EventLoop, Snapshot};
+pub use record::EventLoop;
 pub use registry::EventLoops;
+pub use snapshot::Snapshot;
 pub use turn::Label;
 
 #[cfg(feature = "metrics")]

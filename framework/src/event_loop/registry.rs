@@ -6,11 +6,13 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, ThreadId},
     time::Duration,
 };
 
-use super::record::{EventLoop, Role, Snapshot};
+use super::{
+    record::{EventLoop, Role},
+    snapshot::Snapshot,
+};
 use crate::os;
 
 /// The event loops that live, and the lane threads that run requests. Clones share everything.
@@ -23,7 +25,7 @@ pub struct EventLoops {
 struct Met {
     /// By number.
     places: Vec<Place>,
-    lane_threads: Vec<(ThreadId, Arc<EventLoop>)>,
+    lane_threads: Vec<Arc<EventLoop>>,
     /// How many threads were ever met.
     count: u64,
 }
@@ -37,7 +39,6 @@ struct Place {
 }
 
 struct Here {
-    thread: ThreadId,
     event_loop: Arc<EventLoop>,
     /// How often it was asked for and not left since.
     users: usize,
@@ -99,9 +100,8 @@ impl EventLoops {
         let met = self.met();
         let loops = met.places.iter().filter_map(|place| place.here.as_ref());
         let loops = loops.map(|here| &here.event_loop);
-        let lane_threads = met.lane_threads.iter().map(|(_, known)| known);
         let mut new: Vec<_> = loops
-            .chain(lane_threads)
+            .chain(&met.lane_threads)
             .filter(|known| known.serial() >= count)
             .map(Arc::clone)
             .collect();
@@ -117,12 +117,11 @@ impl EventLoops {
 impl Met {
     fn event_loop_here(&mut self) -> Arc<EventLoop> {
         self.sweep();
-        let thread = thread::current().id();
-        let known = self
+        let mut known = self
             .places
             .iter_mut()
             .filter_map(|place| place.here.as_mut());
-        if let Some(here) = known.into_iter().find(|here| here.thread == thread) {
+        if let Some(here) = known.find(|here| here.event_loop.thread().is_current()) {
             here.users += 1;
             return Arc::clone(&here.event_loop);
         }
@@ -133,7 +132,6 @@ impl Met {
         }
         let event_loop = self.make(number, Role::EventLoop);
         self.places[number].here = Some(Here {
-            thread,
             event_loop: Arc::clone(&event_loop),
             users: 1,
         });
@@ -142,12 +140,12 @@ impl Met {
 
     fn lane_thread_here(&mut self) -> Arc<EventLoop> {
         self.sweep();
-        let thread = thread::current().id();
-        if let Some((_, known)) = self.lane_threads.iter().find(|(id, _)| *id == thread) {
+        let mut known = self.lane_threads.iter();
+        if let Some(known) = known.find(|known| known.thread().is_current()) {
             return Arc::clone(known);
         }
         let new = self.make(self.lane_threads.len(), Role::LaneThread);
-        self.lane_threads.push((thread, Arc::clone(&new)));
+        self.lane_threads.push(Arc::clone(&new));
         new
     }
 
@@ -185,7 +183,7 @@ impl Met {
             }
         }
         self.lane_threads
-            .retain(|(_, known)| !os::has_ended(known.thread()));
+            .retain(|known| !os::has_ended(known.thread()));
     }
 }
 
@@ -210,6 +208,8 @@ impl fmt::Debug for EventLoops {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::event_loop::Label;
 

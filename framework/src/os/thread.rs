@@ -98,6 +98,12 @@ impl ThreadRef {
         Self(state)
     }
 
+    /// Whether it is the calling one.
+    pub(crate) fn is_current(&self) -> bool {
+        OWN.try_with(|own| Arc::ptr_eq(&own.0, &self.0))
+            .unwrap_or(false)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

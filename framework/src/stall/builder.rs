@@ -6,7 +6,7 @@ use super::report::Stall;
 use crate::routes::RouteTable;
 
 /// What is called with each report of a stall, on the watch's own thread.
-pub type OnStall = Arc<dyn Fn(&Stall) + Send + Sync>;
+pub(super) type OnStall = Arc<dyn Fn(&Stall) + Send + Sync>;
 
 /// Builds a [`StallWatch`](super::StallWatch).
 #[derive(Clone)]

@@ -62,6 +62,7 @@
 
 mod builder;
 mod limit;
+mod log;
 mod pool;
 mod report;
 mod rounds;
@@ -74,7 +75,7 @@ mod whereabouts;
 #[path = "nowhere.rs"]
 mod whereabouts;
 
-pub use builder::{OnStall, StallWatchBuilder};
+pub use builder::StallWatchBuilder;
 pub use report::{Stall, StallCount, StallKind};
 pub use watch::StallWatch;
 

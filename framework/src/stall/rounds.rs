@@ -1,7 +1,7 @@
 //! The watch at work: looks at all event loops in turn, more often while one may be stuck, and reports those that are.
 
 use std::{
-    fmt, mem,
+    mem,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     limit::Limit,
+    log,
     pool::PoolProbe,
     report::{NO_ROUTE, Stall, StallKind},
     shared::Shared,
@@ -326,37 +327,11 @@ impl Rounds {
     }
 
     fn say(&self, stall: &Stall, located: bool) {
-        let elapsed_ms = millis(stall.elapsed);
-        if stall.over {
-            tracing::info!(
-                target: "offload",
-                event_loop = stall.event_loop,
-                thread = %stall.thread,
-                route = %stall.route,
-                kind = %stall.kind,
-                elapsed_ms,
-                "{stall}",
-            );
-            return;
-        }
-        // The log gets the backtrace once a stall: it is that of one look, and the later lines would only bury it.
-        let backtrace: &[String] = if located { &[] } else { &stall.backtrace };
-        tracing::warn!(
-            target: "offload",
-            event_loop = stall.event_loop,
-            thread = %stall.thread,
-            route = %stall.route,
-            kind = %stall.kind,
-            elapsed_ms,
-            on_cpu_ms = millis(stall.on_cpu),
-            suppressed = stall.suppressed,
-            "{stall}{}",
-            Frames(backtrace),
-        );
-        let Some(tell) = &self.shared.settings.on_stall else {
-            return;
-        };
-        if let Err(panic) = quiet::catch(|| tell(stall)) {
+        log::say(stall, located);
+        let tell = self.shared.settings.on_stall.as_ref();
+        if let Some(tell) = tell.filter(|_| !stall.over)
+            && let Err(panic) = quiet::catch(|| tell(stall))
+        {
             quiet::report("what is done with a stall", panic);
         }
     }
@@ -373,20 +348,4 @@ impl Rounds {
             self.to_say.push((stall.clone(), true));
         }
     }
-}
-
-/// A backtrace below a line of the log.
-struct Frames<'a>(&'a [String]);
-
-impl fmt::Display for Frames<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, frame) in self.0.iter().enumerate() {
-            write!(f, "\n  {number:>2}: {frame}")?;
-        }
-        Ok(())
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
