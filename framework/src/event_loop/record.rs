@@ -171,7 +171,7 @@ impl EventLoop {
     }
 
     /// Says how to get a closure to the loop's own pool of threads for blocking work, so that the watch can find out whether
-    /// that still takes any. The latest call counts, until the loop's [`Pulse`] is dropped.
+    /// that still takes any. The latest call counts, until the loop's [`Pulse`](super::Pulse) is dropped.
     pub fn pool(&self, pool: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         let before = self.own_pool().replace(Arc::new(pool));
         drop(before); // Outside of the lock.
