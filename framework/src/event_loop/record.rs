@@ -116,7 +116,7 @@ impl EventLoop {
         }
     }
 
-    /// Its number: the first of 0, 1, 2, … that no other event loop had when it was met.
+    /// Its number: the lowest that no other event loop had when this one began.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
@@ -128,19 +128,19 @@ impl EventLoop {
         &self.name
     }
 
-    /// A poll begins that `mark` measures. Polls of one loop are not nested.
+    /// Notes that a poll begins, which `mark` measures. Polls of one loop must not be nested.
     #[inline]
     pub fn begin(&self, mark: &Mark, label: Label) {
         self.own.turn.begin(mark.moment(), label);
     }
 
-    /// The poll has ended.
+    /// Notes that the poll has ended.
     #[inline]
     pub fn end(&self, measured: &Measured) {
         self.own.turn.end(measured.moment());
     }
 
-    /// As [`begin`](Self::begin), for who measures by other means.
+    /// As [`begin`](Self::begin), without a measurement.
     pub fn begin_now(&self, label: Label) {
         self.own.turn.begin(Moment::now(), label);
     }
@@ -150,13 +150,13 @@ impl EventLoop {
         self.own.turn.end(Moment::now());
     }
 
-    /// Counts a request that ended here.
+    /// Counts a finished request.
     #[inline]
     pub fn count_request(&self) {
         add(&self.own.requests, 1);
     }
 
-    /// Counts a poll that kept the loop for `cost`.
+    /// Counts a poll that took this long.
     #[inline]
     pub fn count_poll(&self, cost: Duration, label: Label) {
         // Not by way of 128 bits: it is done for each poll.
@@ -170,8 +170,8 @@ impl EventLoop {
         }
     }
 
-    /// Says how to get a closure to the loop's own pool of threads for blocking work, so that the watch can find out whether
-    /// that still takes any. The latest call counts, until the loop's [`Pulse`](super::Pulse) is dropped.
+    /// Sets how a closure gets to the loop's own pool for blocking work, so that the watch can find out whether that is full. The latest call
+    /// counts, until the loop's [`Pulse`](super::Pulse) is dropped.
     pub fn pool(&self, pool: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) {
         let before = self.own_pool().replace(Arc::new(pool));
         drop(before); // Outside of the lock.

@@ -45,18 +45,18 @@ struct Here {
 }
 
 impl EventLoops {
-    /// The record of the calling thread, which becomes an event loop if it was none. Takes a lock: once per loop, not for
+    /// The record of the calling thread, which becomes an event loop if it is none yet. Takes a lock: call it once per loop, not for
     /// each request.
     ///
-    /// It lives until it was [left](Self::leave) as often as it was asked for, or until its thread ends.
+    /// Each call needs a [`leave`](Self::leave). The loop ends with the last of these, or with its thread.
     #[must_use]
     pub fn here(&self) -> Arc<EventLoop> {
         self.met().event_loop_here()
     }
 
-    /// Says that whoever asked for the record with [`here`](Self::here) is done. After the last of them the loop has ended: it
-    /// is no longer among [`all`](Self::all), its [`Pulse`](super::Pulse) ends, and no watch looks at it. If its thread becomes
-    /// an event loop again, that is another one.
+    /// Takes back one call of [`here`](Self::here). With the last of them the loop has ended: it is no longer among
+    /// [`all`](Self::all), its [`Pulse`](super::Pulse) ends, and no watch looks at it. If the thread becomes an event loop again, that is
+    /// another one.
     pub fn leave(&self, event_loop: &Arc<EventLoop>) {
         let ended = self.met().leave(event_loop);
         if ended {
@@ -65,13 +65,13 @@ impl EventLoops {
         }
     }
 
-    /// The record of the calling thread, which is one of a lane's. It lives until the thread ends.
+    /// The record of the calling thread, which is a lane's. It lives until the thread ends.
     #[must_use]
     pub fn lane_thread_here(&self) -> Arc<EventLoop> {
         self.met().lane_thread_here()
     }
 
-    /// All event loops that live, by their numbers.
+    /// All event loops that have not ended, by number.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<EventLoop>> {
         let mut met = self.met();

@@ -10,23 +10,24 @@ use super::{poll_times::CLASSES, turn::Label};
 pub struct Snapshot {
     /// Requests that ran on it.
     pub requests: u64,
-    /// The time that polls of requests kept it.
+    /// The time it spent in polls of requests.
     pub busy: Duration,
-    /// The longest that one poll kept it.
+    /// The longest poll of a request.
     pub longest_poll: Duration,
-    /// For whom that poll was.
+    /// The route of that poll.
     pub longest_poll_label: Label,
-    /// How many polls took how long, by [`BOUNDS`](super::BOUNDS).
+    /// The number of polls by duration: one count for each of [`BOUNDS`](super::BOUNDS), and one for longer ones.
     pub polls: [u64; CLASSES],
-    /// The CPU time of its thread since it is an event loop, if the system tells and the thread is still there.
+    /// The CPU time that its thread has used since it became an event loop. `None` if the system does not tell or the thread has
+    /// ended.
     pub cpu: Option<Duration>,
-    /// How long it took to come round when it was asked last; so far, if it has not yet or is stalled.
+    /// How long the loop took to run its [`Pulse`](super::Pulse) when the watch asked last, or has taken so far.
     pub lag: Duration,
-    /// The longest that ever was.
+    /// The longest lag there ever was.
     pub longest_lag: Duration,
     /// How many stalls the [watch](crate::stall) found.
     pub stalls: u64,
-    /// For how long it is stalled now, and for whom.
+    /// If it is stalled now: for how long, and by which route.
     pub stalled: Option<(Duration, Label)>,
 }
 

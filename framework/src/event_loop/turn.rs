@@ -7,17 +7,17 @@ use std::{
 
 use crate::clock::Moment;
 
-/// For whom a poll is, in a word: a [`Route`](crate::routes::Route), or nobody that is known.
+/// What a poll belongs to, in one word: a [`Route`](crate::routes::Route), or nothing that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Label(u32);
 
 impl Label {
-    /// Nobody that is known.
+    /// Nothing that is known.
     pub const NONE: Self = Self(0);
-    /// Tasks that were spawned on a lane thread, which it drives while it is parked. That it sleeps meanwhile is no stall.
+    /// Spawned tasks, which a lane thread drives while it is parked. That it sleeps meanwhile is no stall.
     pub const TASKS: Self = Self(u32::MAX);
 
-    /// The [`id`](crate::routes::Route::id) of the route.
+    /// The [`id`](crate::routes::Route::id) of the route, if it is one's.
     #[must_use]
     pub fn id(self) -> Option<u32> {
         self.0.checked_sub(1)

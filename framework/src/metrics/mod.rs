@@ -63,9 +63,9 @@ use self::times::Published;
 pub use crate::event_loop::BOUNDS;
 use crate::{Lanes, event_loop::EventLoops, routes::RouteTable, stall::StallWatch};
 
-/// Hands what was measured to the recorder that is current on the calling thread.
+/// Hands all measurements to the current `metrics` recorder of the calling thread.
 ///
-/// One publisher serves one recorder: of histograms it hands over what is new since the last time.
+/// Use one publisher per recorder: for histograms it hands over only what is new since its last call.
 pub struct Publisher {
     routes: RouteTable,
     lanes: Lanes,
@@ -75,7 +75,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of what these have measured, from their beginning.
+    /// A publisher of everything that these have measured so far, and will.
     #[must_use]
     pub fn new(
         routes: RouteTable,
@@ -92,13 +92,13 @@ impl Publisher {
         }
     }
 
-    /// Hands over all that was measured.
+    /// Hands everything over.
     ///
-    /// It takes locks and allocates for each route, so it belongs on a thread of its own, not on an event loop. Call it every
-    /// few seconds, or whenever metrics are asked for.
+    /// It takes locks and allocates for each route, so call it on a thread of its own, not on an event loop: every few seconds, or
+    /// whenever metrics are asked for.
     ///
-    /// Install the recorder first: what the descriptions say, and what was new in histograms, went to whichever recorder there was
-    /// then, and if there was none it is lost. Counters and gauges are complete at any time.
+    /// Install the recorder first. Descriptions and histogram values are handed over once, and are lost if there is no recorder then.
+    /// Counters and gauges are complete each time.
     pub fn publish(&self) {
         let mut published = self
             .published

@@ -8,10 +8,9 @@ use std::thread::available_parallelism;
 /// on Linux, the CPU *quota* of its control group or of one above it, which is how a container's CPU limit is enforced. Both are
 /// what [`std::thread::available_parallelism`] goes by.
 ///
-/// Cores may well be given out twice, to the loops and to the lanes: lanes run at a lower priority, so they take what the
-/// loops leave. Not so a quota. When it is used up, the kernel stops *all* threads of the group for the rest of the period of
-/// usually 100 ms, whatever their priority, the event loops too. So with a quota one CPU's worth of it is kept free of
-/// lane threads.
+/// Loops and lanes may share the same cores, because a loop that wakes up runs before a lane. They cannot share a quota like that. Once
+/// it is used up, the kernel stops *all* threads of the group until the next period, usually for up to 100 ms, event loops included. So
+/// under a quota, one CPU's worth is kept free of lane threads.
 ///
 /// # Examples
 ///
@@ -29,10 +28,9 @@ pub struct CpuBudget {
 }
 
 impl CpuBudget {
-    /// Reads what the system says about this process and the calling thread.
+    /// Asks the system, for this process and the calling thread.
     ///
-    /// What can't be read limits nothing. Nothing is kept: limits can change while a process runs, so a later call may
-    /// say something else.
+    /// A limit that can't be read counts as none. The answer is not cached, because limits can change while a process runs.
     #[must_use]
     pub fn detect() -> Self {
         let usable = available_parallelism().map_or(1, usize::from);
@@ -54,8 +52,8 @@ impl CpuBudget {
         self.cores
     }
 
-    /// The quota in whole CPUs, at least 1, so 250 ms of CPU time each 100 ms are 2. `None` if none takes a whole CPU from the number
-    /// of cores.
+    /// The quota in whole CPUs, rounded down, at least 1: a quota of 250 ms per 100 ms is 2. `None` if there is none, or if that is no less
+    /// than the number of cores.
     #[must_use]
     pub fn quota(&self) -> Option<usize> {
         self.quota
@@ -67,15 +65,15 @@ impl CpuBudget {
         self.quota.unwrap_or(self.cores)
     }
 
-    /// The number of lane threads that should be at work at a time.
+    /// The number of lane threads that should be busy at a time.
     ///
-    /// Without a quota that is one per logical core, for each lane: the kernel shares the cores out by priority. With one it is
-    /// a CPU's worth less than the quota, at least 1, for *all* lanes together.
+    /// Without a quota that is one per logical core, for each lane. With one it is one less than the quota, at least 1, for *all* lanes
+    /// together.
     ///
-    /// So with a quota below 2 CPUs, or below the number of lanes and one, lanes can use up so much of it that the event
-    /// loops are stopped now and then, which nothing but a higher quota can exclude. Measured with a quota of 1.5 CPUs on 2 cores
-    /// and a thread that woke up each 2 ms: 1 busy lane thread, no period of 80 was cut short and the p99 of its lateness
-    /// was 0.15 ms; 2 of them, all 80 were and it was 26 ms, also if they were [`Idle`](crate::Priority::Idle).
+    /// A quota below 2 CPUs, or of fewer CPUs than there are lanes plus one, leaves too little: lanes can use it up, and then the kernel
+    /// stops the event loops now and then. Only a higher quota helps. Measured with a quota of 1.5 CPUs on 2 cores, with a thread that
+    /// wakes up every 2 ms: beside 1 busy lane thread none of 80 periods was cut short, and the thread's p99 lateness was 0.15 ms.
+    /// Beside 2 all 80 were, and it was 26 ms, even with [`Idle`](crate::Priority::Idle) lanes.
     #[must_use]
     pub fn lane_threads(&self) -> usize {
         match self.quota {

@@ -38,53 +38,52 @@ impl Default for StallWatchBuilder {
 impl StallWatchBuilder {
     /// How long one poll may keep an event loop before it is a stall. Default: 25 ms; at least 1 ms.
     ///
-    /// The watch looks a little more often than once in this time, at least every 50 ms, and five times in it while a loop has been at
-    /// one thing for a fifth of it. So a poll that has taken nine fifths of this time (45 ms, if nothing is set), or 50 ms more than
-    /// it, is found for certain; a shorter one that is above it may escape. A short limit of
-    /// [`blocking_pool`](Self::blocking_pool) makes it look more often.
+    /// The watch polls. It looks at each loop every 0.8 thresholds, at most 50 ms apart. Once a loop has been in one poll for a fifth of the
+    /// threshold, the watch looks every fifth of it. So each stall is found that lasts 1.8 thresholds (45 ms by default), or 50 ms longer
+    /// than the threshold; a shorter one may escape. A short limit of [`blocking_pool`](Self::blocking_pool) makes it look more often.
     pub fn threshold(mut self, threshold: Duration) -> Self {
         self.threshold = threshold.max(Duration::from_millis(1));
         self
     }
 
-    /// How many reports a minute are made, of all event loops together. Default: 10. Those above are counted, and the next
-    /// one that is made says how many they were.
+    /// The most reports per minute, for all event loops together. Default: 10. Further ones are only counted, and the next report says
+    /// how many were left out.
     pub fn reports_per_minute(mut self, reports: u32) -> Self {
         self.reports_per_minute = reports;
         self
     }
 
-    /// A request on a lane is past its time if it has kept its thread for so long, and for eight times what its route
-    /// usually costs, if that is known yet. Default: 1 s.
+    /// A request on a lane is reported as late once it has run for this long, and for eight times its route's usual cost, if that
+    /// is known yet. Default: 1 s.
     pub fn lane_jobs(mut self, least: Duration) -> Self {
         self.lane_jobs = least;
         self
     }
 
-    /// How long an event loop's pool for blocking work may take nothing before it is reported; `None` looks at no pool.
-    /// Default: 1 s.
+    /// An event loop's pool for blocking work is reported as full once a new job has waited there for this long. `None` turns this check
+    /// off. Default: 1 s; at least 10 ms.
     ///
-    /// To find out, each pool is given an empty closure as often as that, which keeps one of its threads alive. A pool that has no thread is
-    /// given none while the system would not give it one either, which is logged and is no stall.
+    /// The watch finds out by an empty job, which it sends each pool this often. That keeps one thread of the pool alive. A pool without
+    /// threads gets no such job while the system has no thread left to give; that is logged, and is no stall.
     pub fn blocking_pool(mut self, limit: Option<Duration>) -> Self {
         self.blocking_pool = limit.map(|limit| limit.max(Duration::from_millis(10)));
         self
     }
 
-    /// Whether reports say where the thread is, if the feature `stall-backtrace` is on and the system can tell. Default: true.
+    /// Whether reports have a backtrace of the thread. Needs the feature `stall-backtrace` and a supported platform. Default: true.
     pub fn backtraces(mut self, wanted: bool) -> Self {
         self.backtraces = wanted;
         self
     }
 
-    /// What to do with each report, beside the log. It runs on the watch's thread, which looks at nothing meanwhile, so it should be
-    /// quick; a panic in it is logged.
+    /// Calls this with each report, after it is logged. The call runs on the watch's thread and delays its next look, so it should be
+    /// quick. A panic in it is logged.
     pub fn on_stall(mut self, tell: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
         self.on_stall = Some(Arc::new(tell));
         self
     }
 
-    /// The routes that labels stand for.
+    /// The table that names the routes in reports.
     pub fn routes(mut self, routes: RouteTable) -> Self {
         self.routes = Some(routes);
         self

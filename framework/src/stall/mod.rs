@@ -6,27 +6,25 @@
 //!
 //! # What is a stall
 //!
-//! A poll that has kept its loop for longer than [`threshold`](StallWatchBuilder::threshold) (which also says how long one has to
-//! last to be found for certain), by what the thread itself did
-//! in that time: its CPU time, and the time in which it waited inside of the poll, for a lock, a file or a `sleep`
-//! ([`StallKind::Waiting`]). Time in which the kernel had set the thread aside in favour of another does not count, because
-//! no change to the handler would mend that. (Only Linux tells these apart; elsewhere the wall clock decides.)
+//! A poll that has kept its loop for longer than [`threshold`](StallWatchBuilder::threshold), which also says how long a stall must
+//! last to be found for certain. What counts is the thread's own CPU time, and the time that it waited inside of the poll for a lock,
+//! a file or a `sleep` ([`StallKind::Waiting`]). Time that the kernel gave to other threads does not count, because no change to the
+//! handler would mend that. (Only Linux tells these apart; elsewhere the wall clock decides.)
 //!
-//! Polls of requests are known one by one, with their route. Whatever else a loop polls, such as a background task, is only
-//! noticed in that the loop does not come round to its [`Pulse`](crate::event_loop::Pulse); it is reported as `no route`.
-//! A loop that waits rather than computes there is asked two to ten times a second, so that shorter waits can escape; one that
-//! computes is asked at each second look.
+//! The watch knows each poll of a request, with its route. It notices anything else, such as a background task, only because the
+//! loop does not run its [`Pulse`](crate::event_loop::Pulse); that is reported as `no route`. A loop that waits in such a task is asked
+//! two to ten times a second, so a shorter wait can escape; a loop that computes is asked at every second look.
 //!
-//! Two things look like a stalled loop from outside and are none; they are reported under names of their own:
-//! [`StallKind::LaneJob`], a request on a lane that takes far longer than its like, and [`StallKind::BlockingPool`], a
-//! loop's pool for blocking work (`web::block`, `spawn_blocking`) that takes nothing more.
+//! Some things look like a stalled loop from outside and are none. They have kinds of their own: [`StallKind::LaneJob`], a request on a
+//! lane that runs far longer than others of its route; [`StallKind::LaneTasks`], spawned tasks that keep a lane thread; and
+//! [`StallKind::BlockingPool`], a full pool for blocking work (`web::block`, `spawn_blocking`).
 //!
 //! # Reports
 //!
 //! A report is a [`tracing`] warning with the target `offload`, and a call of
-//! [`on_stall`](StallWatchBuilder::on_stall). The first one comes while the stall lasts, further ones of the same stall each
-//! time it has become twice as long. They are capped [per minute](StallWatchBuilder::reports_per_minute); the next one that
-//! is made says how many were suppressed. [`StallWatch::recent`] and the counters are complete without regard to the cap.
+//! [`on_stall`](StallWatchBuilder::on_stall). The first report comes while the stall lasts, a further one each time the stall has
+//! become twice as long. There is a cap [per minute](StallWatchBuilder::reports_per_minute); the next report says how many the cap
+//! has suppressed. It does not apply to [`StallWatch::recent`] and the counters.
 //!
 //! On-CPU time, doubling intervals and the cap per minute follow Seastar's reactor stall detector
 //! (`cpu_stall_detector` in its `reactor.cc`), which watches from a timer signal on the loop's own thread instead.

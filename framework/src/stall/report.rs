@@ -14,20 +14,20 @@ const KEPT: usize = 64;
 /// The name of what is no route: a background task, or a request before the routes of its app are known.
 pub(super) const NO_ROUTE: &str = "no route";
 
-/// What kind of thing does not go on.
+/// What is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StallKind {
-    /// An event loop is inside a poll that computes.
+    /// A poll computes and keeps its event loop.
     Computing,
-    /// An event loop is inside a poll that waits: for a lock, a file, a `sleep`.
+    /// A poll waits, for a lock, a file or a `sleep`, and keeps its event loop.
     Waiting,
-    /// A request on a lane takes far longer than its like, or long while nothing is known of its like. No event loop is stalled.
+    /// A request on a lane runs far longer than its route usually does, or long while that is not known. No event loop is stalled.
     LaneJob,
-    /// Tasks that handlers have spawned on a lane thread compute, and keep the handlers that wait there. No event loop is stalled.
+    /// Tasks that handlers have spawned compute on a lane thread and keep the handlers that wait there. No event loop is stalled.
     LaneTasks,
-    /// An event loop's pool for blocking work takes nothing more. The loop itself is not stalled.
+    /// All threads of an event loop's pool for blocking work are busy. The loop itself is not stalled.
     BlockingPool,
 }
 
@@ -61,29 +61,28 @@ impl fmt::Display for StallKind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stall {
-    /// A number of its own, ascending.
+    /// Its number. Later stalls have higher ones.
     pub id: u64,
-    /// The event loop, unless it is on a lane.
+    /// The number of the event loop; `None` on a lane.
     pub event_loop: Option<usize>,
     /// The name of the thread.
     pub thread: String,
     /// Method and pattern of the route, or `no route`.
     pub route: String,
-    /// What does not go on.
+    /// What is stuck.
     pub kind: StallKind,
-    /// For how long, by the wall clock.
+    /// How long it has lasted so far, by the wall clock.
     pub elapsed: Duration,
-    /// The CPU time of its thread in that time, as far as it was seen.
+    /// The CPU time that its thread has used meanwhile, at least.
     pub on_cpu: Duration,
     /// Whether it is over.
     pub over: bool,
     /// When it began.
     pub began: Instant,
-    /// How many reports of any stall the cap has suppressed since the one before this.
+    /// How many reports, of any stall, the cap has suppressed since the report before this one.
     pub suppressed: u64,
-    /// Where the thread was when it was reported first, or at a later report if it could not be told before: what it waits in
-    /// (`waits in futex`), if it waits, then the calls, innermost first. Empty without the feature `stall-backtrace`, and where the
-    /// system has no way to tell.
+    /// Where the thread was at the first report, or at the first later one that could tell. If the thread waited, the first line says in
+    /// what (`waits in futex`). The calls follow, innermost first. Empty without the feature `stall-backtrace` and on other platforms.
     pub backtrace: Vec<String>,
 }
 
@@ -93,7 +92,7 @@ pub struct Stall {
 pub struct StallCount {
     /// Method and pattern of the route, or `no route`.
     pub route: String,
-    /// In what way.
+    /// What was stuck.
     pub kind: StallKind,
     /// How many stalls, each counted once.
     pub count: u64,

@@ -44,19 +44,19 @@ impl StallWatch {
         StallWatchBuilder::default()
     }
 
-    /// For how long one poll may keep an event loop.
+    /// How long one poll may keep an event loop before it is a stall.
     #[must_use]
     pub fn threshold(&self) -> Duration {
         self.owner.shared.settings.threshold
     }
 
-    /// The latest stalls, at most 64, oldest first; also those that last, and those of which no report was made.
+    /// The latest stalls, at most 64, oldest first. Stalls that last and stalls without a report are among them.
     #[must_use]
     pub fn recent(&self) -> Vec<Stall> {
         self.owner.shared.stalls().latest()
     }
 
-    /// How often each route was found stalled, in no order.
+    /// How many stalls each route has had, in no order.
     #[must_use]
     pub fn counts(&self) -> Vec<StallCount> {
         self.owner.shared.stalls().counts()
