@@ -10,7 +10,7 @@ use actix_http::{
 use offload_core::placement::Placement;
 use offload_http::server_timing::value;
 
-use crate::{builder::ServerTiming, loop_side::context::Visit, offload::Core};
+use crate::{builder::ServerTiming, core::Core, loop_side::context::Visit};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 

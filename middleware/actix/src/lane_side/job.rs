@@ -34,13 +34,12 @@ use super::{
 use crate::{
     answers,
     app_routes::{AppRoutes, UNMATCHED, Went},
+    core::Core,
     hop::{
         payload::{LanePayload, Seen},
         reply::{Parts, Reply, RequestBody, disassemble},
     },
-    local,
-    offload::Core,
-    panics,
+    local, panics,
     spans::Waiting,
 };
 

@@ -16,12 +16,12 @@ use tokio::sync::oneshot;
 use super::{client::Client, context::Handshake, look::Look};
 use crate::{
     answers,
+    core::Core,
     hop::{
         body::OffloadBody,
         payload::{Ahead, LanePayload, Pump},
         reply::{Reply, RequestBody, assemble, own},
     },
-    offload::Core,
     server_timing,
     shutdown::Pass,
     spans::Fate,

@@ -16,7 +16,7 @@ use offload_core::{
 
 use crate::{
     app_routes::{LoopRoutes, Prediction, Slot, View, Went},
-    offload::Core,
+    core::Core,
 };
 
 /// What the services of one app share on one event loop.

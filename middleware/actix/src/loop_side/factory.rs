@@ -10,11 +10,11 @@ use actix_web::dev::AppConfig;
 
 use super::service::OffloadApp;
 use crate::{
+    core::Core,
     lane_side::instance::{LaneApp, LaneApps, Owner},
     lifetime::{Crew, Member},
     local,
     maker::Maker,
-    offload::Core,
 };
 
 /// One copy of the function that [`Offload::app`](crate::Offload::app) gives.

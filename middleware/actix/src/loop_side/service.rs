@@ -38,6 +38,7 @@ use super::{
 use crate::{
     answers,
     app_routes::{LoopRoutes, Prediction, Published, Slot, View},
+    core::Core,
     declared::declared_size,
     hop::{
         body::OffloadBody,
@@ -48,7 +49,6 @@ use crate::{
     lane_side::{instance::Owner, job::LaneJob},
     lifetime::{Crew, Member},
     maker::Maker,
-    offload::Core,
     spans::Traced,
 };
 

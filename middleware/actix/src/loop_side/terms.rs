@@ -9,7 +9,7 @@ use offload_http::{
     terms::{self, Limits, RequestLine},
 };
 
-use crate::offload::Core;
+use crate::core::Core;
 
 /// The deadline header of a request does not say a number of milliseconds.
 #[derive(Debug)]
