@@ -9,7 +9,6 @@ mod core;
 mod declared;
 mod error;
 mod hop;
-mod json;
 mod lane_side;
 mod lifetime;
 #[cfg(feature = "live")]
@@ -52,7 +51,6 @@ pub use crate::{
     builder::{OffloadBuilder, ServerTiming},
     error::BuildError,
     hop::{body::OffloadBody, stream::BodyError},
-    json::{Json, JsonConfig},
     loop_side::{
         body::MeteredBody,
         future::{AppBody, OffloadFuture},
