@@ -33,6 +33,7 @@ use offload_core::{
 
 #[cfg(feature = "live")]
 use offload_core::{placement::Placement, routes::PinSource};
+use offload_http::decisions::SUSPICION;
 
 use self::published::Knowledge;
 pub(crate) use self::{
@@ -300,10 +301,6 @@ pub(crate) struct View {
     /// How many runs of each route are still to be measured exactly.
     suspects: Box<[Cell<u8>]>,
 }
-
-/// So many runs of a route are measured exactly after one that took long for a reason that is not known. Not only the next:
-/// handlers that block do so now and then, when a cache misses.
-const SUSPICION: u8 = u8::MAX;
 
 impl View {
     fn new(published: Arc<Published>) -> Self {

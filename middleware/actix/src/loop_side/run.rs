@@ -9,13 +9,14 @@ use std::{
 };
 
 use actix_web::dev::Service;
+use offload_http::panics::PanicPayload;
 use pin_project_lite::pin_project;
 
 use super::{
     context::Visit,
     pace::{Pace, Ticket},
 };
-use crate::{lane_side::run::PanicPayload, panics};
+use crate::panics;
 
 pin_project! {
     #[project = StepProj]
