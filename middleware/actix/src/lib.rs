@@ -5,6 +5,7 @@ mod answers;
 mod app_routes;
 mod blocking;
 mod builder;
+mod connect;
 mod core;
 mod declared;
 mod error;

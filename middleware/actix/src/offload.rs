@@ -21,6 +21,7 @@ use crate::{
     builder::{OffloadBuilder, Pin},
     error::BuildError,
     hop::read_ahead::ReadAhead,
+    lane_side::instance,
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
     loop_side::{factory::AppFactory, service::OffloadApp},
@@ -99,7 +100,7 @@ impl Offload {
             let pools = Arc::clone(&pools);
             lanes
                 .park(move |_| Box::new(Driver::here(&pools)))
-                .local(move |_| local::resident(&loops))
+                .local(move |_| local::resident(&loops, instance::drop_all))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
                     work();

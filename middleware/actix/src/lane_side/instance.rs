@@ -21,11 +21,14 @@ use std::{
 };
 
 use actix_web::dev::AppConfig;
-use tokio::{sync::OnceCell, task::LocalSet};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::LocalSet,
+};
 
 use crate::{
     app_routes::AppRoutes,
-    lifetime::{Alive, Deadline, Hurry, Life, Number},
+    lifetime::{Crew, Deadline, Hurry, Member, Number},
     local,
     maker::{App, Maker},
     panics,
@@ -86,7 +89,8 @@ pub(crate) struct LaneApp<S, B> {
     apps: Arc<LaneApps<S, B>>,
     config: AppConfig,
     system: Option<actix_rt::System>,
-    life: Arc<Life>,
+    over: watch::Sender<bool>,
+    instances: Arc<Crew>,
     body: PhantomData<fn() -> B>,
 }
 
@@ -103,7 +107,7 @@ struct Instance<S> {
     tasks: Rc<LocalSet>,
     service: OnceCell<S>,
     // Last, so that all else is gone for those who wait.
-    _alive: Alive,
+    _alive: Member,
 }
 
 impl<S, B> Owner<S, B> {
@@ -159,7 +163,8 @@ impl<S, B> LaneApps<S, B> {
             apps: Arc::clone(self),
             config,
             system: actix_rt::System::try_current(),
-            life: Life::new(),
+            over: watch::Sender::new(false),
+            instances: Arc::default(),
             body: PhantomData,
         });
         apps.serving.push(Entry {
@@ -198,8 +203,9 @@ impl<S, B> LaneApp<S, B> {
         &self.apps.routes
     }
 
-    pub(crate) fn life(&self) -> &Life {
-        &self.life
+    /// Blocks until there are no instances, or so long. Returns how many there are. Not for lane threads.
+    pub(crate) fn wait(&self, until: Instant) -> usize {
+        self.instances.wait(until)
     }
 
     /// The app has one service less. After the last one it has ended (L5), and until when to wait for its instances is told.
@@ -214,7 +220,7 @@ impl<S, B> LaneApp<S, B> {
         apps.serving.swap_remove(at);
         let give_up = apps.deadline.get(&self.apps.hurry);
         drop(apps);
-        self.life.end();
+        self.over.send_replace(true);
         Some(give_up)
     }
 }
@@ -236,11 +242,16 @@ impl<S: App<B>, B> LaneApp<S, B> {
         let instance = Rc::new(Instance {
             tasks: Rc::clone(&tasks),
             service: OnceCell::new(),
-            _alive: self.life.instance(),
+            _alive: self.instances.join(),
         });
         let kept = Rc::clone(&instance) as Rc<dyn Any>;
         INSTANCES.with(|instances| instances.borrow_mut().insert(self.id, kept));
-        if local::spawn_local(keep(self.id, tasks, self.life.ended())).is_err() {
+        let mut over = self.over.subscribe();
+        let ended = async move {
+            // An error means that nobody is left who could say so.
+            let _ = over.wait_for(|over| *over).await;
+        };
+        if local::spawn_local(keep(self.id, tasks, ended)).is_err() {
             tracing::error!(target: "offload", "an app was built outside of a lane thread");
         }
         instance

@@ -73,7 +73,7 @@ impl<S, B> Drop for AppFactory<S, B> {
         if local::record().is_some() || !self.crew.is_elsewhere() {
             return;
         }
-        if !self.crew.wait(self.owner.lane_apps().give_up()) {
+        if self.crew.wait(self.owner.lane_apps().give_up()) > 0 {
             tracing::debug!(
                 target: "offload",
                 "a server ends while some of its event loops are still busy",

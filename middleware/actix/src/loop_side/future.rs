@@ -214,7 +214,7 @@ where
     learn::<_, B>(visit, &response);
     let mut response: Response<B> = response.into();
     visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    server_timing::on_loop(visit.core(), response.head_mut(), visit);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit.cost());
     Ok(response.map_body(|_, body| {
         let size = body.size();
         match body.try_into_bytes() {
@@ -231,7 +231,7 @@ fn timed(error: Error, visit: &Visit) -> Error {
         return error;
     }
     let mut response = error.error_response();
-    server_timing::on_loop(visit.core(), response.head_mut(), visit);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit.cost());
     InternalError::from_response(error, response).into()
 }
 

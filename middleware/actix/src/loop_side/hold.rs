@@ -48,7 +48,7 @@ impl<S, B> Drop for Hold<S, B> {
         if local::record().is_some() {
             return;
         }
-        let instances = self.app.life().wait(give_up);
+        let instances = self.app.wait(give_up);
         if instances > 0 {
             tracing::warn!(
                 target: "offload",
