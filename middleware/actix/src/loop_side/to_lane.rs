@@ -47,7 +47,7 @@ pub(super) fn to_lane(
         return Err(nobody());
     }
     let (terms, key) = terms::of_request(core, request.head(), route.as_ref(), bucket)
-        .map_err(|bad| own(answers::bad_deadline(&bad.header)))?;
+        .map_err(|header| own(answers::bad_deadline(&header)))?;
     let traced = Traced::of(core, request.head(), route.as_ref());
     let head = mem::take(request.head_mut());
     let payload = request.take_payload();
