@@ -1,4 +1,4 @@
-//! What the plugin offers beside the dispatch itself: pins, annotations, wrapping, JSON, reports, profiles.
+//! What the plugin offers beside the dispatch itself: pins, annotations, wrapping, reports, profiles.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Json, JsonConfig, Offload, Placement, Policy, ServerTiming, offload};
+use actix_offload::{Offload, Placement, Policy, ServerTiming, offload};
 use actix_web::{
     App, HttpResponse,
     body::BoxBody,
@@ -32,17 +32,6 @@ fn get(server: &TestServer, path: &str) -> RawResponse {
     ask(
         server,
         &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"),
-    )
-}
-
-fn post(server: &TestServer, path: &str, content_type: &str, body: &str) -> RawResponse {
-    let length = body.len();
-    ask(
-        server,
-        &format!(
-            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        ),
     )
 }
 
@@ -254,103 +243,6 @@ fn panics_are_answered_counted_and_end_no_thread() {
         let route = report.routes.iter().find(|route| route.pattern == "/panic");
         assert_eq!(route.expect("reported").panics, 50, "{policy:?}");
         assert_eq!(report.lanes[0].threads, 2);
-    }
-}
-
-async fn sum(Json(numbers): Json<Vec<u64>>) -> String {
-    format!("{} {}", numbers.iter().sum::<u64>(), on_lane_thread())
-}
-
-async fn count(to: web::Path<u64>) -> Json<Vec<u64>> {
-    Json((0..*to).collect())
-}
-
-fn json_app(config: &mut web::ServiceConfig) {
-    config
-        .app_data(JsonConfig::default().limit(100_000).threshold(1_000))
-        .route("/sum", web::post().to(sum))
-        .route("/count/{to}", web::get().to(count));
-}
-
-#[test]
-fn json_leaves_the_event_loop_only_when_it_is_large() {
-    let offload = timed().build().expect("starts");
-    let app = {
-        let offload = offload.clone();
-        move || App::new().wrap(offload.clone()).configure(json_app)
-    };
-    let server = TestServer::start(app);
-    wait_until("learned", || {
-        get(&server, "/count/1");
-        offload
-            .report()
-            .routes
-            .iter()
-            .any(|route| route.pattern == "/count/{to}")
-    });
-    let submitted = || offload.lanes().stats().submitted;
-
-    let before = submitted();
-    assert_eq!(
-        text(&post(&server, "/sum", "application/json", "[1,2,3]")),
-        "6 false"
-    );
-    let small = get(&server, "/count/3");
-    assert_eq!(
-        (
-            text(&small).as_str(),
-            header(&small, "content-length").as_deref()
-        ),
-        ("[0,1,2]", Some("7"))
-    );
-    assert_eq!(submitted(), before, "small bodies stay");
-
-    let numbers: Vec<u64> = (0..1000).collect();
-    let large = serde_json::to_string(&numbers).expect("JSON");
-    assert_eq!(
-        text(&post(&server, "/sum", "application/json", &large)),
-        "499500 false"
-    );
-    assert_eq!(
-        submitted(),
-        before + 1,
-        "a large body is parsed on the lane"
-    );
-    let answer = get(&server, "/count/1000");
-    assert_eq!(text(&answer), large);
-    assert_eq!(
-        header(&answer, "content-type").as_deref(),
-        Some("application/json")
-    );
-    assert_eq!(submitted(), before + 2, "and serialised there");
-}
-
-#[test]
-fn json_refuses_as_web_json_does() {
-    let server = TestServer::start(|| {
-        App::new().configure(json_app).service(
-            web::resource("/bare")
-                .app_data(web::JsonConfig::default().limit(100_000))
-                .route(web::post().to(|numbers: web::Json<Vec<u64>>| async move {
-                    format!("{} false", numbers.iter().sum::<u64>())
-                })),
-        )
-    });
-    let too_long = " ".repeat(100_001);
-    let cases = [
-        ("application/json", "[1,", 400),
-        ("application/json", "{\"a\":1}", 400),
-        ("text/plain", "[1]", 400),
-        ("application/json", too_long.as_str(), 413),
-        ("application/json", "[1, 2]", 200),
-        ("application/hal+json", "[1]", 200),
-    ];
-    for (content_type, body, expected) in cases {
-        let ours = post(&server, "/sum", content_type, body);
-        let bare = post(&server, "/bare", content_type, body);
-        assert_eq!(status(&bare), expected, "{content_type} {body:.20}");
-        assert_eq!(status(&ours), expected, "{content_type} {body:.20}");
-        assert_eq!(text(&ours), text(&bare));
     }
 }
 

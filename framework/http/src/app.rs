@@ -15,11 +15,12 @@ use offload_core::{
     Terms,
     cost::{BodySize, SizeBucket},
     event_loop::Label,
-    placement::{Placement, Policy},
+    placement::Placement,
     routes::{Route, RouteTable},
 };
 
 use crate::{
+    decisions::{SUSPICION, place_unknown},
     lane::Ticket,
     seat::Seat,
     serving::Shared,
@@ -35,10 +36,6 @@ const OTHER: &str = "(other)";
 const METHODS: [&str; 9] = [
     "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE",
 ];
-
-/// So many runs of a route are measured exactly after one that took long for a reason that is not known. Not only the next:
-/// handlers that block do so now and then, when a cache misses.
-const SUSPICION: u8 = u8::MAX;
 
 /// How long what has begun waits for a lane. Longer than any client.
 const ENDLESS: Duration = Duration::from_secs(3_600);
@@ -164,7 +161,7 @@ impl App {
         };
         let placement = match &known {
             Some(known) => known.route.place(bucket),
-            None => self.place_unknown(),
+            None => place_unknown(self.shared.table.rules()),
         };
         match placement {
             Placement::Loop => Placed::Here(Visit::new(Arc::clone(self), known, claimed, bucket)),
@@ -219,16 +216,6 @@ impl App {
             terms,
             submitted: Instant::now(),
             so_far,
-        }
-    }
-
-    /// Where a route runs of which nothing is known.
-    fn place_unknown(&self) -> Placement {
-        let rules = self.shared.table.rules();
-        match rules.policy {
-            Policy::Learned => rules.unknown,
-            Policy::AlwaysLane => Placement::Lane,
-            Policy::AlwaysLoop => Placement::Loop,
         }
     }
 

@@ -13,12 +13,13 @@ use offload_core::{
     clock::Stopwatch,
     cost::SizeBucket,
     placement::Placement,
-    routes::{Observation, PinSource, Route},
+    routes::{PinSource, Route},
 };
 
 use crate::{
     answer::Answer,
     app::{App, Known, UNMATCHED, label},
+    decisions::{self, on_lane},
     panics::{self, PanicPayload},
     seat::Seat,
     visit::{Claim, End},
@@ -159,7 +160,7 @@ impl LaneVisit {
         if cost > self.budget()
             && let Some(route) = self.route()
         {
-            route.observe(self.bucket, observation(cost, None));
+            route.observe(self.bucket, on_lane(cost, None));
         }
         polled
     }
@@ -176,20 +177,15 @@ impl LaneVisit {
             let pattern = if is_route { &path } else { UNMATCHED };
             self.known = Some(self.app.open(method, pattern));
         }
-        let is_error = end != End::Served;
-        // A cheap error says nothing of a request that is served; see `Route::observe_error`.
-        if !is_error || self.cost > self.budget() {
-            self.app.shared.lanes.record(self.key, self.cost);
-        }
-        if let Some(route) = self.route() {
-            let seen = observation(self.cost, Some(self.queued));
-            // Errors are what unmatched requests usually end in, so there they do say what it costs.
-            if is_error && route.pattern() != UNMATCHED {
-                route.observe_error(self.bucket, seen);
-            } else {
-                route.observe(self.bucket, seen);
-            }
-        }
+        decisions::count_on_lane(
+            &self.app.shared.lanes,
+            self.key,
+            self.route().map(|route| &**route),
+            self.bucket,
+            on_lane(self.cost, Some(self.queued)),
+            end != End::Served,
+            self.budget(),
+        );
         timing
     }
 
@@ -245,19 +241,11 @@ impl Drop for LaneVisit {
             }
             self.app.shared.lanes.record(self.key, self.cost);
             if let Some(route) = self.route() {
-                route.observe(self.bucket, observation(self.cost, Some(self.queued)));
+                route.observe(self.bucket, on_lane(self.cost, Some(self.queued)));
             }
         }
         if let Some(bill) = self.bill.take() {
             bill.settle(self.cost.saturating_sub(self.so_far));
         }
-    }
-}
-
-fn observation(cost: Duration, queued: Option<Duration>) -> Observation {
-    Observation {
-        cost,
-        ran: Placement::Lane,
-        queued,
     }
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod app;
 pub mod deadline;
+pub mod decisions;
 mod lane;
 pub mod mode;
 pub mod panics;

@@ -12,11 +12,12 @@ use offload_core::{
     clock::{Reading, Stopwatch},
     cost::SizeBucket,
     placement::{Grade, Placement},
-    routes::{Observation, PinSource, Route},
+    routes::{PinSource, Route},
 };
 
 use crate::{
     app::{App, Known, label},
+    decisions::on_loop,
     lane::Ticket,
     panics::PanicPayload,
     seat::Seat,
@@ -191,7 +192,7 @@ impl Visit {
             self.observe(&seat, self.cost);
         } else if let Some(route) = self.route() {
             // A cheap error does not show that a route is light which is not; see `Route::observe_error`.
-            route.count_run(self.bucket, here(self.cost));
+            route.count_run(self.bucket, on_loop(self.cost));
         }
     }
 
@@ -249,8 +250,8 @@ impl Visit {
     fn observe(&self, seat: &Seat, cost: Duration) {
         let Some(route) = self.route() else { return };
         match &seat.tally {
-            Some(tally) => tally.observe(route, self.bucket, here(cost)),
-            None => route.observe(self.bucket, here(cost)),
+            Some(tally) => tally.observe(route, self.bucket, on_loop(cost)),
+            None => route.observe(self.bucket, on_loop(cost)),
         }
     }
 
@@ -275,15 +276,7 @@ impl Drop for Visit {
             && rules.grade(self.cost) == Grade::Slow
             && let Some(route) = self.route()
         {
-            route.observe(self.bucket, here(self.cost));
+            route.observe(self.bucket, on_loop(self.cost));
         }
-    }
-}
-
-fn here(cost: Duration) -> Observation {
-    Observation {
-        cost,
-        ran: Placement::Loop,
-        queued: None,
     }
 }

@@ -11,6 +11,7 @@
 //! - R2: memory is bounded by patterns x methods; paths are never stored. Routes of an earlier app that had the number of
 //!   this one leave the table once all patterns of this one are known, or at its end.
 
+mod names;
 mod pins;
 mod published;
 
@@ -24,7 +25,6 @@ use std::{
     },
 };
 
-use actix_http::Method;
 use actix_web::dev::ResourceMap;
 use offload_core::{
     Lanes, Terms,
@@ -33,63 +33,15 @@ use offload_core::{
 
 #[cfg(feature = "live")]
 use offload_core::{placement::Placement, routes::PinSource};
+use offload_http::decisions::SUSPICION;
 
-use self::published::Knowledge;
+use self::{names::pattern_named, published::Knowledge};
 pub(crate) use self::{
+    names::{EMPTY, UNMATCHED, is_method, named},
     pins::Pins,
     published::{Prediction, Published, Slot, Went},
 };
 use crate::route_index::RouteIndex;
-
-/// The label of what no resource pattern matches: default services and 404s.
-pub(crate) const UNMATCHED: &str = "(unmatched)";
-
-/// The name of the empty pattern, which would be none in a log.
-pub(crate) const EMPTY: &str = "(empty)";
-
-/// The name that a pattern has in reports, logs and settings.
-pub(crate) fn named(pattern: &str) -> &str {
-    if pattern.is_empty() { EMPTY } else { pattern }
-}
-
-/// The pattern that has a name.
-fn pattern_named(name: &str) -> &str {
-    if name == EMPTY { "" } else { name }
-}
-
-const METHODS: [&str; 10] = [
-    "GET",
-    "POST",
-    "PUT",
-    "DELETE",
-    "HEAD",
-    "OPTIONS",
-    "PATCH",
-    "CONNECT",
-    "TRACE",
-    "(extension)",
-];
-
-/// Methods outside of the standard share one place, because a client may invent any number of them.
-fn method_index(method: &Method) -> usize {
-    match *method {
-        Method::GET => 0,
-        Method::POST => 1,
-        Method::PUT => 2,
-        Method::DELETE => 3,
-        Method::HEAD => 4,
-        Method::OPTIONS => 5,
-        Method::PATCH => 6,
-        Method::CONNECT => 7,
-        Method::TRACE => 8,
-        _ => 9,
-    }
-}
-
-/// Whether `method` is one that a route can be pinned by.
-pub(crate) fn is_method(method: &str) -> bool {
-    METHODS.contains(&method)
-}
 
 /// The routes of one app, shared by its event loops and the lanes.
 pub(crate) struct AppRoutes {
@@ -300,10 +252,6 @@ pub(crate) struct View {
     /// How many runs of each route are still to be measured exactly.
     suspects: Box<[Cell<u8>]>,
 }
-
-/// So many runs of a route are measured exactly after one that took long for a reason that is not known. Not only the next:
-/// handlers that block do so now and then, when a cache misses.
-const SUSPICION: u8 = u8::MAX;
 
 impl View {
     fn new(published: Arc<Published>) -> Self {

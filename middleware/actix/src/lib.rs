@@ -5,10 +5,11 @@ mod answers;
 mod app_routes;
 mod blocking;
 mod builder;
+mod connect;
+mod core;
 mod declared;
 mod error;
 mod hop;
-mod json;
 mod lane_side;
 mod lifetime;
 #[cfg(feature = "live")]
@@ -51,7 +52,6 @@ pub use crate::{
     builder::{OffloadBuilder, ServerTiming},
     error::BuildError,
     hop::{body::OffloadBody, stream::BodyError},
-    json::{Json, JsonConfig},
     loop_side::{
         body::MeteredBody,
         future::{AppBody, OffloadFuture},

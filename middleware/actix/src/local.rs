@@ -6,6 +6,7 @@
 
 pub(crate) mod blocking;
 pub(crate) mod driver;
+mod record;
 
 use std::{
     cell::RefCell,
@@ -13,25 +14,18 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
-    sync::Arc,
 };
 
-use offload_core::event_loop::{EventLoop, EventLoops};
+use offload_core::event_loop::EventLoops;
 use tokio::{
     runtime::{Handle, Runtime},
     task::LocalSet,
 };
 
-use crate::lane_side::instance;
+pub(crate) use self::record::record;
 
 thread_local! {
     static LOCAL: RefCell<Option<Rc<LocalSet>>> = const { RefCell::new(None) };
-    static RECORD: RefCell<Option<Arc<EventLoop>>> = const { RefCell::new(None) };
-}
-
-/// What the calling lane thread says of itself to the stall watch.
-pub(crate) fn record() -> Option<Arc<EventLoop>> {
-    RECORD.with(|record| record.borrow().clone())
 }
 
 /// The runtime of what belongs to no lane thread: the plugin's own tasks, and futures on the lanes that change threads.
@@ -69,7 +63,9 @@ impl Drop for SharedRuntime {
 /// Takes down what a lane thread has in thread-locals, together with the future that polls its
 /// `LocalSet`: destructors of apps and tasks use thread-locals themselves, which are not all there any
 /// more once a thread's own are being destroyed.
-struct Installed;
+struct Installed {
+    at_end: fn(),
+}
 
 impl Drop for Installed {
     fn drop(&mut self) {
@@ -77,17 +73,17 @@ impl Drop for Installed {
         let set = LOCAL.with(|local| local.borrow_mut().take());
         driver::within(|| {
             drop(set);
-            instance::drop_all();
+            (self.at_end)();
         });
     }
 }
 
-/// The future that a lane thread polls for its whole life: its `LocalSet`.
-pub(crate) fn resident(loops: &EventLoops) -> Pin<Box<dyn Future<Output = ()>>> {
+/// The future that a lane thread polls for its whole life: its `LocalSet`. What the thread has made otherwise goes `at_end`.
+pub(crate) fn resident(loops: &EventLoops, at_end: fn()) -> Pin<Box<dyn Future<Output = ()>>> {
     let set = Rc::new(LocalSet::new());
-    RECORD.with(|record| *record.borrow_mut() = Some(loops.lane_thread_here()));
+    record::begin(loops.lane_thread_here());
     LOCAL.with(|local| *local.borrow_mut() = Some(Rc::clone(&set)));
-    let installed = Installed;
+    let installed = Installed { at_end };
     Box::pin(async move {
         // Dropped in reverse: first the set with its tasks, then the instances that they used.
         let _installed = installed;

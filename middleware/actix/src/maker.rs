@@ -1,10 +1,43 @@
-//! The app's factory with its own types out of sight: `HttpServer::new` does not ask of what it makes that it is `'static`.
+//! The app's factory, and what the app that it makes has to be. The factory's own types are out of sight: `HttpServer::new` does not
+//! ask of what it makes that it is `'static`.
 
 use std::fmt;
 
-use actix_http::Request;
+use actix_http::{Request, Response};
 use actix_service::IntoServiceFactory;
-use actix_web::dev::ServiceFactory;
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{AppConfig, ServiceFactory},
+};
+
+/// What can be served with bodies of the type `B`: what `HttpServer::new` asks of an app, in one place.
+#[expect(
+    unnameable_types,
+    reason = "it only stands for its bounds, and everything that has them has it"
+)]
+pub trait App<B>:
+    ServiceFactory<
+        Request,
+        Config = AppConfig,
+        Service: 'static,
+        Error: Into<Error> + 'static,
+        InitError: fmt::Debug,
+        Response: Into<Response<B>> + 'static,
+    > + 'static
+{
+}
+
+impl<S, B> App<B> for S
+where
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Service: 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    B: MessageBody + 'static,
+{
+}
 
 /// Makes the service factory of an app, on any thread.
 pub(crate) struct Maker<S>(Box<dyn Make<S>>);

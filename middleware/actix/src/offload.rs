@@ -2,36 +2,33 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use actix_http::{Request, Response, header::HeaderName};
+use actix_http::{Request, Response};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
     body::MessageBody,
     dev::{AppConfig, ServiceFactory},
 };
-use offload_core::{
-    Lanes, LanesBuilder, event_loop::EventLoops, routes::RouteTable, stall::StallWatch,
-};
+use offload_core::{Lanes, LanesBuilder, event_loop::EventLoops};
 use offload_http::{Unrouted, mode::Mode};
 use tokio::runtime::Handle;
 
 use crate::{
-    app_routes::{AppRoutes, Pins, UNMATCHED},
-    builder::{OffloadBuilder, Pin, ServerTiming},
+    app_routes::Pins,
+    builder::{OffloadBuilder, Pin},
     error::BuildError,
     hop::read_ahead::ReadAhead,
-    lifetime::{Hurry, Number, Numbers},
+    lane_side::instance,
     local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
     loop_record::LoopRecords,
     loop_side::{factory::AppFactory, service::OffloadApp},
     maker::Maker,
-    serving::Served,
-    shutdown::Underway,
-    spans::RequestSpan,
 };
+
+pub(crate) use crate::core::Core;
 
 /// The threads of the runtime that serves the lanes' timers and sockets.
 const DRIVERS: usize = 1;
@@ -65,34 +62,6 @@ const WATCHES: usize = 1;
 #[derive(Clone)]
 pub struct Offload {
     pub(crate) core: Arc<Core>,
-}
-
-/// What all clones of an [`Offload`] and all event loops share.
-pub(crate) struct Core {
-    pub(crate) lanes: Lanes,
-    pub(crate) table: RouteTable,
-    pub(crate) loops: LoopRecords,
-    pub(crate) stalls: Option<StallWatch>,
-    pub(crate) underway: Arc<Underway>,
-    pub(crate) mode: Mode,
-    pub(crate) server_timing: ServerTiming,
-    pub(crate) request_span: Option<RequestSpan>,
-    pub(crate) profile: Option<crate::profile::ProfileFile>,
-    pub(crate) handle: Option<Handle>,
-    pub(crate) deadline_header: Option<HeaderName>,
-    pub(crate) unrouted: Unrouted,
-    pub(crate) read_ahead: Arc<ReadAhead>,
-    #[cfg(feature = "live")]
-    pub(crate) live: Arc<crate::live::hub::Hub>,
-    pins: Vec<Pin>,
-    unmet: Arc<Pins>,
-    serving: Vec<Served>,
-    pub(crate) workers: usize,
-    pub(crate) hurry: Arc<Hurry>,
-    apps: Arc<Numbers>,
-    wrapped: Mutex<Option<(Arc<AppRoutes>, Number)>>,
-    // Last, so that futures on the lanes have drivers for as long as the lanes run.
-    _runtime: SharedRuntime,
 }
 
 impl Offload {
@@ -131,7 +100,7 @@ impl Offload {
             let pools = Arc::clone(&pools);
             lanes
                 .park(move |_| Box::new(Driver::here(&pools)))
-                .local(move |_| local::resident(&loops))
+                .local(move |_| local::resident(&loops, instance::drop_all))
                 .around(move |work| {
                     let _driven = handle.as_ref().map(Handle::enter);
                     work();
@@ -282,45 +251,6 @@ fn lanes_refused(error: offload_core::BuildError) -> BuildError {
     match error.setting_name() {
         Some(_) => BuildError::LaneSetting(Box::new(error)),
         None => BuildError::Lane(Box::new(error)),
-    }
-}
-
-impl Core {
-    /// The routes of a further app, for as long as it has its number.
-    pub(crate) fn new_app(&self) -> (Arc<AppRoutes>, Number) {
-        let number = self.apps.take();
-        let app = number.get();
-        self.table.begin_app(app);
-        for pin in &self.pins {
-            let route = self.table.route(app, &pin.method, &pin.pattern);
-            route.pin(
-                pin.placement,
-                offload_core::routes::PinSource::Configuration,
-            );
-        }
-        for served in &self.serving {
-            let route = self.table.route(app, &served.method, &served.pattern);
-            served.serving.apply(&route);
-        }
-        let pinned = self.pins.iter().map(|pin| pin.pattern.clone());
-        // No path is known to match nothing before all patterns are known.
-        let pinned = pinned.filter(|pattern| pattern != UNMATCHED).collect();
-        let served = self.serving.iter().map(|served| served.pattern.clone());
-        let routes = AppRoutes::new(
-            app,
-            self.table.clone(),
-            pinned,
-            served.collect(),
-            Arc::clone(&self.unmet),
-        );
-        (Arc::new(routes), number)
-    }
-
-    /// The routes of the apps that are merely wrapped, which cannot be told apart.
-    pub(crate) fn wrapped_app(&self) -> Arc<AppRoutes> {
-        let mut wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
-        let (routes, _) = wrapped.get_or_insert_with(|| self.new_app());
-        Arc::clone(routes)
     }
 }
 

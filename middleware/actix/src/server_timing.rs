@@ -10,16 +10,16 @@ use actix_http::{
 use offload_core::placement::Placement;
 use offload_http::server_timing::value;
 
-use crate::{builder::ServerTiming, loop_side::context::Visit, offload::Core};
+use crate::{builder::ServerTiming, core::Core};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Says that a response was made on its event loop.
-pub(crate) fn on_loop(core: &Core, head: &mut ResponseHead, visit: &Visit) {
+pub(crate) fn on_loop(core: &Core, head: &mut ResponseHead, cost: Duration) {
     if core.server_timing == ServerTiming::On {
         let thread = thread::current();
         let thread = thread.name().unwrap_or("event loop");
-        append(head, Placement::Loop, thread, Duration::ZERO, visit.cost());
+        append(head, Placement::Loop, thread, Duration::ZERO, cost);
     }
 }
 

@@ -172,7 +172,7 @@ where
                     }
                 };
                 let head = response.response_mut().head_mut();
-                server_timing::on_loop(visit.core(), head, visit);
+                server_timing::on_loop(visit.core(), head, visit.cost());
                 Poll::Ready(Ok(
                     response.map_body(|_, body| MeteredBody::metered(body, visit))
                 ))

@@ -16,7 +16,7 @@ use offload_core::{
     routes::Route,
 };
 
-use super::{METHODS, UNMATCHED, method_index, named};
+use super::names::{METHODS, UNMATCHED, method_index, named};
 use crate::route_index::RouteIndex;
 
 /// How much is known of an app's patterns.

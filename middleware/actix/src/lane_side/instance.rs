@@ -11,6 +11,7 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
+    marker::PhantomData,
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -19,15 +20,17 @@ use std::{
     time::Instant,
 };
 
-use actix_http::Request;
-use actix_web::dev::{AppConfig, ServiceFactory};
-use tokio::{sync::OnceCell, task::LocalSet};
+use actix_web::dev::AppConfig;
+use tokio::{
+    sync::{OnceCell, watch},
+    task::LocalSet,
+};
 
 use crate::{
     app_routes::AppRoutes,
-    lifetime::{Alive, Deadline, Hurry, Life, Number},
+    lifetime::{Crew, Deadline, Hurry, Member, Number},
     local,
-    maker::Maker,
+    maker::{App, Maker},
     panics,
 };
 
@@ -60,38 +63,40 @@ async fn keep(id: u64, tasks: Rc<LocalSet>, ended: impl Future<Output = ()>) {
 
 /// All that the lanes know of one call of `offload.app`: the factory, and the app once for each
 /// address that the server listens on, which its handlers can ask for.
-pub(crate) struct LaneApps<S> {
+pub(crate) struct LaneApps<S, B> {
     /// `None` once no instance will be built any more.
     maker: Mutex<Option<Maker<S>>>,
     routes: Arc<AppRoutes>,
     hurry: Arc<Hurry>,
-    apps: Mutex<Apps<S>>,
+    apps: Mutex<Apps<S, B>>,
 }
 
 /// The apps that have services.
-struct Apps<S> {
-    serving: Vec<Entry<S>>,
+struct Apps<S, B> {
+    serving: Vec<Entry<S, B>>,
     /// Until when is waited for those that end.
     deadline: Deadline,
 }
 
-struct Entry<S> {
-    app: Weak<LaneApp<S>>,
+struct Entry<S, B> {
+    app: Weak<LaneApp<S, B>>,
     services: usize,
 }
 
 /// An app as the lanes see it: how to build an instance, and for which address.
-pub(crate) struct LaneApp<S> {
+pub(crate) struct LaneApp<S, B> {
     id: u64,
-    apps: Arc<LaneApps<S>>,
+    apps: Arc<LaneApps<S, B>>,
     config: AppConfig,
     system: Option<actix_rt::System>,
-    life: Arc<Life>,
+    over: watch::Sender<bool>,
+    instances: Arc<Crew>,
+    body: PhantomData<fn() -> B>,
 }
 
 /// Held by all that make or hold services of an app. After the last of them there will be no more.
-pub(crate) struct Owner<S> {
-    lane_apps: Arc<LaneApps<S>>,
+pub(crate) struct Owner<S, B> {
+    lane_apps: Arc<LaneApps<S, B>>,
     // Dropped after the app's routes have been put in order.
     _number: Number,
 }
@@ -102,23 +107,23 @@ struct Instance<S> {
     tasks: Rc<LocalSet>,
     service: OnceCell<S>,
     // Last, so that all else is gone for those who wait.
-    _alive: Alive,
+    _alive: Member,
 }
 
-impl<S> Owner<S> {
-    pub(crate) fn new(lane_apps: Arc<LaneApps<S>>, number: Number) -> Self {
+impl<S, B> Owner<S, B> {
+    pub(crate) fn new(lane_apps: Arc<LaneApps<S, B>>, number: Number) -> Self {
         Self {
             lane_apps,
             _number: number,
         }
     }
 
-    pub(crate) fn lane_apps(&self) -> &Arc<LaneApps<S>> {
+    pub(crate) fn lane_apps(&self) -> &Arc<LaneApps<S, B>> {
         &self.lane_apps
     }
 }
 
-impl<S> Drop for Owner<S> {
+impl<S, B> Drop for Owner<S, B> {
     fn drop(&mut self) {
         // Jobs that have been given up may live on for a while. What the factory owns is the user's, and does not.
         let maker = self.lane_apps.maker().take();
@@ -127,7 +132,7 @@ impl<S> Drop for Owner<S> {
     }
 }
 
-impl<S> LaneApps<S> {
+impl<S, B> LaneApps<S, B> {
     pub(crate) fn new(maker: Maker<S>, routes: Arc<AppRoutes>, hurry: Arc<Hurry>) -> Self {
         Self {
             maker: Mutex::new(Some(maker)),
@@ -141,7 +146,7 @@ impl<S> LaneApps<S> {
     }
 
     /// The app for `config`, the same for all event loops that have this address, which has one service more.
-    pub(crate) fn enter(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<S>> {
+    pub(crate) fn enter(self: &Arc<Self>, config: AppConfig) -> Arc<LaneApp<S, B>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut apps = self.apps();
         apps.deadline.clear();
@@ -158,7 +163,9 @@ impl<S> LaneApps<S> {
             apps: Arc::clone(self),
             config,
             system: actix_rt::System::try_current(),
-            life: Life::new(),
+            over: watch::Sender::new(false),
+            instances: Arc::default(),
+            body: PhantomData,
         });
         apps.serving.push(Entry {
             app: Arc::downgrade(&app),
@@ -180,7 +187,7 @@ impl<S> LaneApps<S> {
         self.maker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apps(&self) -> MutexGuard<'_, Apps<S>> {
+    fn apps(&self) -> MutexGuard<'_, Apps<S, B>> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -191,19 +198,20 @@ fn same_address(one: &AppConfig, other: &AppConfig) -> bool {
         && one.local_addr() == other.local_addr()
 }
 
-impl<S> LaneApp<S> {
+impl<S, B> LaneApp<S, B> {
     pub(crate) fn routes(&self) -> &Arc<AppRoutes> {
         &self.apps.routes
     }
 
-    pub(crate) fn life(&self) -> &Life {
-        &self.life
+    /// Blocks until there are no instances, or so long. Returns how many there are. Not for lane threads.
+    pub(crate) fn wait(&self, until: Instant) -> usize {
+        self.instances.wait(until)
     }
 
     /// The app has one service less. After the last one it has ended (L5), and until when to wait for its instances is told.
     pub(crate) fn leave(&self) -> Option<Instant> {
         let mut apps = self.apps.apps();
-        let is_this = |entry: &Entry<S>| std::ptr::eq(entry.app.as_ptr(), self);
+        let is_this = |entry: &Entry<S, B>| std::ptr::eq(entry.app.as_ptr(), self);
         let at = apps.serving.iter().position(is_this)?;
         apps.serving[at].services -= 1;
         if apps.serving[at].services > 0 {
@@ -212,33 +220,38 @@ impl<S> LaneApp<S> {
         apps.serving.swap_remove(at);
         let give_up = apps.deadline.get(&self.apps.hurry);
         drop(apps);
-        self.life.end();
+        self.over.send_replace(true);
         Some(give_up)
     }
 }
 
-impl<S> LaneApp<S> {
+impl<S: App<B>, B> LaneApp<S, B> {
     /// This lane thread's instance, whose service may still have to be built.
-    pub(crate) fn instance<T: 'static>(&self) -> LaneInstance<T> {
+    pub(crate) fn instance(&self) -> LaneInstance<S::Service> {
         let found = INSTANCES.with(|instances| {
             let instances = instances.borrow();
             let instance = instances.get(&self.id)?;
-            Rc::clone(instance).downcast::<Instance<T>>().ok()
+            Rc::clone(instance).downcast().ok()
         });
         LaneInstance(found.unwrap_or_else(|| self.make_place()))
     }
 
     #[cold]
-    fn make_place<T: 'static>(&self) -> Rc<Instance<T>> {
+    fn make_place(&self) -> Rc<Instance<S::Service>> {
         let tasks = Rc::new(LocalSet::new());
-        let instance = Rc::new(Instance::<T> {
+        let instance = Rc::new(Instance {
             tasks: Rc::clone(&tasks),
             service: OnceCell::new(),
-            _alive: self.life.instance(),
+            _alive: self.instances.join(),
         });
         let kept = Rc::clone(&instance) as Rc<dyn Any>;
         INSTANCES.with(|instances| instances.borrow_mut().insert(self.id, kept));
-        if local::spawn_local(keep(self.id, tasks, self.life.ended())).is_err() {
+        let mut over = self.over.subscribe();
+        let ended = async move {
+            // An error means that nobody is left who could say so.
+            let _ = over.wait_for(|over| *over).await;
+        };
+        if local::spawn_local(keep(self.id, tasks, ended)).is_err() {
             tracing::error!(target: "offload", "an app was built outside of a lane thread");
         }
         instance
@@ -252,11 +265,7 @@ impl<S> LaneApp<S> {
     pub(crate) async fn build(
         &self,
         instance: &LaneInstance<S::Service>,
-    ) -> Result<(), S::InitError>
-    where
-        S: ServiceFactory<Request, Config = AppConfig>,
-        S::Service: 'static,
-    {
+    ) -> Result<(), S::InitError> {
         if instance.service().is_some() {
             return Ok(());
         }
@@ -291,7 +300,7 @@ impl<S> LaneInstance<S> {
     }
 }
 
-impl<S> fmt::Debug for LaneApp<S> {
+impl<S, B> fmt::Debug for LaneApp<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LaneApp")
             .field("id", &self.id)

@@ -11,43 +11,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_http::{Method, Payload, Request, RequestHead, Response, Uri};
+use actix_http::{Payload, Request, RequestHead, Response};
 use actix_web::{
     Error,
     body::{BoxBody, EitherBody, MessageBody},
-    dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
+    dev::Service,
 };
 use futures_util::future::{Either, select};
-use offload_core::{
-    Bill, JobKey, Stay,
-    cost::SizeBucket,
-    placement::Placement,
-    routes::{Observation, PinSource, Route},
-};
+use offload_core::{Bill, JobKey, Stay, cost::SizeBucket, routes::Route};
 use tokio::sync::oneshot;
 
 use super::{
     instance::{LaneApp, LaneInstance},
     run::{LaneHost, LaneRun, Ran, contained},
     stream::Making,
+    subject::{Expected, Subject},
 };
 use crate::{
     answers,
-    app_routes::{AppRoutes, UNMATCHED, Went},
+    core::Core,
     hop::{
         payload::{LanePayload, Seen},
-        reply::{Parts, Reply, RequestBody, disassemble},
+        reply::{Reply, RequestBody, disassemble},
     },
     local,
-    offload::Core,
+    maker::App,
     panics,
     spans::Waiting,
 };
 
+/// An app as a request finds it on a lane, with its own types out of sight.
+pub(crate) trait LaneSide: Send + Sync {
+    /// Starts a request on the calling lane thread, whose next poll of its `LocalSet` runs it.
+    fn start(self: Arc<Self>, job: LaneJob);
+}
+
 /// A request that crosses to a lane, with all that is needed there.
-pub(crate) struct LaneJob<S> {
+pub(crate) struct LaneJob {
     pub(crate) core: Arc<Core>,
-    pub(crate) app: Arc<LaneApp<S>>,
     pub(crate) head: RequestHead,
     pub(crate) payload: Option<LanePayload>,
     pub(crate) route: Option<Arc<Route>>,
@@ -58,26 +59,17 @@ pub(crate) struct LaneJob<S> {
     pub(crate) reply: oneshot::Sender<Reply>,
 }
 
-impl<S> LaneJob<S> {
-    /// Starts the request on the calling lane thread, whose next poll of its `LocalSet` runs it.
-    pub(crate) fn start<B>(self)
-    where
-        S: ServiceFactory<Request, Config = AppConfig> + 'static,
-        S::Service: 'static,
-        S::Error: Into<Error> + 'static,
-        S::InitError: fmt::Debug,
-        S::Response: Into<Response<B>> + 'static,
-        B: MessageBody + 'static,
-    {
+impl<S: App<B>, B: MessageBody + 'static> LaneSide for LaneApp<S, B> {
+    fn start(self: Arc<Self>, job: LaneJob) {
         // Made here, while this is the lane's present job, whose token it takes along.
-        let instance = self.app.instance::<S::Service>();
+        let instance = self.instance();
         let tasks = Rc::clone(instance.tasks());
-        let lanes = self.core.lanes.clone();
-        let host = LaneHost::new(lanes, self.key, self.route.as_deref(), tasks);
+        let lanes = job.core.lanes.clone();
+        let host = LaneHost::new(lanes, job.key, job.route.as_deref(), tasks);
         let bill = Bill::take_over();
         // While it waits, others go to other threads.
         let stay = Stay::here();
-        let served = self.serve::<B>(instance, host, bill);
+        let served = self.serve(job, instance, host, bill);
         let task = async move {
             let _stay = stay;
             served.await;
@@ -87,23 +79,18 @@ impl<S> LaneJob<S> {
             tracing::error!(target: "offload", "a request was started outside of a lane thread");
         }
     }
+}
 
-    async fn serve<B>(
-        self,
+impl<S: App<B>, B: MessageBody + 'static> LaneApp<S, B> {
+    async fn serve(
+        self: Arc<Self>,
+        job: LaneJob,
         instance: LaneInstance<S::Service>,
         host: Rc<LaneHost>,
         bill: Option<Bill>,
-    ) where
-        S: ServiceFactory<Request, Config = AppConfig> + 'static,
-        S::Service: 'static,
-        S::Error: Into<Error> + 'static,
-        S::InitError: fmt::Debug,
-        S::Response: Into<Response<B>> + 'static,
-        B: MessageBody + 'static,
-    {
-        let Self {
+    ) {
+        let LaneJob {
             core,
-            app,
             head,
             payload,
             route,
@@ -112,7 +99,7 @@ impl<S> LaneJob<S> {
             submitted,
             waiting,
             mut reply,
-        } = self;
+        } = job;
         let started = Instant::now();
         let queued = started - submitted;
         let mut spans = waiting.begin(route.as_ref());
@@ -130,7 +117,7 @@ impl<S> LaneJob<S> {
 
         let handler = async {
             let instance = instance; // It goes with the handler.
-            let built = app.build(&instance).await;
+            let built = self.build(&instance).await;
             built.map_err(Failure::Init)?;
             let service = instance.service().ok_or(Failure::Gone)?;
             poll_fn(|cx| service.poll_ready(cx))
@@ -148,7 +135,7 @@ impl<S> LaneJob<S> {
                 Either::Right(_) => None,
             };
             if ran.is_none() {
-                subject.find(app.routes());
+                subject.find(self.routes());
             }
             let so_far = run.end(subject.route.as_ref());
             ran.ok_or(so_far)
@@ -172,22 +159,27 @@ impl<S> LaneJob<S> {
         } = ran;
         let took = started.elapsed();
 
+        let panicked = |subject: &mut Subject, panic: &(dyn Any + Send)| {
+            subject.find(self.routes());
+            let response = panics::response(subject.route.as_ref(), panic);
+            disassemble(response.map_body(|_, body| EitherBody::right(body)))
+        };
         // The app has a part in this, too: error responses, and destructors of whatever a response holds.
         let (answered, _) = contained(&host, &spans, || match outcome {
             Ok(Ok(response)) => {
-                subject.learn::<S::Response, B>(app.routes(), &response);
+                subject.learn::<S::Response, B>(self.routes(), &response);
                 let response: Response<B> = response.into();
                 disassemble(response.map_body(|_, body| EitherBody::left(body)))
             }
             Ok(Err(failure)) => {
-                subject.find(app.routes());
+                subject.find(self.routes());
                 let response = failure.into_response();
                 disassemble(response.map_body(|_, body| EitherBody::right(body)))
             }
-            Err(panic) => subject.panicked(app.routes(), &*panic),
+            Err(panic) => panicked(&mut subject, &*panic),
         });
-        let (head, body, tail) = answered
-            .unwrap_or_else(|panic| spans.in_scope(|| subject.panicked(app.routes(), &*panic)));
+        let (head, body, tail) =
+            answered.unwrap_or_else(|panic| spans.in_scope(|| panicked(&mut subject, &*panic)));
         spans.routed(subject.route.as_ref());
         spans.answered(head.status);
         let error = head.status.is_client_error() || head.status.is_server_error();
@@ -260,129 +252,6 @@ impl<E: Into<Error>, I: fmt::Debug> Failure<E, I> {
                 answers::internal_error()
             }
             Self::Gone => answers::internal_error(),
-        }
-    }
-}
-
-/// The request as the model sees it.
-pub(super) struct Subject {
-    pub(super) core: Arc<Core>,
-    pub(super) route: Option<Arc<Route>>,
-    bucket: SizeBucket,
-    key: JobKey,
-    method: Method,
-    uri: Uri,
-    expected: Expected,
-}
-
-/// What the request says of the route that it was expected to have.
-enum Expected {
-    Open,
-    /// It was this one.
-    Right,
-    /// It was another one, and nothing had said so.
-    Mistaken(Arc<Route>),
-}
-
-impl Subject {
-    /// Finds the route by what actix made of the request, guards included.
-    fn learn<R: 'static, B: 'static>(&mut self, app: &Arc<AppRoutes>, response: &R) {
-        let Some(response) = (response as &dyn Any).downcast_ref::<ServiceResponse<B>>() else {
-            return self.find(app);
-        };
-        let request = response.request();
-        app.learn(request.resource_map(), &self.core.lanes);
-        let actual = request.match_pattern();
-        if let Some(pattern) = &actual {
-            app.met(pattern);
-        }
-        let published = app.published();
-        let Some(predicted) = published.predict(&self.method, &self.uri) else {
-            let slot = published.slot_named(&self.method, actual.as_deref());
-            self.route = slot.map(|slot| app.open(&published, slot));
-            return;
-        };
-        let changed = request.uri().path() != self.uri.path();
-        let went = Went::to(actual.as_deref(), changed, response.status());
-        let settled = published.settle(predicted, &went);
-        self.route = Some(app.open(&published, settled.slot));
-        self.expected = if settled.mistaken {
-            Expected::Mistaken(app.open(&published, predicted.slot))
-        } else if settled.slot == predicted.slot {
-            Expected::Right
-        } else {
-            Expected::Open
-        };
-    }
-
-    fn find(&mut self, app: &Arc<AppRoutes>) {
-        if self.route.is_none() {
-            let published = app.published();
-            let predicted = published.predict(&self.method, &self.uri);
-            self.route = predicted.map(|predicted| app.open(&published, predicted.slot));
-        }
-    }
-
-    /// The answer to a request that panicked.
-    fn panicked<B: MessageBody + 'static>(
-        &mut self,
-        app: &Arc<AppRoutes>,
-        panic: &(dyn Any + Send),
-    ) -> Parts<EitherBody<B, BoxBody>> {
-        self.find(app);
-        let response = panics::response(self.route.as_ref(), panic);
-        disassemble(response.map_body(|_, body| EitherBody::right(body)))
-    }
-
-    /// Takes in a run whose client left before its end. It might have cost more, but not less.
-    fn observe_left(&self, so_far: Duration, queued: Duration) {
-        if so_far > self.core.table.rules().budget {
-            self.observe_whole(so_far, queued, false);
-        }
-    }
-
-    /// Takes in a run up to its response head.
-    fn observe_whole(&self, cost: Duration, queued: Duration, error: bool) {
-        // A cheap error says nothing of a request that is served; see `Route::observe_error`.
-        if !error || cost > self.core.table.rules().budget {
-            self.core.lanes.record(self.key, cost);
-        }
-        let Some(route) = &self.route else { return };
-        let observation = Observation {
-            cost,
-            ran: Placement::Lane,
-            queued: Some(queued),
-        };
-        // Errors are what unmatched requests usually end in, so there they do say what it costs.
-        if error && route.pattern() != UNMATCHED {
-            route.observe_error(self.bucket, observation);
-        } else {
-            route.observe(self.bucket, observation);
-        }
-        match &self.expected {
-            Expected::Open => {}
-            Expected::Right => route.confirm(),
-            Expected::Mistaken(expected) if route.place(self.bucket) == Placement::Lane => {
-                expected.doubt();
-            }
-            Expected::Mistaken(_) => {}
-        }
-    }
-
-    /// Takes in a chunk of a body, as a run of its own.
-    pub(super) fn observe_chunk(&self, cost: Duration) {
-        let Some(route) = &self.route else { return };
-        let observation = Observation {
-            cost,
-            ran: Placement::Lane,
-            queued: None,
-        };
-        route.observe(self.bucket, observation);
-    }
-
-    fn pin(&self) {
-        if let Some(route) = &self.route {
-            route.pin(Placement::Lane, PinSource::Attribute);
         }
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod instance;
 pub(crate) mod job;
 pub(crate) mod run;
 mod stream;
+mod subject;

@@ -2,7 +2,6 @@
 //! inside where it is and whether anybody still waits for it.
 
 use std::{
-    any::Any,
     cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,13 +19,11 @@ use offload_core::{
     event_loop::{EventLoop, Label},
     routes::Route,
 };
+use offload_http::panics::PanicPayload;
 use pin_project_lite::pin_project;
 use tokio::task::LocalSet;
 
 use crate::{local, panics, spans::Running};
-
-/// What a panic carried.
-pub(crate) type PanicPayload = Box<dyn Any + Send>;
 
 /// What surrounds a handler on a lane thread.
 pub(crate) struct LaneHost {

@@ -14,8 +14,8 @@ use actix_web::body::MessageBody;
 use futures_util::future::{Either, select};
 
 use super::{
-    job::Subject,
     run::{LaneHost, contained},
+    subject::Subject,
 };
 use crate::{
     hop::{

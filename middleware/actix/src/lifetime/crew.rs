@@ -1,4 +1,5 @@
-//! Who serves for one server: the copies of its app factory that its event loops have called, and their services.
+//! Counts by their threads those whose end is waited for: who serves for one server (the copies of its app factory that its event loops
+//! have called, and their services), and the instances of one app.
 
 use std::{
     collections::HashMap,
@@ -7,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-/// Those who serve, counted by their thread.
+/// Those who are there, counted by their thread.
 #[derive(Debug, Default)]
 pub(crate) struct Crew {
     on: Mutex<HashMap<ThreadId, usize>>,
@@ -22,7 +23,7 @@ pub(crate) struct Member {
 }
 
 impl Crew {
-    /// One more serves on the calling thread.
+    /// There is one more on the calling thread.
     pub(crate) fn join(self: &Arc<Self>) -> Member {
         let thread = thread::current().id();
         *self.on().entry(thread).or_default() += 1;
@@ -32,19 +33,19 @@ impl Crew {
         }
     }
 
-    /// Whether some serve on other threads (L4).
+    /// Whether some are on other threads (L4).
     pub(crate) fn is_elsewhere(&self) -> bool {
-        elsewhere(&self.on())
+        elsewhere(&self.on()) > 0
     }
 
-    /// Blocks until that is no longer so, or so long. Says whether it is no longer so.
-    pub(crate) fn wait(&self, until: Instant) -> bool {
+    /// Blocks until that is no longer so, or so long. Returns how many are still there.
+    pub(crate) fn wait(&self, until: Instant) -> usize {
         let left = until.saturating_duration_since(Instant::now());
         let waited = self
             .left
-            .wait_timeout_while(self.on(), left, |on| elsewhere(on));
+            .wait_timeout_while(self.on(), left, |on| elsewhere(on) > 0);
         let (on, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        !elsewhere(&on)
+        elsewhere(&on)
     }
 
     fn on(&self) -> MutexGuard<'_, HashMap<ThreadId, usize>> {
@@ -52,9 +53,10 @@ impl Crew {
     }
 }
 
-fn elsewhere(on: &HashMap<ThreadId, usize>) -> bool {
+fn elsewhere(on: &HashMap<ThreadId, usize>) -> usize {
     let here = thread::current().id();
-    on.keys().any(|thread| *thread != here)
+    let others = on.iter().filter(|(thread, _)| **thread != here);
+    others.map(|(_, members)| members).sum()
 }
 
 impl Drop for Member {
@@ -81,9 +83,9 @@ mod tests {
         let crew = Arc::<Crew>::default();
         let soon = || Instant::now() + Duration::from_millis(1);
         let later = || Instant::now() + Duration::from_secs(600);
-        assert!(crew.wait(later()), "nobody serves");
+        assert_eq!(crew.wait(later()), 0, "nobody serves");
         let here = crew.join();
-        assert!(crew.wait(later()) && !crew.is_elsewhere());
+        assert!(crew.wait(later()) == 0 && !crew.is_elsewhere());
 
         let (serves, served) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
@@ -94,9 +96,9 @@ mod tests {
             let _ended = ends.recv();
         });
         served.recv().expect("no panic");
-        assert!(!crew.wait(soon()) && crew.is_elsewhere());
+        assert!(crew.wait(soon()) == 2 && crew.is_elsewhere());
         drop(end);
-        assert!(crew.wait(later()));
+        assert_eq!(crew.wait(later()), 0);
         other.join().expect("no panic");
         drop(here);
         assert!(crew.on().is_empty());

@@ -6,7 +6,7 @@
 //! drop before that, in the same poll, is its own copy of the function that [`Offload::app`](crate::Offload::app) gives; so
 //! that one waits for its crew: the copies of it that were called, and the services that these made.
 //!
-//! - L1. An instance is told by a future ([`Life::ended`]), so an idle lane thread wakes up for it. It is dropped on its own
+//! - L1. An instance is told by a future, so an idle lane thread wakes up for it. It is dropped on its own
 //!   thread, outside of any borrow, with its panics contained. A request that is under way keeps it until it ends.
 //! - L2. A request on its way keeps its service, so the last service is dropped when nobody waits for a lane any more.
 //!   What runs there is cancelled by then and stops at its next await.
@@ -17,7 +17,6 @@
 //!   begins another app under the same routes.
 
 mod crew;
-mod life;
 mod numbers;
 
 use std::{
@@ -27,7 +26,6 @@ use std::{
 
 pub(crate) use self::{
     crew::{Crew, Member},
-    life::{Alive, Life},
     numbers::{Number, Numbers},
 };
 

@@ -16,7 +16,7 @@ use tokio::{
     task,
 };
 
-use super::blocking::LoopPools;
+use super::{blocking::LoopPools, record::record};
 
 thread_local! {
     static OWN: RefCell<Option<Rc<Own>>> = const { RefCell::new(None) };
@@ -52,7 +52,7 @@ impl Driver {
     /// Serves the thread's timers, sockets and tasks until `until` is there. The stall watch hears of it where tasks, which
     /// may compute, are among them.
     fn drive(&self, runtime: &Runtime, until: impl Future<Output = ()>) {
-        let record = self.drives_tasks().then(super::record).flatten();
+        let record = self.drives_tasks().then(record).flatten();
         if let Some(record) = &record {
             record.begin_now(Label::TASKS);
         }

@@ -79,11 +79,7 @@ impl<B: MessageBody> MessageBody for MeteredBody<B> {
             return Poll::Ready(item.map(|item| item.map_err(Into::into)));
         };
         let paced = visit.is_paced();
-        if paced {
-            ready!(Pace::here().poll_turn(this.ticket, cx));
-        } else {
-            this.ticket.give_up();
-        }
+        ready!(this.ticket.poll(paced, cx));
         let poll = || catch_unwind(AssertUnwindSafe(|| body.poll_next(cx)));
         let (polled, reading) = visit.measured(poll);
         visit.body_polled(reading);

@@ -6,34 +6,79 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use actix_http::{ConnectionType, Response, StatusCode};
-use offload_core::{JobHandle, admission::Refusal, routes::Route};
+use actix_http::{ConnectionType, RequestHead, Response, StatusCode};
+use offload_core::{JobHandle, JobKey, Terms, admission::Refusal, cost::SizeBucket, routes::Route};
 use tokio::sync::oneshot;
 
 use super::{client::Client, context::Handshake, look::Look};
 use crate::{
     answers,
+    core::Core,
     hop::{
         body::OffloadBody,
         payload::{Ahead, LanePayload, Pump},
         reply::{Reply, RequestBody, assemble, own},
     },
-    offload::Core,
+    lane_side::job::{LaneJob, LaneSide},
     server_timing,
     shutdown::Pass,
-    spans::Fate,
+    spans::{Fate, Traced},
 };
 
-/// Gives a request to the lanes, with its body if it has one.
-pub(crate) type Submit = Box<dyn FnOnce(LanePayload) -> Result<JobHandle, Refused>>;
+/// A request that goes to the lanes.
+pub(super) struct Bound {
+    pub(super) app: Arc<dyn LaneSide>,
+    pub(super) head: RequestHead,
+    pub(super) bucket: SizeBucket,
+    pub(super) key: JobKey,
+    pub(super) terms: Terms,
+    pub(super) traced: Traced,
+    pub(super) reply: oneshot::Sender<Reply>,
+}
 
-/// No lane takes the request.
-pub(crate) struct Refused {
-    /// How long the request would have waited.
-    pub(crate) delay: Duration,
+impl Bound {
+    /// Submits it, with its body if it has one.
+    ///
+    /// # Errors
+    ///
+    /// No lane takes it. How long it would have waited.
+    pub(super) fn submit(
+        self,
+        caller: &Caller,
+        payload: Option<LanePayload>,
+    ) -> Result<JobHandle, Duration> {
+        let Caller {
+            core, route, fate, ..
+        } = caller;
+        let Self { app, terms, .. } = self;
+        let job = LaneJob {
+            waiting: self.traced.wait(core, route.as_ref()),
+            core: Arc::clone(core),
+            head: self.head,
+            payload,
+            route: route.clone(),
+            bucket: self.bucket,
+            key: self.key,
+            submitted: Instant::now(),
+            reply: self.reply,
+        };
+        let submitted = core.lanes.submit(&terms, move || app.start(job));
+        submitted
+            .inspect(|_| {
+                if let Some(fate) = fate {
+                    fate.taken();
+                }
+            })
+            .map_err(|error| {
+                if let (Some(route), Some(why)) = (route, error.refusal()) {
+                    route.count_refused(why);
+                }
+                error.projected_delay().unwrap_or_default()
+            })
+    }
 }
 
 /// A request that is on its way to a lane, is queued for it or runs there.
@@ -61,25 +106,45 @@ pub(crate) struct Caller {
     pub(crate) fate: Option<Arc<Fate>>,
 }
 
+impl Caller {
+    /// The answer to a request that no lane takes, or has no time left for.
+    pub(super) fn refused(&self, delay: Duration) -> Response<OffloadBody> {
+        let mut response = own(answers::overloaded(delay));
+        if self.core.underway.is_ending() {
+            if let Some(pass) = &self.pass {
+                pass.refused();
+            }
+            // The client shall come back to whoever serves next.
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
+        response
+    }
+}
+
 /// How far a request has come.
 enum Step {
     /// What actix already has of the body is collected, so that it can go along.
-    Looking {
-        ahead: Ahead,
-        submit: Submit,
-        look: Look,
-    },
+    Looking(Box<Looking>),
     /// The lanes have it.
     Submitted { job: JobHandle, pump: Option<Pump> },
     /// There is nothing left to do.
     Over,
 }
 
+/// A request whose body is looked for.
+struct Looking {
+    ahead: Ahead,
+    look: Look,
+    bound: Bound,
+}
+
 impl Step {
     fn pump(&mut self) -> Option<&mut Pump> {
         match self {
             Self::Submitted { pump, .. } => pump.as_mut(),
-            Self::Looking { .. } | Self::Over => None,
+            Self::Looking(_) | Self::Over => None,
         }
     }
 }
@@ -98,12 +163,10 @@ pub(crate) enum Framing {
 
 impl LaneCall {
     /// A request which goes to the lanes together with its body if that comes soon.
-    pub(crate) fn looking(ahead: Ahead, submit: Submit, caller: Caller) -> Self {
-        let step = Step::Looking {
-            ahead,
-            submit,
-            look: Look::First,
-        };
+    pub(super) fn looking(ahead: Ahead, bound: Bound, caller: Caller) -> Self {
+        let look = Look::First;
+        let looking = Looking { ahead, look, bound };
+        let step = Step::Looking(Box::new(looking));
         Self { step, caller }
     }
 
@@ -114,21 +177,26 @@ impl LaneCall {
     }
 
     /// Submits the request once its body is there or was looked for often enough.
-    fn poll_submitted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refused>> {
-        let Step::Looking { ahead, look, .. } = &mut self.step else {
+    ///
+    /// # Errors
+    ///
+    /// No lane takes it. How long it would have waited.
+    fn poll_submitted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Duration>> {
+        let Step::Looking(looking) = &mut self.step else {
             return Poll::Ready(Ok(()));
         };
+        let Looking { ahead, look, .. } = &mut **looking;
         // Where the server ends the request is submitted at once, to be answered in time.
         let ends = || self.caller.core.underway.is_ending();
         if ahead.poll(cx).is_pending() && !ends() && look.goes_on(ahead, cx) {
             return Poll::Pending;
         }
-        let Step::Looking { ahead, submit, .. } = mem::replace(&mut self.step, Step::Over) else {
+        let Step::Looking(looking) = mem::replace(&mut self.step, Step::Over) else {
             unreachable!("it was looking a moment ago");
         };
-        let (pump, lane_payload) = ahead.split();
+        let (pump, payload) = looking.ahead.split();
         let pump = Some(pump);
-        let submitted = submit(lane_payload);
+        let submitted = looking.bound.submit(&self.caller, Some(payload));
         Poll::Ready(submitted.map(|job| self.step = Step::Submitted { job, pump }))
     }
 
@@ -140,7 +208,7 @@ impl LaneCall {
     fn take_rest(&mut self) -> (Option<JobHandle>, Option<Pump>) {
         match mem::replace(&mut self.step, Step::Over) {
             Step::Submitted { job, pump } => (Some(job), pump),
-            Step::Looking { .. } | Step::Over => (None, None),
+            Step::Looking(_) | Step::Over => (None, None),
         }
     }
 
@@ -153,17 +221,7 @@ impl LaneCall {
             route.count_refused(Refusal::Expired);
         }
         let delay = self.caller.core.lanes.short().projected_delay();
-        self.refused(delay)
-    }
-
-    /// The answer to a request that no lane takes, or has no time left for.
-    fn refused(&self, delay: Duration) -> Response<OffloadBody> {
-        if self.caller.core.underway.is_ending()
-            && let Some(pass) = &self.caller.pass
-        {
-            pass.refused();
-        }
-        refusal(&self.caller.core, delay)
+        self.caller.refused(delay)
     }
 
     fn answer(&mut self, reply: Reply) -> Response<OffloadBody> {
@@ -216,7 +274,7 @@ impl LaneCall {
             fate.cancelled();
         }
         let never_ran = match mem::replace(&mut self.step, Step::Over) {
-            Step::Looking { .. } => true,
+            Step::Looking(_) => true,
             Step::Submitted { job, .. } => job.cancel(),
             Step::Over => false,
         };
@@ -237,8 +295,8 @@ impl Future for LaneCall {
     type Output = Response<OffloadBody>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Err(refused) = ready!(self.poll_submitted(cx)) {
-            return Poll::Ready(self.refused(refused.delay));
+        if let Err(delay) = ready!(self.poll_submitted(cx)) {
+            return Poll::Ready(self.caller.refused(delay));
         }
         if let Some(pump) = self.pump() {
             pump.poll(cx);
@@ -254,7 +312,7 @@ impl Future for LaneCall {
             };
             ready!(pass.poll_refused(cx));
             self.give_up();
-            return Poll::Ready(self.refused(Duration::ZERO));
+            return Poll::Ready(self.caller.refused(Duration::ZERO));
         };
         if self.pump().is_some_and(|pump| !pump.has_ended()) {
             // actix may have stopped to read a long body, and does not notice on its own that nobody
@@ -271,16 +329,4 @@ impl Future for LaneCall {
 /// The answer to a request whose client has gone, for the eyes of logs only.
 pub(crate) fn nobody() -> Response<OffloadBody> {
     own(answers::client_closed_request())
-}
-
-/// The answer to a request that no lane takes.
-pub(crate) fn refusal(core: &Core, delay: Duration) -> Response<OffloadBody> {
-    let mut response = own(answers::overloaded(delay));
-    if core.underway.is_ending() {
-        // The client shall come back to whoever serves next.
-        response
-            .head_mut()
-            .set_connection_type(ConnectionType::Close);
-    }
-    response
 }

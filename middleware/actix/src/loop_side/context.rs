@@ -11,12 +11,13 @@ use offload_core::{
     cost::SizeBucket,
     event_loop::{EventLoop, Label},
     placement::{Grade, Placement},
-    routes::{LoopTally, Observation, PinSource, Route},
+    routes::{LoopTally, PinSource, Route},
 };
+use offload_http::decisions::on_loop;
 
 use crate::{
     app_routes::{LoopRoutes, Prediction, Slot, View, Went},
-    offload::Core,
+    core::Core,
 };
 
 /// What the services of one app share on one event loop.
@@ -147,7 +148,7 @@ impl Visit {
             return;
         };
         let changed = self.path != PathAt::of(request.uri());
-        let dear = self.cost > self.core().table.rules().budget;
+        let dear = self.cost > self.budget();
         // Nearly always. Guards may have decided, but then this one was as light as those that it looks like.
         if !changed && !dear && !predicted.guess {
             return;
@@ -212,7 +213,7 @@ impl Visit {
     /// Whether a poll has kept the loop for longer than a light request may, or may have.
     pub(crate) fn is_heavy(&self, reading: Reading) -> bool {
         match reading {
-            Reading::Cost(cost) => cost > self.core().table.rules().budget,
+            Reading::Cost(cost) => cost > self.budget(),
             Reading::Suspect { .. } => true,
         }
     }
@@ -235,31 +236,17 @@ impl Visit {
 
     /// Takes a poll of the handler into account.
     pub(crate) fn polled(&mut self, reading: Reading) {
-        let cost = match reading {
-            Reading::Cost(cost) => cost,
-            Reading::Suspect { at_least, .. } => {
-                self.suspect = true;
-                self.suspect_next();
-                at_least
-            }
-        };
+        self.suspect |= matches!(reading, Reading::Suspect { .. });
+        let cost = self.surely(reading);
         self.cost += cost;
-        self.record_poll(cost);
         self.offload_met |= self.context.offload_met.take();
     }
 
     /// Takes a poll of the body into account; a heavy chunk freezes a loop as a heavy handler does,
     /// so it counts as a run of its own.
     pub(crate) fn body_polled(&self, reading: Reading) {
-        let cost = match reading {
-            Reading::Cost(cost) => cost,
-            Reading::Suspect { at_least, .. } => {
-                self.suspect_next();
-                at_least
-            }
-        };
-        self.record_poll(cost);
-        if cost > self.core().table.rules().budget {
+        let cost = self.surely(reading);
+        if cost > self.budget() {
             self.observe(cost);
             if self.mistaken {
                 self.doubt();
@@ -274,7 +261,7 @@ impl Visit {
             // The route that it really had, too.
             self.suspect_next();
         }
-        if self.cost > self.core().table.rules().budget {
+        if self.cost > self.budget() {
             // Whatever else is in doubt.
             self.tell();
         } else if !self.suspect && (self.served || !self.is_paced()) {
@@ -326,8 +313,21 @@ impl Visit {
         }
     }
 
-    fn record_poll(&self, cost: Duration) {
+    /// What a poll has cost for certain, which its event loop counts.
+    fn surely(&self, reading: Reading) -> Duration {
+        let cost = match reading {
+            Reading::Cost(cost) => cost,
+            Reading::Suspect { at_least, .. } => {
+                self.suspect_next();
+                at_least
+            }
+        };
         self.context.event_loop.count_poll(cost, self.label());
+        cost
+    }
+
+    fn budget(&self) -> Duration {
+        self.core().table.rules().budget
     }
 
     fn label(&self) -> Label {
@@ -343,14 +343,6 @@ impl PathAt {
     fn of(uri: &Uri) -> Self {
         let path = uri.path();
         Self(path.as_ptr(), path.len())
-    }
-}
-
-fn on_loop(cost: Duration) -> Observation {
-    Observation {
-        cost,
-        ran: Placement::Loop,
-        queued: None,
     }
 }
 

@@ -1,29 +1,23 @@
-//! What `offload.app` gives, as the copies of it that a server has, and the hold that each of their services has on the app.
+//! What `offload.app` gives, as the copies of it that a server has.
 
-use std::{
-    fmt,
-    rc::Rc,
-    sync::{Arc, OnceLock},
-};
-
-use actix_web::dev::AppConfig;
+use std::sync::{Arc, OnceLock};
 
 use super::service::OffloadApp;
 use crate::{
-    lane_side::instance::{LaneApp, LaneApps, Owner},
+    core::Core,
+    lane_side::instance::{LaneApps, Owner},
     lifetime::{Crew, Member},
     local,
     maker::Maker,
-    offload::Core,
 };
 
 /// One copy of the function that [`Offload::app`](crate::Offload::app) gives.
 ///
 /// A server keeps one, which it copies for each of its workers and drops as the last thing before its future ends.
-pub(crate) struct AppFactory<S> {
+pub(crate) struct AppFactory<S, B> {
     maker: Maker<S>,
     core: Arc<Core>,
-    owner: Arc<Owner<S>>,
+    owner: Arc<Owner<S, B>>,
     /// Those that work with copies of this one.
     crew: Arc<Crew>,
     /// The crew of the one that this is a copy of.
@@ -32,7 +26,7 @@ pub(crate) struct AppFactory<S> {
     member: OnceLock<Member>,
 }
 
-impl<S> AppFactory<S> {
+impl<S, B> AppFactory<S, B> {
     pub(crate) fn new(maker: Maker<S>, core: Arc<Core>) -> Self {
         let (routes, number) = core.new_app();
         let lane_apps = LaneApps::new(maker.clone(), routes, Arc::clone(&core.hurry));
@@ -47,7 +41,7 @@ impl<S> AppFactory<S> {
     }
 
     /// An app for the calling thread.
-    pub(crate) fn make<B>(&self) -> OffloadApp<S, B> {
+    pub(crate) fn make(&self) -> OffloadApp<S, B> {
         if let Some(of) = &self.of {
             self.member.get_or_init(|| of.join());
         }
@@ -60,7 +54,7 @@ impl<S> AppFactory<S> {
     }
 }
 
-impl<S> Clone for AppFactory<S> {
+impl<S, B> Clone for AppFactory<S, B> {
     fn clone(&self) -> Self {
         Self {
             maker: self.maker.clone(),
@@ -73,70 +67,17 @@ impl<S> Clone for AppFactory<S> {
     }
 }
 
-impl<S> Drop for AppFactory<S> {
+impl<S, B> Drop for AppFactory<S, B> {
     fn drop(&mut self) {
         // L3
         if local::record().is_some() || !self.crew.is_elsewhere() {
             return;
         }
-        if !self.crew.wait(self.owner.lane_apps().give_up()) {
+        if self.crew.wait(self.owner.lane_apps().give_up()) > 0 {
             tracing::debug!(
                 target: "offload",
                 "a server ends while some of its event loops are still busy",
             );
         }
-    }
-}
-
-/// The hold of one service on its app.
-///
-/// It is shared by the service and the requests that have gone to lanes from it (L2).
-pub(crate) struct Hold<S> {
-    app: Arc<LaneApp<S>>,
-    // The end of the app, if this was the last of all that make or hold services, comes after that of the service.
-    _owner: Arc<Owner<S>>,
-    // Last, so that all else is gone for those who wait.
-    _member: Option<Rc<Member>>,
-}
-
-impl<S> Hold<S> {
-    pub(crate) fn new(owner: Arc<Owner<S>>, config: AppConfig, member: Option<Rc<Member>>) -> Self {
-        Self {
-            app: owner.lane_apps().enter(config),
-            _owner: owner,
-            _member: member,
-        }
-    }
-}
-
-impl<S> Hold<S> {
-    pub(crate) fn app(&self) -> &Arc<LaneApp<S>> {
-        &self.app
-    }
-}
-
-impl<S> Drop for Hold<S> {
-    fn drop(&mut self) {
-        let Some(give_up) = self.app.leave() else {
-            return;
-        };
-        // L3
-        if local::record().is_some() {
-            return;
-        }
-        let instances = self.app.life().wait(give_up);
-        if instances > 0 {
-            tracing::warn!(
-                target: "offload",
-                instances,
-                "an app has ended, but its app data is still on lane threads that compute: it goes when they are done",
-            );
-        }
-    }
-}
-
-impl<S> fmt::Debug for Hold<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hold").field(&self.app).finish()
     }
 }

@@ -1,33 +1,41 @@
-//! The response of an app under `offload.app`, wherever its request runs.
+//! A request of an app under `offload.app`, from its first poll, which decides where it runs, to its response.
 
 use std::{
     any::Any,
-    fmt,
     future::Future,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use actix_http::{Request, Response, StatusCode};
+use actix_http::{Payload, Request, Response, StatusCode};
 use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
-    dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
+    dev::{Service, ServiceFactory, ServiceResponse},
     error::InternalError,
 };
+use offload_core::cost::SizeBucket;
 use pin_project_lite::pin_project;
 
 use super::{
     body::MeteredBody,
     call::LaneCall,
-    context::Visit,
+    context::{Handshake, LoopContext, Visit},
+    hold::Hold,
+    place::Place,
     run::{Answered, LoopRun},
-    service::Served,
+    to_lane::to_lane,
 };
 use crate::{
+    app_routes::Prediction,
     builder::ServerTiming,
+    declared::declared_size,
     hop::{body::OffloadBody, reply::own},
+    lane_side::job::LaneSide,
+    lifetime::Member,
+    maker::App,
     panics, server_timing,
 };
 
@@ -36,13 +44,75 @@ use crate::{
 /// The first is boxed, so that the others, which nearly all are, are not moved about with the room for it.
 pub type AppBody<B> = EitherBody<Pin<Box<MeteredBody<B>>>, OffloadBody>;
 
+/// What one event loop has of an app.
+pub(crate) struct Served<S, B>
+where
+    S: ServiceFactory<Request>,
+{
+    pub(super) inner: Rc<S::Service>,
+    // Dropped before the hold, or the stall watch would look at a loop that waits for the app's end.
+    pub(super) context: Rc<LoopContext>,
+    pub(super) hold: Rc<Hold<S, B>>,
+    // Last, so that all else is gone for those who wait.
+    pub(super) _member: Option<Rc<Member>>,
+}
+
+impl<S, B> Served<S, B>
+where
+    S: App<B>,
+    B: MessageBody + 'static,
+{
+    /// Decides where a request runs. Called as late as can be, in the first poll: of two hundred requests that
+    /// come together all but the first then know what that one has shown.
+    ///
+    /// The run is made in its place, because there is room in it for all that the app's own future may need.
+    #[inline]
+    fn settle(&self, mut request: Request, mut placed: Pin<&mut Placed<S, B>>) {
+        let view = self.context.routes.view();
+        let predicted = view.published.predict(request.method(), request.uri());
+        let empty = matches!(request.payload(), Payload::None);
+        let bucket = SizeBucket::of(declared_size(empty, &request.head().headers));
+        // actix gives every request that could become an upgrade a payload.
+        let upgrade = !empty && request.head().upgrade();
+        match self.context.place(&view, predicted, bucket, upgrade) {
+            Place::Loop => {
+                let context = Rc::clone(&self.context);
+                let visit = Visit::new(context, view, predicted, request.uri(), bucket, upgrade);
+                let run = LoopRun::new(Rc::clone(&self.inner), request, visit);
+                placed.set(Placed::Loop { run });
+            }
+            Place::Lane(slot) => {
+                // Opened by the first request, and not by the first answer: until then it would be one of those that may be of any route.
+                let routes = self.context.routes.shared();
+                let route = slot.map(|slot| routes.open(&view.published, slot));
+                let handshake = match predicted {
+                    Some(Prediction { slot, .. }) if upgrade => Some(Handshake { view, slot }),
+                    _ => None,
+                };
+                let hold = Rc::clone(&self.hold);
+                let app = Arc::clone(hold.app()) as Arc<dyn LaneSide>;
+                let core = &self.context.core;
+                let sent = to_lane(core, (app, hold), request, route, bucket, handshake);
+                placed.set(match sent {
+                    Ok(call) => Placed::Lane {
+                        call: Box::new(call),
+                    },
+                    Err(response) => Placed::Refused {
+                        response: Some(response),
+                    },
+                });
+            }
+        }
+    }
+}
+
 /// A request that has come, and the app that it is for.
 type Arrived<S, B> = (Rc<Served<S, B>>, Request);
 
 pin_project! {
     /// Where a request runs.
     #[project = PlacedProj]
-    pub(crate) enum Placed<S, B>
+    enum Placed<S, B>
     where
         S: ServiceFactory<Request>,
     {
@@ -52,20 +122,6 @@ pin_project! {
         Lane { call: Box<LaneCall> },
         Bare { #[pin] future: <S::Service as Service<Request>>::Future },
         Refused { response: Option<Response<OffloadBody>> },
-    }
-}
-
-impl<S: ServiceFactory<Request>, B> Placed<S, B> {
-    pub(crate) fn on_lane(call: LaneCall) -> Self {
-        Self::Lane {
-            call: Box::new(call),
-        }
-    }
-
-    pub(crate) fn refused(response: Response<OffloadBody>) -> Self {
-        Self::Refused {
-            response: Some(response),
-        }
     }
 }
 
@@ -100,11 +156,7 @@ impl<S: ServiceFactory<Request>, B> OffloadFuture<S, B> {
 
 impl<S, B> Future for OffloadFuture<S, B>
 where
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Service: 'static,
-    S::Error: Into<Error> + 'static,
-    S::InitError: fmt::Debug,
-    S::Response: Into<Response<B>> + 'static,
+    S: App<B>,
     B: MessageBody + 'static,
 {
     type Output = Result<Response<AppBody<B>>, Error>;
@@ -162,7 +214,7 @@ where
     learn::<_, B>(visit, &response);
     let mut response: Response<B> = response.into();
     visit.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    server_timing::on_loop(visit.core(), response.head_mut(), visit);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit.cost());
     Ok(response.map_body(|_, body| {
         let size = body.size();
         match body.try_into_bytes() {
@@ -179,7 +231,7 @@ fn timed(error: Error, visit: &Visit) -> Error {
         return error;
     }
     let mut response = error.error_response();
-    server_timing::on_loop(visit.core(), response.head_mut(), visit);
+    server_timing::on_loop(visit.core(), response.head_mut(), visit.cost());
     InternalError::from_response(error, response).into()
 }
 

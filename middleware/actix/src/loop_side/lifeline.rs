@@ -6,83 +6,22 @@ use std::{any::Any, cell::RefCell, fmt, rc::Rc, task::Context};
 use actix_http::{Extensions, Request, Version};
 use actix_web::rt::net::TcpStream;
 
-use offload_http::mode::Mode;
-
-use crate::Offload;
-
-impl Offload {
-    /// What `HttpServer::on_connect` takes, so that clients that have reset their connection are always
-    /// noticed. Call it before `bind`.
-    ///
-    /// actix ends the requests of a client that it sees leave. With its default settings it takes the
-    /// mere end of what a client sends for a client that still waits for its answer, as HTTP/1 allows,
-    /// and does not look at the connection from then on. Nor does it see a reset that comes right behind
-    /// a request, or while unread data waits. With this, a reset takes a request that runs on a lane or
-    /// waits for one with it in all of these cases, while a client that has only closed its sending half
-    /// still gets its answer.
-    ///
-    /// A client that closes its connection in the ordinary way looks exactly like one that still waits.
-    /// If no client of yours closes its sending half early, `HttpServer::h1_allow_half_closed(false)`
-    /// makes actix take it for gone.
-    ///
-    /// It costs a second descriptor for each connection, which is closed together with the first one
-    /// or with the last `HttpRequest` of the connection. It works on Linux and Android, for TCP without
-    /// TLS; otherwise it does nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # use actix_offload::Offload;
-    /// # use actix_web::{App, HttpServer, web};
-    /// # fn serve(offload: Offload) -> std::io::Result<()> {
-    /// let app = || App::new().route("/", web::get().to(|| async { "hello" }));
-    /// HttpServer::new(offload.app(app))
-    ///     .on_connect(offload.on_connect())
-    ///     .bind(("127.0.0.1", 0))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// An app that has a callback of its own calls both:
-    ///
-    /// ```no_run
-    /// # use actix_offload::Offload;
-    /// # use actix_web::{App, HttpServer, web};
-    /// # fn serve(offload: Offload) -> std::io::Result<()> {
-    /// # let app = || App::new().route("/", web::get().to(|| async { "hello" }));
-    /// let notice = offload.on_connect();
-    /// HttpServer::new(offload.app(app))
-    ///     .on_connect(move |stream, data| {
-    ///         notice(stream, data);
-    ///         data.insert(std::time::Instant::now());
-    ///     })
-    ///     .bind(("127.0.0.1", 0))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn on_connect(
-        &self,
-    ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + 'static + use<> {
-        let bare = self.core.mode == Mode::Off;
-        move |stream, data| {
-            if !bare
-                && let Some(stream) = stream.downcast_ref::<TcpStream>()
-                && let Some(watch) = Watch::of(stream)
-            {
-                data.insert(Rc::new(Lifeline {
-                    watch: RefCell::new(watch),
-                }));
-            }
-        }
-    }
-}
-
 /// The plugin's own view of a client's connection.
 pub(crate) struct Lifeline {
     watch: RefCell<Watch>,
 }
 
 impl Lifeline {
+    /// Adds one to what a connection carries along, if it can have one.
+    pub(crate) fn attach(stream: &dyn Any, data: &mut Extensions) {
+        if let Some(stream) = stream.downcast_ref::<TcpStream>()
+            && let Some(watch) = Watch::of(stream)
+        {
+            let watch = RefCell::new(watch);
+            data.insert(Rc::new(Self { watch }));
+        }
+    }
+
     /// That of a request's connection, if the server has the callback and the request has its
     /// connection for itself: with HTTP/2 several would wait for one event.
     pub(crate) fn of(request: &Request) -> Option<Rc<Self>> {

@@ -7,11 +7,14 @@ pub(crate) mod client;
 pub(crate) mod context;
 pub(crate) mod factory;
 pub(crate) mod future;
+mod hold;
 pub(crate) mod lifeline;
 mod look;
 pub(crate) mod pace;
+mod place;
 pub(crate) mod run;
 pub(crate) mod service;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod terms;
+mod to_lane;

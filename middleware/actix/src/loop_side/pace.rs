@@ -117,8 +117,17 @@ impl Pace {
 }
 
 impl Ticket {
+    /// Ready if whoever has it may be polled: at once, unless it is `paced`.
+    pub(crate) fn poll(&mut self, paced: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if paced {
+            return Pace::here().poll_turn(self, cx);
+        }
+        self.give_up();
+        Poll::Ready(())
+    }
+
     /// Who has it needs no turn any more, because its route is light again.
-    pub(crate) fn give_up(&mut self) {
+    fn give_up(&mut self) {
         // It may be the one that was called, and then the next has to be.
         if self.leave() {
             let _ = HERE.try_with(|pace| pace.call_first());

@@ -9,13 +9,14 @@ use std::{
 };
 
 use actix_web::dev::Service;
+use offload_http::panics::PanicPayload;
 use pin_project_lite::pin_project;
 
 use super::{
     context::Visit,
     pace::{Pace, Ticket},
 };
-use crate::{lane_side::run::PanicPayload, panics};
+use crate::panics;
 
 pin_project! {
     #[project = StepProj]
@@ -91,11 +92,7 @@ impl<S: Service<R>, R> LoopRun<S, R> {
         let mut this = self.project();
         // What has begun here stays, even if its route has turned out to be heavy meanwhile.
         let paced = matches!(*this.step, Step::Wait { .. }) && this.visit.is_paced();
-        if paced {
-            ready!(Pace::here().poll_turn(this.ticket, cx));
-        } else {
-            this.ticket.give_up();
-        }
+        ready!(this.ticket.poll(paced, cx));
         // Set from within, so that it is not moved out through all that is around the app's code.
         let mut answered = None;
         let (polled, reading) = this.visit.measured(|| {

@@ -9,25 +9,19 @@ use offload_http::{
     terms::{self, Limits, RequestLine},
 };
 
-use crate::offload::Core;
-
-/// The deadline header of a request does not say a number of milliseconds.
-#[derive(Debug)]
-pub(crate) struct BadDeadline {
-    pub(crate) header: HeaderName,
-}
+use crate::core::Core;
 
 /// The terms of a request, and the key under which its cost is remembered.
 ///
 /// # Errors
 ///
-/// If the app has enabled a deadline header and this request has one that cannot be read.
+/// The deadline header that the app has enabled, if this request has one that cannot be read.
 pub(crate) fn of_request(
     core: &Core,
     head: &RequestHead,
     route: Option<&Arc<Route>>,
     bucket: SizeBucket,
-) -> Result<(Terms, JobKey), BadDeadline> {
+) -> Result<(Terms, JobKey), HeaderName> {
     let line = RequestLine {
         method: head.method.as_str(),
         path: head.uri.path(),
@@ -43,17 +37,13 @@ pub(crate) fn of_request(
     Ok(terms)
 }
 
-fn deadline_of(core: &Core, head: &RequestHead) -> Result<Option<Duration>, BadDeadline> {
+fn deadline_of(core: &Core, head: &RequestHead) -> Result<Option<Duration>, HeaderName> {
     let Some(header) = &core.deadline_header else {
         return Ok(None);
     };
     let Some(value) = head.headers.get(header) else {
         return Ok(None);
     };
-    match deadline::millis(value.as_bytes()) {
-        Some(deadline) => Ok(Some(deadline)),
-        None => Err(BadDeadline {
-            header: header.clone(),
-        }),
-    }
+    let deadline = deadline::millis(value.as_bytes());
+    deadline.map(Some).ok_or_else(|| header.clone())
 }

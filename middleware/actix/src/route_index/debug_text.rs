@@ -120,23 +120,15 @@ impl<'a> Reader<'a> {
     }
 
     fn escape(&mut self) -> Result<char, EnumerateError> {
-        const ESCAPES: [(&str, char); 7] = [
-            ("\\\"", '"'),
-            ("\\\\", '\\'),
-            ("\\'", '\''),
-            ("\\n", '\n'),
-            ("\\r", '\r'),
-            ("\\t", '\t'),
-            ("\\0", '\0'),
-        ];
-        for (written, meant) in ESCAPES {
-            if self.eat(written) {
+        let start = self.at;
+        self.expect("\\")?;
+        let short = "\"\\'nrt0".chars().zip("\"\\'\n\r\t\0".chars());
+        for (written, meant) in short {
+            if self.eat(written.encode_utf8(&mut [0; 4])) {
                 return Ok(meant);
             }
         }
-        let wanted = "a known escape";
-        let start = self.at;
-        if self.eat("\\u{")
+        if self.eat("u{")
             && let Some(close) = self.rest().find('}')
             && let Ok(code) = u32::from_str_radix(&self.rest()[..close], 16)
             && let Some(meant) = char::from_u32(code)
@@ -145,7 +137,7 @@ impl<'a> Reader<'a> {
             return Ok(meant);
         }
         self.at = start;
-        Err(self.unexpected(wanted))
+        Err(self.unexpected("a known escape"))
     }
 
     /// Reads any one value, up to the comma or the bracket behind it.
@@ -156,7 +148,7 @@ impl<'a> Reader<'a> {
         while let Some(&byte) = bytes.get(self.at) {
             match byte {
                 b'"' => {
-                    self.skip_string()?;
+                    self.string()?;
                     continue;
                 }
                 // Single characters are not written anywhere, and might hold a bracket.
@@ -178,22 +170,6 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("a value"));
         }
         Ok(())
-    }
-
-    fn skip_string(&mut self) -> Result<(), EnumerateError> {
-        let bytes = self.text.as_bytes();
-        self.at += 1;
-        while let Some(&byte) = bytes.get(self.at) {
-            self.at += 1;
-            match byte {
-                b'"' => return Ok(()),
-                // What is escaped is a single byte, or ends in a brace and holds no quote.
-                b'\\' => self.at += 1,
-                _ => {}
-            }
-        }
-        self.at = bytes.len();
-        Err(self.unexpected("a closing quote"))
     }
 }
 

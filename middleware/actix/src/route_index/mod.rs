@@ -12,12 +12,11 @@
 //!
 //! Guards are not part of actix's resource map: see [`RouteIndex::find_where`].
 
-mod build;
-mod complex;
 mod debug_text;
 mod enumerate;
+mod level;
+mod levels;
 mod pattern;
-mod trie;
 
 #[cfg(test)]
 mod agreement_tests;
@@ -28,53 +27,16 @@ use actix_http::Uri;
 use actix_web::dev::{ResourceMap, Url};
 use foldhash::HashMap;
 
-use self::trie::Trie;
-pub(crate) use self::{debug_text::EnumerateError, enumerate::Description};
-
-/// Stands for one full pattern of a [`RouteIndex`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PatternId(u32);
-
-impl PatternId {
-    /// The pattern's place in [`RouteIndex::patterns`].
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
+use self::levels::{Levels, Outcome};
+pub(crate) use self::{debug_text::EnumerateError, enumerate::Description, levels::PatternId};
 
 /// All resource patterns of an app, ready to be looked up by path.
 #[derive(Debug)]
 pub(crate) struct RouteIndex {
-    patterns: Vec<Box<str>>,
-    /// The first is the app's own; the others are those of its scopes.
-    levels: Vec<Level>,
+    levels: Levels,
     /// What a path is found to be that is written as a pattern is, and so needs no search. None has a `%` in it.
     literal: HashMap<Box<str>, PatternId>,
     complete: bool,
-}
-
-/// What is registered side by side, in the app or in one scope.
-#[derive(Debug, Default)]
-struct Level {
-    trie: Trie,
-    /// By order of registration, which is how the trie names them.
-    targets: Vec<Target>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Target {
-    Resource(PatternId),
-    /// The rest of the path is looked up in another level.
-    Scope(usize),
-}
-
-/// How the search of one level ended.
-enum Outcome {
-    Found(PatternId),
-    /// All that matched was refused by the caller.
-    Refused,
-    /// Nothing matched, which ends the whole search: X2.
-    DeadEnd,
 }
 
 impl RouteIndex {
@@ -90,7 +52,8 @@ impl RouteIndex {
     ///
     /// The description is not what the known versions of actix-web write.
     pub(crate) fn from_description(description: &Description) -> Result<Self, EnumerateError> {
-        Ok(build::complete(&description.resources()?))
+        let levels = Levels::complete(&description.resources()?);
+        Ok(Self::new(levels, true))
     }
 
     /// Builds an index of what is known of an app that could not be described.
@@ -99,7 +62,22 @@ impl RouteIndex {
     /// wins: a wider one that stood before it would have kept it from ever being met. A pattern that
     /// actix would not take keeps its id and matches nothing.
     pub(crate) fn from_patterns(patterns: impl IntoIterator<Item = String>) -> Self {
-        build::learned(patterns)
+        Self::new(Levels::learned(patterns), false)
+    }
+
+    fn new(levels: Levels, complete: bool) -> Self {
+        let mut index = Self {
+            levels,
+            literal: HashMap::default(),
+            complete,
+        };
+        // Each is looked up once as a path: an earlier pattern may take it, or none at all.
+        let paths = index
+            .patterns()
+            .filter(|pattern| !pattern.contains(['%', '{']));
+        let found = paths.filter_map(|path| index.find(path).map(|id| (path.into(), id)));
+        index.literal = found.collect();
+        index
     }
 
     /// Whether every pattern of the app is known, so that `None` means that none matches.
@@ -109,12 +87,12 @@ impl RouteIndex {
 
     /// How many different patterns there are.
     pub(crate) fn len(&self) -> usize {
-        self.patterns.len()
+        self.levels.patterns.len()
     }
 
     /// The full patterns by id, as `HttpRequest::match_pattern` spells them.
     pub(crate) fn patterns(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.patterns.iter().map(AsRef::as_ref)
+        self.levels.patterns.iter().map(AsRef::as_ref)
     }
 
     /// The pattern that a request for `uri` will match.
@@ -149,39 +127,9 @@ impl RouteIndex {
         if !path.is_empty() && !path.starts_with('/') {
             return None;
         }
-        match self.search(0, path, &mut accept) {
+        match self.levels.search(0, path, &mut accept) {
             Outcome::Found(id) => Some(id),
             Outcome::Refused | Outcome::DeadEnd => None,
         }
-    }
-
-    fn search(
-        &self,
-        level: usize,
-        path: &str,
-        accept: &mut impl FnMut(PatternId) -> bool,
-    ) -> Outcome {
-        let Level { trie, targets } = &self.levels[level];
-        let mut outcome = Outcome::DeadEnd;
-        let mut from = 0;
-        // X1, X2: one round, unless the caller refuses what was found.
-        while let Some(hit) = trie.first_match(path, from) {
-            match targets[hit.order as usize] {
-                Target::Resource(id) if accept(id) => return Outcome::Found(id),
-                Target::Resource(_) => outcome = Outcome::Refused,
-                Target::Scope(inner) => {
-                    // `None` only for an expression over which actix itself stumbles.
-                    let Some(rest) = path.get(hit.end..) else {
-                        return Outcome::DeadEnd;
-                    };
-                    match self.search(inner, rest, accept) {
-                        Outcome::Refused => outcome = Outcome::Refused,
-                        ended => return ended,
-                    }
-                }
-            }
-            from = hit.order + 1;
-        }
-        outcome
     }
 }

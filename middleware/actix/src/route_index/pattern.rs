@@ -5,8 +5,15 @@
 //! matches if its segments come first, so both can be compared segment by segment. `""` has one
 //! segment, the empty one, and `"/a"` has two.
 
+use std::{fmt::Write as _, panic::catch_unwind};
+
+use actix_web::dev::ResourceDef;
+
 /// Deeper patterns are left to actix, which bounds the recursion of a search.
 const MOST_SEGMENTS: usize = 64;
+
+/// As many parameters as one pattern of actix may have.
+const MOST_PARAMETERS: usize = 16;
 
 /// What a `{name}` without an expression of its own stands for.
 const ANY: &str = "[^/]+";
@@ -14,108 +21,75 @@ const TAIL: &str = ".*";
 
 /// A pattern, as far as it can be understood without actix.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Cut<'a> {
-    /// Wholly understood.
-    Segments(Vec<Segment<'a>>),
-    /// Only actix knows whether a path matches, but not every path is worth asking about.
-    Outline(Outline<'a>),
+pub(super) struct Cut<'a> {
+    /// How every path begins that matches: a literal segment each, or `None` for one of at least one character.
+    pub(super) steps: Vec<Option<&'a str>>,
+    pub(super) end: End,
 }
 
+/// What has to follow behind the steps of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Segment<'a> {
-    Literal(&'a str),
-    /// One segment of at least one character.
-    Any,
-    /// All that is left, be it empty; always the last.
+pub(super) enum End {
+    /// Nothing.
+    Here,
+    /// Nothing or more segments: the pattern is a prefix.
+    Prefix,
+    /// At least one segment, which may be empty.
     Tail,
-}
-
-/// What every path has that matches a pattern.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outline<'a> {
-    /// Whole segments at its start.
-    pub(super) lead: Vec<&'a str>,
-    pub(super) starts: &'a str,
-    pub(super) ends: &'a str,
+    /// Only actix knows.
+    Ask,
 }
 
 /// Cuts `pattern`; the tail of a `prefix` has no defined meaning and is left to actix.
 pub(super) fn cut(pattern: &str, is_prefix: bool) -> Cut<'_> {
-    segments(pattern, is_prefix)
-        .map_or_else(|| Cut::Outline(outline(pattern, is_prefix)), Cut::Segments)
+    let ask = |steps| Cut {
+        steps,
+        end: End::Ask,
+    };
+    let mut steps = Vec::new();
+    if breaks_out(pattern) {
+        return ask(steps);
+    }
+    let mut rest = Some(pattern);
+    while let Some(text) = rest {
+        let Some((piece, after)) = split_outside_braces(text) else {
+            return ask(steps);
+        };
+        rest = after;
+        match first_parameter(piece) {
+            // actix drops the text around a star that follows no `{name}`.
+            None if rest.is_none() && piece.ends_with('*') => return ask(Vec::new()),
+            _ if steps.len() == MOST_SEGMENTS => return ask(steps),
+            None => steps.push(Some(piece)),
+            Some(("", parameter, after)) => match (parameter.split_once(':'), after) {
+                (None | Some((_, ANY)), "") => steps.push(None),
+                (None, "*") | (Some((_, TAIL)), "") if rest.is_none() && !is_prefix => {
+                    let end = End::Tail;
+                    return Cut { steps, end };
+                }
+                _ => return ask(steps),
+            },
+            Some(_) => return ask(steps),
+        }
+    }
+    let end = if is_prefix { End::Prefix } else { End::Here };
+    Cut { steps, end }
 }
 
 impl Cut<'_> {
     /// Orders patterns so that one that matches only paths that another matches too comes first.
     pub(super) fn breadth(&self) -> Vec<u8> {
-        match self {
-            Self::Segments(segments) => segments
-                .iter()
-                .map(|segment| match segment {
-                    Segment::Literal(_) => 0,
-                    Segment::Any => 2,
-                    Segment::Tail => 3,
-                })
-                .collect(),
-            Self::Outline(outline) => {
-                let mut breadth = vec![0; outline.lead.len()];
-                breadth.push(1);
-                breadth
-            }
+        let steps = self.steps.iter();
+        let mut breadth: Vec<u8> = steps
+            .map(|step| if step.is_some() { 0 } else { 2 })
+            .collect();
+        match self.end {
+            End::Here | End::Prefix => {}
+            End::Ask => breadth.push(1),
+            End::Tail => breadth.push(3),
         }
+        breadth
     }
-}
-
-fn segments(pattern: &str, is_prefix: bool) -> Option<Vec<Segment<'_>>> {
-    let mut segments = Vec::new();
-    let mut rest = Some(pattern);
-    while let Some(text) = rest {
-        let (piece, after) = split_outside_braces(text)?;
-        rest = after;
-        segments.push(segment(piece, rest.is_none(), is_prefix)?);
-    }
-    (segments.len() <= MOST_SEGMENTS).then_some(segments)
-}
-
-fn segment(piece: &str, is_last: bool, is_prefix: bool) -> Option<Segment<'_>> {
-    let tail_allowed = is_last && !is_prefix;
-    if !piece.contains('{') {
-        // actix drops the text around a star that follows no `{name}`.
-        let star = is_last && piece.ends_with('*');
-        return (!star).then_some(Segment::Literal(piece));
-    }
-    let (before, parameter, after) = first_parameter(piece)?;
-    if !before.is_empty() {
-        return None;
-    }
-    match (parameter.split_once(':'), after) {
-        (None, "") => Some(Segment::Any),
-        (Some((_, ANY)), "") => Some(Segment::Any),
-        (None, "*") if tail_allowed => Some(Segment::Tail),
-        (Some((_, TAIL)), "") if tail_allowed => Some(Segment::Tail),
-        _ => None,
-    }
-}
-
-fn outline(pattern: &str, is_prefix: bool) -> Outline<'_> {
-    if breaks_out(pattern) {
-        return Outline::default();
-    }
-    let starts = match pattern.find('{') {
-        Some(brace) => &pattern[..brace],
-        None if pattern.ends_with('*') => "",
-        None => pattern,
-    };
-    let ends = if is_prefix || pattern.ends_with('*') {
-        ""
-    } else {
-        after_last_parameter(pattern)
-    };
-    let mut lead: Vec<&str> = starts.split('/').collect();
-    // The last may go on in what follows.
-    lead.pop();
-    lead.truncate(MOST_SEGMENTS);
-    Outline { lead, starts, ends }
 }
 
 /// The text up to the next slash that is not within braces, and what follows that slash.
@@ -134,7 +108,7 @@ fn split_outside_braces(text: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// The text before the first `{...}`, what is within it, and what follows it.
-pub(super) fn first_parameter(text: &str) -> Option<(&str, &str, &str)> {
+fn first_parameter(text: &str) -> Option<(&str, &str, &str)> {
     let open = text.find('{')?;
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate().skip(open) {
@@ -150,87 +124,84 @@ pub(super) fn first_parameter(text: &str) -> Option<(&str, &str, &str)> {
     None
 }
 
-fn after_last_parameter(pattern: &str) -> &str {
-    let mut rest = pattern;
-    while let Some((_, _, after)) = first_parameter(rest) {
-        rest = after;
-    }
-    rest
-}
-
 /// Whether an expression may close the group that actix puts around it, as `{x:a)|(b}` does, so that
 /// nothing can be said of the paths. Answers yes when in doubt.
 fn breaks_out(pattern: &str) -> bool {
     let mut rest = pattern;
     while let Some((_, parameter, after)) = first_parameter(rest) {
         rest = after;
-        let Some((_, expression)) = parameter.split_once(':') else {
-            continue;
-        };
-        let (mut depth, mut may_be_class) = (0_usize, false);
-        let mut bytes = expression.bytes();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'\\' => {
-                    bytes.next();
-                }
-                b'[' => may_be_class = true,
-                b'(' if !may_be_class => depth += 1,
-                b')' if depth == 0 => return true,
-                b')' => depth -= 1,
-                // May begin a comment.
-                b'#' => return true,
-                _ => {}
-            }
+        let (_, expression) = parameter.split_once(':').unwrap_or_default();
+        let mut depth = 0_i32;
+        let closes = expression.bytes().any(|byte| {
+            depth += i32::from(byte == b'(') - i32::from(byte == b')');
+            depth < 0
+        });
+        // One that is escaped or in a class does not count, and a comment hides others.
+        let doubt = expression.contains(')') && expression.contains(['\\', '[']);
+        if closes || doubt || expression.contains('#') {
+            return true;
         }
     }
     false
 }
 
+/// What actix makes of a pattern that has been put together from those of scopes and a resource, or comes from a user's
+/// configuration, so that actix may never have seen it as a whole. `None` if it would not take it.
+pub(super) fn learned(pattern: &str) -> Option<ResourceDef> {
+    let renamed = rename_parameters(pattern)?;
+    // An invalid expression makes actix panic, and it has no other way to say so.
+    catch_unwind(|| ResourceDef::new(renamed)).ok()
+}
+
+/// Gives each parameter a name of its own: a scope and a resource in it may both have an `{id}`.
+fn rename_parameters(pattern: &str) -> Option<String> {
+    let mut renamed = String::with_capacity(pattern.len() + MOST_PARAMETERS);
+    let mut rest = pattern;
+    let mut parameters = 0_usize;
+    while rest.contains('{') {
+        let (before, parameter, after) = first_parameter(rest)?;
+        renamed.push_str(before);
+        let expression = parameter.find(':').map_or("", |colon| &parameter[colon..]);
+        let _ = write!(renamed, "{{p{parameters}{expression}}}");
+        parameters += 1;
+        rest = after;
+    }
+    renamed.push_str(rest);
+    (parameters <= MOST_PARAMETERS).then_some(renamed)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{
-        Segment::{Any, Literal, Tail},
-        *,
-    };
+    use super::*;
 
-    fn plain(pattern: &str, is_prefix: bool) -> Option<Vec<Segment<'_>>> {
-        match cut(pattern, is_prefix) {
-            Cut::Segments(segments) => Some(segments),
-            Cut::Outline(_) => None,
-        }
-    }
-
-    fn outlined(pattern: &str) -> Outline<'_> {
-        match cut(pattern, false) {
-            Cut::Outline(outline) => outline,
-            Cut::Segments(segments) => panic!("{pattern} was cut into {segments:?}"),
+    fn assert_cuts(table: &[(&str, &[Option<&str>], End)]) {
+        for (pattern, steps, end) in table {
+            let expected = Cut {
+                steps: steps.to_vec(),
+                end: *end,
+            };
+            assert_eq!(cut(pattern, false), expected, "{pattern}");
         }
     }
 
     #[test]
     fn literals_and_whole_names_are_understood() {
-        let table: &[(&str, &[Segment<'_>])] = &[
-            ("", &[Literal("")]),
-            ("/", &[Literal(""), Literal("")]),
-            ("/a", &[Literal(""), Literal("a")]),
-            ("/a/", &[Literal(""), Literal("a"), Literal("")]),
-            ("//a", &[Literal(""), Literal(""), Literal("a")]),
-            ("/a}b", &[Literal(""), Literal("a}b")]),
-            ("/*/a", &[Literal(""), Literal("*"), Literal("a")]),
-            ("/{id}", &[Literal(""), Any]),
-            ("/{id:[^/]+}/x", &[Literal(""), Any, Literal("x")]),
-            ("/a/{tail}*", &[Literal(""), Literal("a"), Tail]),
-            ("/a/{tail:.*}", &[Literal(""), Literal("a"), Tail]),
-            ("{tail}*", &[Tail]),
-        ];
-        for (pattern, segments) in table {
-            assert_eq!(
-                plain(pattern, false).as_deref(),
-                Some(*segments),
-                "{pattern}"
-            );
-        }
+        const EMPTY: Option<&str> = Some("");
+        assert_cuts(&[
+            ("", &[EMPTY], End::Here),
+            ("/", &[EMPTY, EMPTY], End::Here),
+            ("/a", &[EMPTY, Some("a")], End::Here),
+            ("/a/", &[EMPTY, Some("a"), EMPTY], End::Here),
+            ("//a", &[EMPTY, EMPTY, Some("a")], End::Here),
+            ("/a}b", &[EMPTY, Some("a}b")], End::Here),
+            ("/*/a", &[EMPTY, Some("*"), Some("a")], End::Here),
+            ("/{id}", &[EMPTY, None], End::Here),
+            ("/{id:[^/]+}/x", &[EMPTY, None, Some("x")], End::Here),
+            ("/a/{tail}*", &[EMPTY, Some("a")], End::Tail),
+            ("/a/{tail:.*}", &[EMPTY, Some("a")], End::Tail),
+            ("{tail}*", &[], End::Tail),
+        ]);
+        assert_eq!(cut("/{a}", true).end, End::Prefix);
     }
 
     #[test]
@@ -244,38 +215,49 @@ mod tests {
             "/{a:.*}/b",
             "/{a}/b*",
             "/a*",
+            "/a}*",
             "/-{tail}*",
             "/{a}{tail}*",
             "/{unclosed",
             "/{a:[{]}",
             &"/a".repeat(MOST_SEGMENTS),
         ] {
-            assert_eq!(plain(pattern, false), None, "{pattern}");
+            assert_eq!(cut(pattern, false).end, End::Ask, "{pattern}");
         }
-        assert_eq!(plain("/a/{tail}*", true), None);
-        assert_eq!(plain("/a/{tail:.*}", true), None);
+        assert_eq!(cut("/a/{tail}*", true).end, End::Ask);
+        assert_eq!(cut("/a/{tail:.*}", true).end, End::Ask);
     }
 
     #[test]
-    fn an_outline_holds_what_every_match_has() {
-        let table: &[(&str, &[&str], &str, &str)] = &[
-            ("/api/v{n}/x", &["", "api"], "/api/v", "/x"),
-            ("/api/{n:\\d+}", &["", "api"], "/api/", ""),
-            ("{a}.{b}/c", &[], "", "/c"),
-            ("/a/{b}/c*", &["", "a"], "/a/", ""),
-            ("/a/b*", &[], "", ""),
-            ("/a/{x:(b|c)}.d", &["", "a"], "/a/", ".d"),
-            ("/a/{x:b)|(c}.d", &[], "", ""),
-            ("/a/{x:[(]b)|(c}.d", &[], "", ""),
-            ("/a/{x:\\(b)|(c}.d", &[], "", ""),
-        ];
-        for (pattern, lead, starts, ends) in table {
-            let expected = Outline {
-                lead: lead.to_vec(),
-                starts,
-                ends,
-            };
-            assert_eq!(outlined(pattern), expected, "{pattern}");
-        }
+    fn what_only_actix_knows_begins_with_what_every_match_has() {
+        const AT_A: &[Option<&str>] = &[Some(""), Some("a")];
+        assert_cuts(&[
+            ("/a/v{n}/x", AT_A, End::Ask),
+            ("/a/{n:\\d+}", AT_A, End::Ask),
+            ("{a}.{b}/c", &[], End::Ask),
+            (
+                "/a/{b}/c/v{d}",
+                &[Some(""), Some("a"), None, Some("c")],
+                End::Ask,
+            ),
+            ("/a/{x:(b|c)}.d", AT_A, End::Ask),
+            // Nothing is, or nothing is known to be.
+            ("/a/b*", &[], End::Ask),
+            ("/a/{b}/c/d*", &[], End::Ask),
+            ("/a/{x:b)|(c}.d", &[], End::Ask),
+            ("/a/{x:[(]b)|(c}.d", &[], End::Ask),
+            ("/a/{x:\\(b)|(c}.d", &[], End::Ask),
+        ]);
+    }
+
+    #[test]
+    fn names_become_unique_and_expressions_stay() {
+        assert_eq!(
+            rename_parameters("/{id:\\d{2}}/{id}/x{id}*").as_deref(),
+            Some("/{p0:\\d{2}}/{p1}/x{p2}*")
+        );
+        assert_eq!(rename_parameters("/a").as_deref(), Some("/a"));
+        assert_eq!(rename_parameters("/{a"), None);
+        assert_eq!(rename_parameters(&"/{a}".repeat(17)), None);
     }
 }
