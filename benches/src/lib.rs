@@ -1,5 +1,5 @@
 //! What the benchmarks share: the ways to run a closure off an event loop that are compared, an app's service without a
-//! server, and the arguments of those that are no criterion's.
+//! server, counts of instructions, ratios of throughput, and the arguments of those that are no criterion's.
 
 use std::{env, fmt, fs, future::Future, process::ExitCode};
 
@@ -7,6 +7,9 @@ use actix_http::Request;
 use actix_service::{Service, ServiceFactory};
 use actix_web::{dev::AppConfig, web};
 use offload_core::{Lane, Priority};
+
+pub mod counting;
+pub mod tax;
 
 /// The ways in which a closure can be run, all of which give its result to an async caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,17 @@ impl Way {
 /// Runs `future` on an actix runtime of its own, as on an event loop.
 pub fn on_event_loop<T>(future: impl Future<Output = T>) -> T {
     actix_rt::System::new().block_on(future)
+}
+
+/// Runs `future` on a runtime of tokio with one worker, which is the calling thread.
+///
+/// # Panics
+///
+/// If the runtime cannot be made.
+pub fn on_one_worker<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    runtime.block_on(future)
 }
 
 /// A lane as the plugin makes its short one.

@@ -14,10 +14,10 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn saturation(arguments: &[&str]) -> Output {
-    let scenario = arguments.last().expect("a scenario");
+    let last = arguments.last().expect("what to measure");
     Command::new(env!("CARGO_BIN_EXE_saturation"))
         .arg("--out")
-        .arg(folder(scenario))
+        .arg(folder(last))
         .args(arguments)
         .output()
         .expect("starts")
@@ -103,6 +103,43 @@ fn everything_that_was_measured_is_in_files() {
             assert!(svg.contains(name), "{plot} lacks {name}");
         }
     }
+}
+
+/// The peer `axum` is left out here: it is built first, which takes minutes.
+#[test]
+fn the_layer_is_compared_with_what_is_written_by_hand() {
+    let compared = "axum-offload,axum-rayon,axum-inline";
+    let output = saturation(&["--smoke", "everyday", "--only", compared]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    for alternative in compared.split(',') {
+        assert!(row(&report, alternative).len() > 5, "{report}");
+    }
+    let check = "axum-offload, argon2, / feels instant, p99 in ms: ";
+    assert!(report.contains(check), "{report}");
+
+    let output = saturation(&["--smoke", "ramp", "hostile", "--only", "axum-offload"]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    let check = "axum-offload, 10 x capacity, light p99 in ms, 1.5 x idle: ";
+    assert!(report.contains(check), "{report}");
+    let skipped = "axum-offload: skipped, what is attacked is on actix only";
+    assert!(report.contains(skipped), "{report}");
+}
+
+#[test]
+fn the_layer_serves_on_smol() {
+    let compared = "smol-offload,smol-unblock,smol-inline";
+    let output = saturation(&["--smoke", "mixed", "drain", "--only", compared]);
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}\n{progress}");
+    for alternative in compared.split(',') {
+        assert!(row(&report, alternative).len() > 5, "{report}");
+    }
+    let check = "smol-offload, warm, light p99 in ms, 1/2 of the best by hand or 1.5 x idle: ";
+    assert!(report.contains(check), "{report}");
+    let skipped = "smol-unblock: skipped, it ends at once";
+    assert!(report.contains(skipped), "{report}");
 }
 
 #[test]

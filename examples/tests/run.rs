@@ -7,8 +7,12 @@ use std::{
     error::Error,
     fs,
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
 };
 
 use offload_tests::{client::Client, response::RawResponse};
@@ -18,11 +22,15 @@ type Tested = Result<(), Box<dyn Error>>;
 /// There are so many primes below 10,000.
 const COUNT: &str = "1229";
 
+/// For what comes at once, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server that ends with the test, also with one that fails.
 struct Example {
     child: Child,
     // Open for as long as the server runs, which may go on to write.
-    _output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
+    address: SocketAddr,
     client: Client,
 }
 
@@ -33,6 +41,8 @@ impl Example {
             // Where examples may leave files.
             .current_dir(env!("CARGO_TARGET_TMPDIR"))
             .env_remove("OFFLOAD")
+            // Milliseconds between two exports of spans.
+            .env("OTEL_BSP_SCHEDULE_DELAY", "10")
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
@@ -41,13 +51,14 @@ impl Example {
         // An example that ends before it listens ends its output too, so this never waits for nothing.
         output.read_line(&mut line)?;
         let address = line.trim_end().strip_prefix("listening on ");
-        let Some(Ok(address)) = address.map(str::parse) else {
+        let Some(Ok(address)) = address.map(str::parse::<SocketAddr>) else {
             child.kill()?;
             return Err(format!("{name} said {line:?}, and ended by {}", child.wait()?).into());
         };
         Ok(Self {
             child,
-            _output: output,
+            output: Some(output),
+            address,
             client: Client::new(address),
         })
     }
@@ -63,6 +74,32 @@ impl Example {
 
     fn text(&self, path: &str) -> Result<String, Box<dyn Error>> {
         Ok(String::from_utf8(self.get(path)?.body)?)
+    }
+}
+
+impl Example {
+    /// The lines that it goes on to write.
+    fn lines(&mut self) -> Result<Receiver<String>, Box<dyn Error>> {
+        let output = self.output.take().ok_or("somebody reads them")?;
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // Who listens no longer has heard enough; the server may go on to write.
+                let _heard = sender.send(line);
+            }
+        });
+        Ok(lines)
+    }
+
+    /// Ends it as a terminal does.
+    #[cfg(unix)]
+    fn interrupt(&mut self) -> Tested {
+        // It is ours and not waited for yet, so the number can't be anybody else's.
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status()?.success());
+        let ended = self.child.wait()?;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 }
 
@@ -129,12 +166,9 @@ fn actix_settings() -> Tested {
         .client
         .ask("GET", "/primes/10000", &no_number, b"")?;
     assert_eq!(refused.status(), 400);
-    if cfg!(unix) {
-        // It is ours and not waited for yet, so the number can't be anybody else's.
-        let id = example.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status()?.success());
-        let ended = example.child.wait()?;
-        assert!(ended.success(), "{ended}");
+    #[cfg(unix)]
+    {
+        example.interrupt()?;
         assert!(profile.metadata()?.len() > 0);
     }
     Ok(())
@@ -234,5 +268,125 @@ fn offload_attribute() -> Tested {
         let on_a_lane = format!("{COUNT} on offload-");
         assert!(counted.starts_with(&on_a_lane), "{path}: {counted}");
     }
+    Ok(())
+}
+
+/// The lines of its client, one for each call.
+fn calls_of_tonic(server: &Example, arguments: &[&str]) -> Result<Vec<String>, Box<dyn Error>> {
+    let asked = Command::new(beside_the_test("tonic")?)
+        .args(["ask", &server.address.to_string()])
+        .args(arguments)
+        .output()?;
+    assert!(asked.status.success(), "{asked:?}");
+    let answers = String::from_utf8(asked.stdout)?;
+    Ok(answers.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn tonic() -> Tested {
+    let example = Example::start("tonic")?;
+    for _ in 0..2 {
+        assert_eq!(calls_of_tonic(&example, &["10000"])?, [COUNT]);
+    }
+    // Each takes many times as long as it takes to refuse all of those that find no room.
+    let answers = calls_of_tonic(&example, &["300000", "60"])?;
+    assert_eq!(answers.len(), 60);
+    let refused = "ResourceExhausted: overloaded";
+    assert!(
+        answers.iter().any(|answer| answer == refused),
+        "{answers:?}"
+    );
+    let known = |answer: &String| answer == refused || answer == "25997";
+    assert!(answers.iter().all(known), "{answers:?}");
+    // It cannot come in time: it is refused, or given up.
+    let late = calls_of_tonic(&example, &["300000", "1", "1"])?;
+    assert!(late[0].contains(": "), "{late:?}");
+    Ok(())
+}
+
+/// A line of the example: trace, span, parent, name.
+fn span(line: &str) -> Option<[&str; 4]> {
+    let (ids, name) = line.strip_prefix("trace ")?.split_once(": ")?;
+    let (trace, ids) = ids.split_once(" span ")?;
+    let (own, parent) = ids.split_once(" of ")?;
+    Some([trace, own, parent, name])
+}
+
+#[test]
+fn opentelemetry() -> Tested {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const CALLER: &str = "b7ad6b7169203331";
+    let mut example = Example::start("opentelemetry")?;
+    let lines = example.lines()?;
+    let caller = format!("traceparent: 00-{TRACE}-{CALLER}-01");
+    let asked = example
+        .client
+        .ask("GET", "/primes/10000", &[&caller], b"")?;
+    assert_eq!(asked.body, COUNT.as_bytes());
+    let mut text = String::new();
+    let find = |text: &str, wanted: &str| {
+        let mut spans = text.lines().filter_map(span);
+        let found = spans.find(|[trace, _, _, name]| *trace == TRACE && *name == wanted);
+        found.map(|[_, own, parent, _]| (own.to_owned(), parent.to_owned()))
+    };
+    // They are written when they end, the request's last.
+    let names = ["HTTP", "queue", "run", "count"];
+    while names.iter().any(|name| find(&text, name).is_none()) {
+        let line = lines.recv_timeout(PATIENCE);
+        text += &line.map_err(|_| format!("no more than\n{text}"))?;
+        text.push('\n');
+    }
+    let [request, queue, run, count] = names.map(|name| find(&text, name).unwrap_or_default());
+    assert_eq!(request.1, CALLER, "{text}");
+    assert_eq!(queue.1, request.0, "{text}");
+    assert_eq!(run.1, request.0, "{text}");
+    assert_eq!(count.1, run.0, "{text}");
+    assert_eq!(example.text("/")?, "hello");
+    Ok(())
+}
+
+#[test]
+fn pins_and_profile() -> Tested {
+    let profile = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("learned.json");
+    // What an earlier test has left, if any.
+    let _removed = fs::remove_file(&profile);
+    let example = Example::start("pins_and_profile")?;
+    assert_eq!(example.text("/")?, "hello");
+    assert_eq!(example.text("/health")?, "alive");
+    for path in ["/primes/10000", "/login/10000", "/report/10000"] {
+        assert_eq!(example.text(path)?, COUNT);
+    }
+    let routes = example.text("/routes")?;
+    for pinned in ["/health", "/primes/{below}"] {
+        assert!(routes.contains(pinned), "{routes}");
+    }
+    #[cfg(unix)]
+    {
+        let mut example = example;
+        example.interrupt()?;
+        assert!(fs::read_to_string(&profile)?.contains("/login/{below}"));
+        let again = Example::start("pins_and_profile")?;
+        let routes = again.text("/routes")?;
+        // Nobody has asked for it yet.
+        assert!(routes.contains("/login/{below}"), "{routes}");
+    }
+    Ok(())
+}
+
+#[test]
+fn third_adapter() -> Tested {
+    let example = Example::start("third_adapter")?;
+    for _ in 0..2 {
+        assert_eq!(example.text("/")?, "hello");
+    }
+    // Nothing is known of a route at its first request, so that one is on a lane.
+    let counted = example.text("/primes/10000")?;
+    let on_a_lane = format!("{COUNT} on offload-");
+    assert!(counted.starts_with(&on_a_lane), "{counted}");
+    for _ in 0..5 {
+        assert_eq!(example.client.get("/panic")?.status(), 500);
+    }
+    assert_eq!(example.client.get("/nowhere")?.status(), 404);
+    assert_eq!(example.text("/")?, "hello");
     Ok(())
 }

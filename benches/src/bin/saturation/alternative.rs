@@ -1,11 +1,12 @@
 //! What is compared: the ways in which one app can deal with heavy work.
 
-use std::time::Duration;
+use std::{num::NonZero, sync::LazyLock, thread, time::Duration};
 
 use actix_offload::{Offload, OffloadBuilder, Priority};
 use actix_web::{Error, error::ErrorInternalServerError, web};
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
+use smol::lock::Semaphore;
 
 use crate::{
     peer::{self, Peer},
@@ -14,6 +15,11 @@ use crate::{
 
 /// What names begin with that go on with priorities.
 const AUTO_WITH: &str = "auto-";
+
+/// The computations that smol's pool of threads for blocking calls runs at once: there may be 500 of these, as there may be 512 of
+/// tokio's, before which the peer on axum has a semaphore likewise.
+static SLOTS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)));
 
 /// A way to serve the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -35,6 +41,12 @@ pub(crate) enum Alternative {
     AxumRayon,
     /// axum, plain handlers, bare.
     AxumInline,
+    /// axum on smol, heavy work in `smol::unblock`.
+    SmolUnblock,
+    /// axum on smol, plain handlers behind `tower-offload`'s layer.
+    SmolOffload,
+    /// axum on smol, plain handlers, bare.
+    SmolInline,
     /// Node, Express, as written.
     Express,
     /// Node, Express in one process per core.
@@ -87,6 +99,24 @@ impl Alternative {
     /// Whether this program serves it with axum.
     pub(crate) fn is_on_axum(self) -> bool {
         matches!(self, Self::AxumOffload | Self::AxumRayon | Self::AxumInline)
+    }
+
+    /// Whether this program serves it with axum on smol, with nothing of tokio's runtime.
+    pub(crate) fn is_on_smol(self) -> bool {
+        matches!(
+            self,
+            Self::SmolOffload | Self::SmolUnblock | Self::SmolInline
+        )
+    }
+
+    /// Whether it is `tower-offload`'s layer.
+    pub(crate) fn is_layer(self) -> bool {
+        matches!(self, Self::AxumOffload | Self::SmolOffload)
+    }
+
+    /// Whether it is the plugin or the layer as it comes, which lose nothing under any load.
+    pub(crate) fn is_ours(self) -> bool {
+        self == Self::Auto || self.is_layer()
     }
 
     /// The plugin as it is set for this, if it is there at all.
@@ -146,6 +176,10 @@ impl Alternative {
         match self {
             Self::Block => web::block(work).await.map_err(ErrorInternalServerError),
             Self::Rayon | Self::AxumRayon => Ok(tokio_rayon::spawn_fifo(work).await),
+            Self::SmolUnblock => {
+                let _slot = SLOTS.acquire().await;
+                Ok(smol::unblock(work).await)
+            }
             _ => Ok(work()),
         }
     }

@@ -30,6 +30,7 @@ use std::{io, process::ExitCode, time::Instant};
 
 use crate::{
     alternative::Alternative,
+    peer::Peer,
     report::results::Results,
     scenario::Scenario,
     settings::{Cli, Settings},
@@ -119,13 +120,14 @@ fn served(scenario: &Scenario, settings: &Settings, results: &mut Results) -> Ve
         results.skipped(alternative, &why);
         false
     };
-    let able = |alternative: &Alternative| match alternative.peer() {
-        None => true,
-        Some(_) if !scenario.peers => skip(*alternative, "it has not all the routes".to_owned()),
-        Some(peer) => match peer.prepare() {
-            Ok(()) => true,
-            Err(error) => skip(*alternative, error.to_string()),
-        },
+    let able = |alternative: &Alternative| {
+        if let Some(why) = scenario.refuses(*alternative) {
+            return skip(*alternative, why.to_owned());
+        }
+        match alternative.peer().map(Peer::prepare) {
+            None | Some(Ok(())) => true,
+            Some(Err(error)) => skip(*alternative, error.to_string()),
+        }
     };
     settings.only.iter().copied().filter(able).collect()
 }

@@ -107,7 +107,7 @@ impl Readings {
     pub(crate) fn died(&mut self, alternative: Alternative, status: ExitStatus) {
         let phase = self.phases.last().map_or("", |phase| phase.name);
         let what = format!("{phase}: the server died, {status}");
-        if alternative == Alternative::Auto {
+        if alternative.is_ours() {
             self.broken.push(what);
         } else {
             self.notes.push(what);
@@ -128,7 +128,7 @@ impl Readings {
         if let Some(missing) = records.unaccounted(due) {
             self.broken.push(named(missing));
         }
-        if alternative == Alternative::Auto && records.lost() > 0.0 {
+        if alternative.is_ours() && records.lost() > 0.0 {
             self.broken
                 .push(named(format!("{} requests were lost", records.lost())));
         }

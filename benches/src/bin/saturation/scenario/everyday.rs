@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Instant};
 
-use super::{Scenario, flows};
+use super::{Scenario, flows, layer};
 use crate::{
     alternative::Alternative,
     client::{
@@ -90,9 +90,14 @@ fn load(
 }
 
 fn judge(results: &Results) -> Vec<Check> {
-    let check = |(blocker, _): Blocker| {
+    let check = |blocker: &str, alternative| {
         let what = format!("{blocker}, / feels instant, p99 in ms");
-        Check::at_most(what, results.auto(blocker, "/ p99"), Some(INSTANT))
+        let p99 = results.median(blocker, alternative, "/ p99");
+        Check::at_most(what, p99, Some(INSTANT))
     };
-    BLOCKERS.map(check).into()
+    let mut checks = Vec::from(BLOCKERS.map(|(blocker, _)| check(blocker, Alternative::Auto)));
+    for layer in layer::layers(results) {
+        checks.extend(BLOCKERS.map(|(blocker, _)| check(blocker, layer).of(&layer.name())));
+    }
+    checks
 }

@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Instant};
 
-use super::{Scenario, flows};
+use super::{Scenario, flows, layer};
 use crate::{
     alternative::Alternative,
     client::{closed::Clients, record::Record, records::Records, request},
@@ -136,6 +136,12 @@ fn judge(results: &Results) -> Vec<Check> {
             // Whoever refuses the slow ones has a fine p99.
             at_most("refused", auto("refused"), Some(0.0)),
         ]);
+        let light = layer::Light {
+            phase,
+            p99: "light p99",
+            idle: (phase, "idle p99"),
+        };
+        checks.extend(layer::stays_light(results, &light));
     }
     checks
 }

@@ -7,6 +7,7 @@ mod fairness;
 mod flows;
 mod gone;
 mod hostile;
+mod layer;
 mod memory;
 mod mixed;
 mod neighbours;
@@ -49,6 +50,22 @@ impl Scenario {
         }
     }
 
+    /// Why this alternative cannot be measured in it, if it cannot.
+    pub(crate) fn refuses(&self, alternative: Alternative) -> Option<&'static str> {
+        let is = |other: &Self| self.name == other.name;
+        let on_actix = !alternative.is_on_axum() && !alternative.is_on_smol();
+        if alternative.peer().is_some() && !self.peers {
+            return Some("it has not all the routes");
+        }
+        if is(&hostile::SCENARIO) && !on_actix {
+            return Some("what is attacked is on actix only");
+        }
+        if is(&drain::SCENARIO) && alternative.is_on_smol() {
+            return Some("it ends at once");
+        }
+        None
+    }
+
     /// All of them, in the order in which they run.
     pub(crate) const ALL: [Self; 12] = [
         mixed::SCENARIO,
@@ -64,4 +81,30 @@ impl Scenario {
         bursts::SCENARIO,
         hostile::SCENARIO,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        let refused = |scenario: &Scenario, alternative| scenario.refuses(alternative).is_some();
+        for alternative in [
+            Alternative::AxumOffload,
+            Alternative::Axum,
+            Alternative::AxumRayon,
+            Alternative::AxumInline,
+            Alternative::SmolOffload,
+        ] {
+            for scenario in [mixed::SCENARIO, ramp::SCENARIO, everyday::SCENARIO] {
+                assert!(!refused(&scenario, alternative), "{}", scenario.name);
+            }
+            assert!(refused(&hostile::SCENARIO, alternative));
+        }
+        assert!(refused(&gone::SCENARIO, Alternative::Go));
+        assert!(refused(&drain::SCENARIO, Alternative::SmolOffload));
+        assert!(!refused(&drain::SCENARIO, Alternative::AxumOffload));
+        assert!(!refused(&hostile::SCENARIO, Alternative::Auto));
+    }
 }

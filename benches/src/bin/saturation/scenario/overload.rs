@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Scenario, flows, recovery};
+use super::{Scenario, flows, layer, recovery};
 use crate::{
     alternative::Alternative,
     arrivals,
@@ -204,6 +204,12 @@ fn judge(results: &Results) -> Vec<Check> {
                 times("rss start", 1.1),
             ),
         ]);
+        let light = layer::Light {
+            phase,
+            p99: "light p99",
+            idle: (phase, "idle p99"),
+        };
+        checks.extend(layer::stays_light(results, &light));
     }
     checks
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Scenario, flows};
+use super::{Scenario, flows, layer};
 use crate::{
     alternative::Alternative,
     arrivals,
@@ -172,5 +172,16 @@ fn judge(results: &Results) -> Vec<Check> {
         let what = format!("{step}, light p99 in ms, 1.5 x idle");
         Check::at_most(what, results.auto(step, "light p99"), idle)
     };
-    STEPS[1..].iter().map(at_most).collect()
+    let of_layers = |(step, _): &(&'static str, f64)| {
+        let light = layer::Light {
+            phase: step,
+            p99: "light p99",
+            idle: (IDLE, "light p99"),
+        };
+        layer::stays_light(results, &light)
+    };
+    let loaded = &STEPS[1..];
+    let mut checks: Vec<Check> = loaded.iter().map(at_most).collect();
+    checks.extend(loaded.iter().flat_map(of_layers));
+    checks
 }

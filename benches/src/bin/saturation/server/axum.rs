@@ -112,13 +112,19 @@ fn routes(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Serves until the process is told to end, on tokio's own number of workers, which is that of the cores.
-pub(super) fn listen(alternative: Alternative) -> io::Result<()> {
+/// The app as this alternative has it.
+pub(super) fn app(alternative: Alternative) -> io::Result<Router> {
     let mut app = routes(Arc::new(Shared::new(alternative)));
-    if alternative == Alternative::AxumOffload {
+    if alternative.is_layer() {
         let offload = Offload::builder().pin(&Method::GET, "/stats", Placement::Loop);
         app = app.layer(offload.build().map_err(io::Error::other)?.layer());
     }
+    Ok(app)
+}
+
+/// Serves until the process is told to end, on tokio's own number of workers, which is that of the cores.
+pub(super) fn listen(alternative: Alternative) -> io::Result<()> {
+    let app = app(alternative)?;
     Runtime::new()?.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let mut end = signal(SignalKind::terminate())?;

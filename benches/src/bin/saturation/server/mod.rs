@@ -5,6 +5,7 @@ mod axum;
 mod demo;
 pub(crate) mod hostile;
 mod listen;
+mod smol;
 mod work;
 
 use std::{
@@ -27,6 +28,9 @@ pub(crate) fn serve(args: &[String]) -> io::Result<()> {
     limits::raise_open_files();
     if alternative.is_on_axum() {
         return axum::listen(alternative);
+    }
+    if alternative.is_on_smol() {
+        return smol::listen(alternative);
     }
     actix_rt::System::new().block_on(listen::listen(alternative, exposed))
 }
