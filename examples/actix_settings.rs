@@ -11,8 +11,8 @@
 
 use std::{env, error::Error, time::Duration};
 
-use actix_offload::{Offload, Placement, ServerTiming, StallWatch};
-use actix_web::{App, HttpServer, http::header::HeaderName, web};
+use actix_offload::{Offload, Placement, StallWatch};
+use actix_web::{App, HttpServer, web};
 
 /// How long requests that are under way may go on after the signal to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -52,8 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .pin("GET", "/primes/{below}", Placement::Lane)
         // The next start knows what this one has learned.
         .profile("offload.json")
-        .deadline_header(HeaderName::from_static("x-request-timeout-ms"))
-        .server_timing(ServerTiming::On)
+        .deadline_header("x-request-timeout-ms")
+        .server_timing(true)
         .stall_watch(watch)
         .build()?;
     let app = || {

@@ -13,12 +13,11 @@ use std::{env, error::Error, time::Duration};
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{HeaderName, Method},
     response::IntoResponse,
     routing::get,
 };
 use tokio::net::TcpListener;
-use tower_offload::{Lanes, Offload, Placement, Rules, StallWatch};
+use tower_offload::{Offload, Placement, StallWatch};
 
 async fn index() -> &'static str {
     "hello"
@@ -47,22 +46,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1);
     let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
 
-    let rules = Rules {
-        // What costs more than this goes to a lane.
-        budget: Duration::from_micros(200),
-        ..Rules::default()
-    };
     let watch = StallWatch::builder()
         .threshold(Duration::from_millis(50))
         .on_stall(|stall| eprintln!("{stall}"));
     let offload = Offload::builder()
-        .rules(rules)
-        .lanes(Lanes::builder().queue_bound(256))
+        // What costs more than this goes to a lane.
+        .budget(Duration::from_micros(200))
+        .lanes(|lanes| lanes.queue_bound(256))
         // Health checks have to be answered also when the lanes are full.
-        .pin(&Method::GET, "/", Placement::Loop)
+        .pin("GET", "/", Placement::Loop)
         // It is known to be heavy, so nothing has to be learned.
-        .pin(&Method::GET, "/primes/{below}", Placement::Lane)
-        .deadline_header(HeaderName::from_static("x-request-timeout-ms"))
+        .pin("GET", "/primes/{below}", Placement::Lane)
+        .deadline_header("x-request-timeout-ms")
         .server_timing(true)
         .stall_watch(Some(watch))
         .build()?;

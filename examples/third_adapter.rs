@@ -25,7 +25,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use offload_core::cost::BodySize;
 use offload_http::{
-    Answer, App, Arrival, End, Placed, RouteName, Serving, Settings, Stub, Ticket, Visit,
+    Answer, App, Arrival, End, Placed, Plugin, RouteName, Settings, Stub, Ticket, Visit,
     panics::{self, PanicPayload},
 };
 use tokio::{net::TcpListener, runtime::Handle};
@@ -182,9 +182,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1);
     let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
 
-    let serving = Serving::start(Settings::default())?;
+    let plugin = Plugin::start(Settings::default())?;
     // One for all connections: each learns for itself.
-    let app = serving.app();
+    let app = plugin.app();
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {

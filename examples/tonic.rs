@@ -27,7 +27,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 use tower::service_fn;
-use tower_offload::{Lanes, Offload};
+use tower_offload::Offload;
 
 const COUNT: &str = "/examples.Primes/Count";
 
@@ -131,7 +131,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let offload = Offload::builder()
         // What finds this many waiting is refused at once.
-        .lanes(Lanes::builder().queue_bound(8))
+        .lanes(|lanes| lanes.queue_bound(8))
         .build()?;
     let incoming = TcpIncoming::bind(address.parse()?)?;
     println!("listening on {}", incoming.local_addr()?);

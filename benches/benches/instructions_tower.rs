@@ -22,7 +22,7 @@ use offload_benches::{
 };
 use tokio::net::TcpListener;
 use tower_layer::Identity;
-use tower_offload::{Offload, Placement, Rules};
+use tower_offload::{Offload, Placement};
 use tower_service::Service;
 
 const CASES: &[Case] = &[
@@ -55,11 +55,9 @@ fn router() -> Router {
 /// It learns as usual, that `/` is light. Only the budget is another: callgrind makes everything fifty times as slow. And the stall
 /// watch's own thread works by time, of which there is so much more for each request here.
 fn offload() -> Offload {
-    let rules = Rules {
-        budget: Duration::from_secs(1),
-        ..Rules::default()
-    };
-    let offload = Offload::builder().rules(rules).stall_watch(None);
+    let offload = Offload::builder()
+        .budget(Duration::from_secs(1))
+        .stall_watch(None);
     offload.build().expect("starts")
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix_http::Request;
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -144,10 +144,7 @@ async fn compare() {
         "{with_learned} instead of {bare} for 200 requests"
     );
 
-    let always_loop = settings()
-        .policy(Policy::AlwaysLoop)
-        .build()
-        .expect("starts");
+    let always_loop = settings().mode(Mode::Loop).build().expect("starts");
     let pinned = allocations((always_loop.app(|| App::new().configure(configure)))()).await;
     assert!(
         pinned <= bare,
@@ -219,7 +216,7 @@ fn a_server_that_has_ended_keeps_no_memory() {
     /// Before, it was 72 KB for each of two event loops.
     const ENOUGH: isize = 2 * 1024;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let offload = Offload::builder().threads(1).spare_threads(0);
+    let offload = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
     let offload = offload.build().expect("starts");
     let app = || App::new().configure(configure);
     let kept = kept(|| serve(offload.app(app)), ENOUGH);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder, Placement};
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
 use futures_util::{FutureExt, StreamExt};
 use offload_tests::{
@@ -27,8 +27,10 @@ fn one_lane_thread() -> Offload {
 
 fn one_thread() -> OffloadBuilder {
     let long = Duration::from_secs(600);
-    let builder = Offload::builder().threads(1).spare_threads(0);
-    builder.policy(Policy::AlwaysLane).patience(long, 1, long)
+    let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
+    builder
+        .mode(Mode::Lane)
+        .lanes(|lanes| lanes.patience(long..=long))
 }
 
 /// Sends a request and leaves its answer to come.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Drained, Offload, Placement, Policy, is_cancelled};
+use actix_offload::{Drained, Mode, Offload, Placement, is_cancelled};
 use actix_web::{App, HttpResponse, web};
 use futures_util::stream;
 use offload_tests::{connection::Connection, server::TestServer};
@@ -35,8 +35,10 @@ struct Ending {
 
 impl Ending {
     fn start() -> Self {
-        let builder = Offload::builder().threads(1).spare_threads(0);
-        let builder = builder.policy(Policy::AlwaysLane).patience(LONG, 1, LONG);
+        let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
+        let builder = builder
+            .mode(Mode::Lane)
+            .lanes(|lanes| lanes.patience(LONG..=LONG));
         let builder = builder.pin("GET", "/light", Placement::Loop);
         let offload = builder.build().expect("starts");
         let (gate, begun) = (Gate::default(), Arc::<AtomicUsize>::default());

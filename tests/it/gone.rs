@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{App, web};
 use offload_tests::{
     connection::Connection,
@@ -68,8 +68,10 @@ impl Drop for Alive {
 impl Gated {
     fn start(protocol: Protocol, callback: Callback, half_closed: HalfClosed) -> Self {
         let long = Duration::from_secs(600);
-        let builder = Offload::builder().threads(1).spare_threads(0);
-        let builder = builder.policy(Policy::AlwaysLane).patience(long, 1, long);
+        let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
+        let builder = builder
+            .mode(Mode::Lane)
+            .lanes(|lanes| lanes.patience(long..=long));
         let offload = builder.build().expect("starts");
         let (gate, held) = (Gate::default(), Arc::new(AtomicBool::new(false)));
         let (begun, waiting) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_http::Request;
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_service::{IntoServiceFactory, Service, apply_fn_factory};
 use actix_web::{App, Error, HttpResponse, web};
 use futures_util::stream;
@@ -20,7 +20,9 @@ use tracing::Span;
 use crate::logs;
 
 fn always_lane() -> Offload {
-    let builder = Offload::builder().threads(2).policy(Policy::AlwaysLane);
+    let builder = Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane);
     builder.build().expect("starts")
 }
 

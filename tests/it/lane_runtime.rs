@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Offload, OffloadBuilder, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder};
 use actix_web::{App, HttpResponse, rt, web};
 use offload_tests::{client::Client, server::TestServer};
 
@@ -19,9 +19,8 @@ use crate::gate::{Gate, wait_until};
 fn all_on_lanes(threads: usize) -> OffloadBuilder {
     let patience = Duration::from_secs(300);
     Offload::builder()
-        .policy(Policy::AlwaysLane)
-        .threads(threads)
-        .patience(patience, 16, patience)
+        .mode(Mode::Lane)
+        .lanes(|lanes| lanes.threads(threads).patience(patience..=patience))
 }
 
 fn get(server: &TestServer, path: &str) -> String {
@@ -152,7 +151,7 @@ fn lanes_have_the_stack_that_they_are_given() {
     }
 
     let offload = all_on_lanes(2)
-        .stack_size(64 << 20)
+        .lanes(|lanes| lanes.stack_size(64 << 20))
         .build()
         .expect("starts");
     let app = || App::new().route("/deep", web::get().to(|| async { deep(2_000).to_string() }));
@@ -161,7 +160,7 @@ fn lanes_have_the_stack_that_they_are_given() {
         assert_eq!(get(&server, "/deep"), "2000");
     }
     let error = Offload::builder()
-        .stack_size(1)
+        .lanes(|lanes| lanes.stack_size(1))
         .build()
         .expect_err("too small");
     assert!(error.to_string().contains("stack_size"), "{error}");
@@ -207,7 +206,10 @@ fn what_is_started_on_a_lane_has_the_usual_priority() {
     let expected = [(); 4].map(|()| expected.as_str()).join("; ");
     // What costs more than the limit is the long lane's from its second run on.
     for limit in [Duration::from_secs(1), Duration::from_micros(1)] {
-        let offload = all_on_lanes(2).short_limit(limit).build().expect("starts");
+        let offload = all_on_lanes(2)
+            .lanes(|lanes| lanes.short_limit(limit))
+            .build()
+            .expect("starts");
         let app = || App::new().route("/", web::get().to(started));
         let server = TestServer::start(offload.app(app));
         for _ in 0..3 {

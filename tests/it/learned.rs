@@ -405,7 +405,7 @@ fn who_leaves_a_lane_has_shown_what_he_has_cost() {
 fn start() -> (Offload, Shared, TestServer) {
     let patience = Duration::from_secs(300);
     let offload = Offload::builder()
-        .patience(patience, 16, patience)
+        .lanes(|lanes| lanes.patience(patience..=patience))
         .build()
         .expect("starts");
     let world: Shared = web::Data::from(Arc::<World>::default());

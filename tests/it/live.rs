@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Live, Offload, Placement, Policy};
+use actix_offload::{Live, Mode, Offload, Placement};
 use actix_web::{App, HttpServer, web};
 use offload_tests::{
     client::Client, connection::Connection, response::RawResponse, server::TestServer,
@@ -45,9 +45,11 @@ impl Shown {
     }
 
     fn with(restrict: impl Fn(Live) -> Live + Clone + Send + 'static) -> Self {
-        let builder = Offload::builder().threads(1).spare_threads(0);
-        let builder = builder.policy(Policy::AlwaysLane).patience(LONG, 1, LONG);
-        let builder = builder.queue_bound(8);
+        let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
+        let builder = builder
+            .mode(Mode::Lane)
+            .lanes(|lanes| lanes.patience(LONG..=LONG));
+        let builder = builder.lanes(|lanes| lanes.queue_bound(8));
         let builder = builder.pin("GET", "/light", Placement::Loop);
         let offload = builder.build().expect("starts");
         let stop = Arc::<AtomicBool>::default();
@@ -366,7 +368,10 @@ fn a_shutdown_ends_the_streams_and_begins_no_more() {
 
 #[test]
 fn a_server_that_is_asked_to_stop_waits_for_no_viewer() {
-    let offload = Offload::builder().threads(1).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     let shown = offload.clone();
     let app = offload.app(move || App::new().service(shown.live()));
     let (send, addr) = std::sync::mpsc::channel();
@@ -402,7 +407,10 @@ fn a_server_that_is_asked_to_stop_waits_for_no_viewer() {
 
 #[test]
 fn an_app_without_the_page_knows_nothing_of_it() {
-    let offload = Offload::builder().threads(1).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     let app = offload.app(|| App::new().route("/", web::get().to(|| async { "hello" })));
     let server = TestServer::start(app);
     let client = Client::new(server.addr());

@@ -50,7 +50,10 @@ where
 
 #[test]
 fn it_takes_exactly_what_actix_takes() {
-    let offload = Offload::builder().threads(1).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     assert_eq!(serves_all_that_actix_serves(&offload, App::new), 1);
 }
 
@@ -62,7 +65,10 @@ fn the_environment_decides_where_the_application_asks_it() {
     let Ok(expected) = env::var(CHILD) else {
         return for_all_values();
     };
-    let built = Offload::builder().threads(1).env().build();
+    let built = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .env()
+        .build();
     let offload = match built {
         Ok(offload) => offload,
         Err(error) => {
@@ -131,7 +137,7 @@ fn for_all_values() {
 fn a_pin_that_matches_no_route_is_said_once() {
     logs::record();
     let offload = Offload::builder()
-        .threads(1)
+        .lanes(|lanes| lanes.threads(1))
         .pin("GET", "/misspelt-pin", Placement::Loop)
         .pin("GET", "/met-pin", Placement::Loop)
         .pin("GET", "(unmatched)", Placement::Lane)
@@ -157,7 +163,10 @@ fn a_pin_that_matches_no_route_is_said_once() {
 #[test]
 fn a_route_that_stays_where_it_is_makes_no_move() {
     logs::record();
-    let offload = Offload::builder().threads(1).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     let heavy = || async {
         burn(std::time::Duration::from_millis(20));
         "done"
@@ -178,7 +187,7 @@ fn a_route_that_stays_where_it_is_makes_no_move() {
 fn the_empty_pattern_has_a_name_and_takes_a_pin() {
     for name in ["", "(empty)"] {
         let offload = Offload::builder()
-            .threads(1)
+            .lanes(|lanes| lanes.threads(1))
             .pin("GET", name, Placement::Loop)
             .build()
             .expect("starts");

@@ -144,7 +144,7 @@ fn learned(method: &str, path: &str, protocol: Protocol) -> Begun {
     let patience = Duration::from_secs(300);
     let offload = Offload::builder()
         .pin("GET", "/look", Placement::Loop)
-        .patience(patience, 16, patience)
+        .lanes(|lanes| lanes.patience(patience..=patience))
         .build()
         .expect("starts");
     let world = web::Data::from(Arc::new(World {

@@ -24,9 +24,9 @@ const HEAVY: Duration = Duration::from_millis(60);
 
 fn builder() -> OffloadBuilder {
     Offload::builder()
-        .threads(2)
+        .lanes(|lanes| lanes.threads(2))
         .budget(Duration::from_millis(5))
-        .patience(Duration::from_secs(60), 16, Duration::from_secs(60))
+        .lanes(|lanes| lanes.patience(Duration::from_secs(60)..=Duration::from_secs(60)))
 }
 
 fn here() -> &'static str {
@@ -274,7 +274,10 @@ fn the_annotation_of_a_route_pins_no_other() {
     async fn annotated() -> String {
         here().to_owned()
     }
-    let offload = builder().unknown(Placement::Loop).build().expect("starts");
+    let offload = builder()
+        .rules(|rules| rules.unknown = Placement::Loop)
+        .build()
+        .expect("starts");
     let app = || {
         App::new()
             .wrap(from_fn(modernise))

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Offload, Placement, Policy, ServerTiming, offload};
+use actix_offload::{Mode, Offload, Placement, offload};
 use actix_web::{
     App, HttpResponse,
     body::BoxBody,
@@ -76,8 +76,8 @@ fn on_lane_thread() -> bool {
 
 fn timed() -> actix_offload::OffloadBuilder {
     Offload::builder()
-        .threads(2)
-        .server_timing(ServerTiming::On)
+        .lanes(|lanes| lanes.threads(2))
+        .server_timing(true)
 }
 
 #[offload]
@@ -103,7 +103,7 @@ fn configuration_pins_hold_from_the_first_request() {
     }
 
     let offload = timed()
-        .unknown(Placement::Loop)
+        .rules(|rules| rules.unknown = Placement::Loop)
         .pin("GET", "/plain", Placement::Lane)
         .build()
         .expect("starts");
@@ -119,7 +119,10 @@ fn configuration_pins_hold_from_the_first_request() {
 
 #[test]
 fn an_annotation_pins_its_route_from_the_second_request_on() {
-    let offload = timed().unknown(Placement::Loop).build().expect("starts");
+    let offload = timed()
+        .rules(|rules| rules.unknown = Placement::Loop)
+        .build()
+        .expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(annotated).service(plain)));
     // Which patterns there are is learned in the background from the first response.
     wait_until("learned", || {
@@ -196,7 +199,7 @@ fn a_wrapped_app_is_measured_and_named_and_its_annotated_bodies_move() {
 
 #[test]
 fn wrapping_inside_of_a_served_app_changes_nothing() {
-    let offload = timed().policy(Policy::AlwaysLane).build().expect("starts");
+    let offload = timed().mode(Mode::Lane).build().expect("starts");
     let app = {
         let inner = offload.clone();
         offload.app(move || App::new().wrap(inner.clone()).service(plain))
@@ -213,8 +216,8 @@ fn wrapping_inside_of_a_served_app_changes_nothing() {
 
 #[test]
 fn panics_are_answered_counted_and_end_no_thread() {
-    for policy in [Policy::AlwaysLane, Policy::AlwaysLoop] {
-        let offload = timed().policy(policy).build().expect("starts");
+    for policy in [Mode::Lane, Mode::Loop] {
+        let offload = timed().mode(policy).build().expect("starts");
         let app = offload.app(|| {
             App::new().service(plain).route(
                 "/panic",
@@ -423,7 +426,10 @@ fn a_default_service_that_is_pinned_has_the_data_of_its_connection() {
 
 #[test]
 fn server_timing_is_off_unless_asked_for() {
-    let offload = Offload::builder().threads(1).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     let server = TestServer::start(offload.app(|| App::new().service(plain)));
     for _ in 0..10 {
         assert_eq!(header(&get(&server, "/plain"), "server-timing"), None);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder, Placement};
 use actix_web::{App, HttpResponse, web};
 use offload_tests::{
     connection::Connection, loop_watch::LoopWatch, server::TestServer, work::burn,
@@ -26,7 +26,7 @@ const BRIEF: Duration = Duration::from_millis(20);
 /// other things.
 fn patient() -> OffloadBuilder {
     let patience = Duration::from_secs(300);
-    Offload::builder().patience(patience, 16, patience)
+    Offload::builder().lanes(|lanes| lanes.patience(patience..=patience))
 }
 
 fn get(server: &TestServer, path: &str) -> Vec<u8> {
@@ -105,7 +105,10 @@ fn storm(server: &TestServer, on: &str) {
 
 #[test]
 fn no_event_loop_is_blocked_not_even_by_a_first_request() {
-    let offload = patient().threads(2).build().expect("starts");
+    let offload = patient()
+        .lanes(|lanes| lanes.threads(2))
+        .build()
+        .expect("starts");
     let watch = LoopWatch::default();
     let app = offload.app(|| App::new().configure(mixed));
     let server = TestServer::builder().workers(2).start(watch.around(app));
@@ -137,10 +140,7 @@ fn without_the_plugin_the_same_check_fails() {
 
 #[test]
 fn the_loops_own_record_names_the_route_that_blocked() {
-    let offload = patient()
-        .policy(Policy::AlwaysLoop)
-        .build()
-        .expect("starts");
+    let offload = patient().mode(Mode::Loop).build().expect("starts");
     let server = TestServer::start(offload.app(|| App::new().configure(mixed)));
     get(&server, "/");
     // The first response of an app teaches its routes, in the background.
@@ -207,7 +207,10 @@ fn timer(config: &mut web::ServiceConfig) {
 
 #[test]
 fn two_timers_end_together_on_one_event_loop() {
-    let offload = patient().threads(2).build().expect("starts");
+    let offload = patient()
+        .lanes(|lanes| lanes.threads(2))
+        .build()
+        .expect("starts");
     let server = TestServer::start(offload.app(|| App::new().configure(timer)));
     let with = two_timers_at_once(&server);
     assert!(with < 1.7, "two took {with} times as long as one");
@@ -224,8 +227,8 @@ fn without_the_plugin_two_timers_end_one_after_the_other() {
 fn sleeping_handlers_hold_no_lane_thread() {
     const HANDLERS: usize = 200;
     let offload = patient()
-        .threads(2)
-        .policy(Policy::AlwaysLane)
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane)
         .build()
         .expect("starts");
     // All have to be in their handler at once before any may go on: with a thread each this would
@@ -267,8 +270,8 @@ fn sleeping_handlers_hold_no_lane_thread() {
 #[test]
 fn handlers_may_use_rayon_and_nest_it() {
     let offload = patient()
-        .threads(2)
-        .policy(Policy::AlwaysLane)
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane)
         .build()
         .expect("starts");
     let app = offload.app(|| {
@@ -355,7 +358,7 @@ fn ask_until(server: &TestServer, offload: &Offload, wanted: Placement, at_most:
 #[test]
 fn a_route_changes_sides_when_its_cost_does_and_says_why() {
     let offload = patient()
-        .threads(2)
+        .lanes(|lanes| lanes.threads(2))
         // Roomy, so that noise on a busy machine is no change of cost.
         .budget(Duration::from_millis(5))
         .build()
@@ -393,10 +396,8 @@ fn a_route_changes_sides_when_its_cost_does_and_says_why() {
 #[test]
 fn a_client_that_leaves_takes_its_queued_request_with_it() {
     let offload = patient()
-        .threads(1)
-        .spare_threads(0)
-        .patience(LONG, 1, LONG)
-        .policy(Policy::AlwaysLane)
+        .lanes(|lanes| lanes.threads(1).spare_threads(0).patience(LONG..=LONG))
+        .mode(Mode::Lane)
         .build()
         .expect("starts");
     let (started, gate) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
@@ -449,11 +450,14 @@ fn a_client_that_leaves_takes_its_queued_request_with_it() {
 #[test]
 fn a_full_queue_refuses_and_never_runs_on_the_loop() {
     let offload = Offload::builder()
-        .threads(1)
-        .spare_threads(0)
-        .patience(LONG, 1, LONG)
-        .queue_bound(1)
-        .policy(Policy::AlwaysLane)
+        .lanes(|lanes| {
+            lanes
+                .threads(1)
+                .spare_threads(0)
+                .patience(LONG..=LONG)
+                .queue_bound(1)
+        })
+        .mode(Mode::Lane)
         .build()
         .expect("starts");
     let (started, gate) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
@@ -531,22 +535,18 @@ async fn slice() -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn event_loops_ask_for_short_slices_unless_they_are_told_not_to() {
-    let slice_of = |prompt| {
-        let offload = patient()
-            .prompt_loops(prompt)
-            .policy(Policy::AlwaysLoop)
-            .build()
-            .expect("starts");
+fn event_loops_ask_for_short_slices_unless_the_plugin_is_off() {
+    let slice_of = |mode| {
+        let offload = patient().mode(mode).build().expect("starts");
         let app = offload.app(|| App::new().route("/slice", web::get().to(slice)));
         let slice = get(&TestServer::start(app), "/slice");
         String::from_utf8(slice).expect("digits")
     };
-    let usual = slice_of(false);
+    let usual = slice_of(Mode::Off);
     if usual.is_empty() {
         eprintln!("skipped: this kernel does not tell the slices of threads");
         return;
     }
     assert_ne!(usual, "100000");
-    assert_eq!(slice_of(true), "100000");
+    assert_eq!(slice_of(Mode::Loop), "100000");
 }

@@ -37,17 +37,19 @@ const HEAVY: Duration = Duration::from_millis(8);
 /// Settings for lanes that stand up to whatever else a busy machine does: priorities are not what is tested here.
 fn sturdy() -> OffloadBuilder {
     Offload::builder()
-        .priorities(Priority::Normal, Priority::Normal)
+        .lanes(|lanes| lanes.priorities(Priority::Normal, Priority::Normal))
         .budget(BUDGET)
 }
 
 /// Settings with one thread for each lane, whose slot is never lent, and with patience for all.
 fn single() -> OffloadBuilder {
-    sturdy()
-        .threads(1)
-        .spare_threads(0)
-        .patience(LONG, 1, LONG)
-        .short_limit(Duration::from_secs(1))
+    sturdy().lanes(|lanes| {
+        lanes
+            .threads(1)
+            .spare_threads(0)
+            .patience(LONG..=LONG)
+            .short_limit(Duration::from_secs(1))
+    })
 }
 
 /// Holds all threads of both lanes until it is dropped.

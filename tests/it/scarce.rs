@@ -94,7 +94,7 @@ fn each_number_of_threads_is_enough_or_an_error_that_names_the_limit() {
     let mut built = 0;
     for most in 0..40 {
         limit(Resource::RLIMIT_NPROC, most);
-        match Offload::builder().threads(2).build() {
+        match Offload::builder().lanes(|lanes| lanes.threads(2)).build() {
             Ok(offload) => {
                 built += 1;
                 let ran = rt::System::new().block_on(offload.lanes().run(|| 7));
@@ -123,7 +123,7 @@ fn each_address_space_is_enough_or_an_error_that_names_the_limit() {
             .and_then(|size| size.split_ascii_whitespace().next()?.parse().ok())
             .expect("the kernel tells");
         limit(Resource::RLIMIT_AS, (size + 1024 * more) * 1024);
-        match Offload::builder().threads(2).build() {
+        match Offload::builder().lanes(|lanes| lanes.threads(2)).build() {
             Ok(offload) => {
                 until("the names are read, or not", || {
                     !has_thread("offload-names")
@@ -160,7 +160,9 @@ fn a_server_that_runs_out_of_threads_later_goes_on() {
     }
     const LIMIT: Duration = Duration::from_millis(20);
     let watch = StallWatch::builder().blocking_pool(Some(LIMIT));
-    let offload = Offload::builder().threads(1).stall_watch(watch);
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .stall_watch(watch);
     let offload = offload.build().expect("there are threads yet");
     limit(Resource::RLIMIT_NPROC, 0);
     rt::System::new().block_on(async {

@@ -11,7 +11,7 @@
 
 use std::{iter::Peekable, str::Chars};
 
-use actix_offload::{Offload, Placement, ServerTiming};
+use actix_offload::{Offload, Placement};
 use actix_web::{App, HttpResponse, web};
 use offload_tests::{client::Client, server::TestServer};
 
@@ -106,10 +106,10 @@ fn token_or_quoted(text: &mut Peekable<Chars<'_>>) -> String {
 #[test]
 fn browsers_understand_it() {
     let offload = Offload::builder()
-        .threads(1)
+        .lanes(|lanes| lanes.threads(1))
         .pin("GET", "/loop", Placement::Loop)
         .pin("GET", "/lane", Placement::Lane)
-        .server_timing(ServerTiming::On)
+        .server_timing(true)
         .build()
         .expect("starts");
     let server = TestServer::start(offload.app(|| {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, Placement, Policy, Stall, StallKind, StallWatch, StallWatchBuilder};
+use actix_offload::{Mode, Offload, Placement, Stall, StallKind, StallWatch, StallWatchBuilder};
 use actix_web::{App, rt, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
@@ -42,8 +42,8 @@ fn all(told: &Told) -> Vec<Stall> {
 /// Keeps all requests on their event loop, under `watch`.
 fn all_on_loops(watch: StallWatchBuilder) -> Offload {
     Offload::builder()
-        .policy(Policy::AlwaysLoop)
-        .threads(1)
+        .mode(Mode::Loop)
+        .lanes(|lanes| lanes.threads(1))
         .stall_watch(watch)
         .build()
         .expect("starts")
@@ -58,8 +58,8 @@ fn a_minute_of_light_requests_at_full_load_is_no_stall() {
     const BATCH: usize = 16;
     let (watch, told) = told();
     // This is no test of refusals, should the route be taken for a heavy one on a machine that is so busy.
-    let offload = Offload::builder().patience(2 * MINUTE, 16, 2 * MINUTE);
-    let offload = offload.threads(2).stall_watch(watch);
+    let offload = Offload::builder().lanes(|lanes| lanes.patience(2 * MINUTE..=2 * MINUTE));
+    let offload = offload.lanes(|lanes| lanes.threads(2)).stall_watch(watch);
     let offload = offload.build().expect("starts");
     let app = || App::new().route("/", web::get().to(|| async { "light" }));
     let server = TestServer::builder().workers(2).start(offload.app(app));
@@ -118,7 +118,7 @@ fn of_slow(told: &Told) -> Vec<Stall> {
 fn a_stalled_loop_is_named_with_its_route_while_it_is_stalled() {
     let (watch, told) = told();
     let offload = Offload::builder()
-        .threads(1)
+        .lanes(|lanes| lanes.threads(1))
         .stall_watch(watch)
         .pin("GET", "/slow/{n}", Placement::Loop)
         .build()
@@ -210,8 +210,8 @@ fn compute(duration: Duration) {
 fn told_of_task(before: Duration) {
     let (watch, told) = told();
     let offload = Offload::builder()
-        .policy(Policy::AlwaysLane)
-        .threads(2)
+        .mode(Mode::Lane)
+        .lanes(|lanes| lanes.threads(2))
         .stall_watch(watch.lane_jobs(Duration::from_millis(50)))
         .build()
         .expect("starts");
@@ -293,13 +293,18 @@ fn a_full_blocking_pool_is_no_stalled_loop() {
 
 #[test]
 fn without_a_watch_nothing_is_asked() {
-    let offload = Offload::builder().threads(1).stall_watch(None);
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .stall_watch(None);
     let offload = offload.build().expect("starts");
     let app = || App::new().route("/", web::get().to(|| async { "light" }));
     let server = TestServer::start(offload.app(app));
     get(&server, "/");
     // As long as it takes until one with a watch has been asked.
-    let asked = Offload::builder().threads(1).build().expect("starts");
+    let asked = Offload::builder()
+        .lanes(|lanes| lanes.threads(1))
+        .build()
+        .expect("starts");
     let beside = TestServer::start(asked.app(app));
     get(&beside, "/");
     wait_until("the first answer of the one beside", || {

@@ -26,9 +26,12 @@ const REQUESTS: usize = 10;
 /// Serves until its standard input ends.
 fn serve() {
     let offload = Offload::builder()
-        .threads(1)
-        .patience(PATIENCE, 1, PATIENCE)
-        .burst_patience(PATIENCE)
+        .lanes(|lanes| {
+            lanes
+                .threads(1)
+                .patience(PATIENCE..=PATIENCE)
+                .burst_patience(PATIENCE)
+        })
         .build()
         .expect("starts");
     let heavy = || async {

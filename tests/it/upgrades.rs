@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder, Placement};
 use actix_web::{App, HttpRequest, HttpResponse, Result, rt, web};
 use actix_ws::Message;
 use futures_util::StreamExt;
@@ -20,7 +20,7 @@ const PLAIN: &[u8] =
 
 fn patient() -> OffloadBuilder {
     let patience = Duration::from_secs(300);
-    Offload::builder().patience(patience, 16, patience)
+    Offload::builder().lanes(|lanes| lanes.patience(patience..=patience))
 }
 
 /// Where a handler ran.
@@ -52,10 +52,13 @@ fn heavy(ran: web::Data<Mutex<Vec<&'static str>>>) -> impl FnOnce(&mut web::Serv
 fn an_upgrade_header_is_no_way_around_the_lanes() {
     for builder in [
         patient(),
-        patient().policy(Policy::AlwaysLane),
+        patient().mode(Mode::Lane),
         patient().pin("GET", "/plain", Placement::Lane),
     ] {
-        let offload = builder.threads(1).build().expect("starts");
+        let offload = builder
+            .lanes(|lanes| lanes.threads(1))
+            .build()
+            .expect("starts");
         let ran = web::Data::new(Mutex::default());
         let app = {
             let ran = ran.clone();
@@ -144,7 +147,10 @@ impl Socket {
 
 /// A server with one loop, a WebSocket and a light route.
 fn with_sockets(builder: OffloadBuilder) -> (TestServer, Gate, Offload) {
-    let offload = builder.threads(2).build().expect("starts");
+    let offload = builder
+        .lanes(|lanes| lanes.threads(2))
+        .build()
+        .expect("starts");
     let gate = Gate::default();
     let data = web::Data::new(gate.clone());
     let app = move || {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{App, HttpResponse, web};
 use futures_util::stream;
 use offload_tests::{connection::Connection, server::TestServer, work::burn};
@@ -67,8 +67,8 @@ fn late(server: &TestServer, path: &str, length: usize) -> usize {
 #[test]
 fn no_answer_waits_for_an_acknowledgment() {
     let patience = Duration::from_secs(300);
-    let builder = Offload::builder().policy(Policy::AlwaysLane);
-    let builder = builder.patience(patience, 16, patience);
+    let builder = Offload::builder().mode(Mode::Lane);
+    let builder = builder.lanes(|lanes| lanes.patience(patience..=patience));
     let offload = builder.build().expect("starts");
     let app = offload.app(|| App::new().configure(routes));
     // As actix has it by default. The other tests do without the algorithm.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{
     App, HttpResponse,
     web::{self, Bytes},
@@ -28,9 +28,9 @@ struct Gated {
 impl Gated {
     fn start(scope: &'static str, patience: Duration) -> Self {
         telemetry::install();
-        let builder = Offload::builder().threads(1).spare_threads(0);
-        let builder = builder.patience(patience, 1, patience);
-        let offload = builder.policy(Policy::AlwaysLane).build().expect("starts");
+        let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
+        let builder = builder.lanes(|lanes| lanes.patience(patience..=patience));
+        let offload = builder.mode(Mode::Lane).build().expect("starts");
         let gate = Gate::default();
         let app = {
             let gate = gate.clone();

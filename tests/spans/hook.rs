@@ -1,7 +1,7 @@
 //! The builder's hook makes the request's span: with the caller's trace as its parent, for example.
 
 use actix_http::RequestHead;
-use actix_offload::{Offload, OffloadBuilder, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder};
 use actix_web::{App, http::header::HeaderMap, web};
 use offload_tests::{client::Client, response::RawResponse, server::TestServer};
 use opentelemetry::{
@@ -61,7 +61,9 @@ pub(crate) fn ask(server: &TestServer, path: &str, headers: &[&str]) -> RawRespo
 
 fn lanes() -> OffloadBuilder {
     telemetry::install();
-    Offload::builder().threads(2).policy(Policy::AlwaysLane)
+    Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane)
 }
 
 fn serve(offload: &Offload, path: &'static str) -> TestServer {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, thread};
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy, offload};
+use actix_offload::{Mode, Offload, OffloadBuilder, Placement, offload};
 use actix_web::{
     App, HttpResponse,
     rt::task::yield_now,
@@ -17,7 +17,9 @@ use crate::telemetry::{self, Trace, closed};
 
 fn lanes() -> OffloadBuilder {
     telemetry::install();
-    Offload::builder().threads(2).policy(Policy::AlwaysLane)
+    Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane)
 }
 
 fn get(server: &TestServer, path: &str) -> Vec<u8> {
@@ -208,7 +210,7 @@ fn the_spans_of_two_requests_never_mix() {
 fn a_request_that_stays_on_its_event_loop_has_none_of_them() {
     telemetry::install();
     let offload = Offload::builder()
-        .threads(1)
+        .lanes(|lanes| lanes.threads(1))
         .pin("GET", "/stays", Placement::Loop)
         .request_span(|_| info_span!("made for nothing"))
         .build()

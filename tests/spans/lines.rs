@@ -1,6 +1,6 @@
 //! Log lines of a handler say which request they belong to, wherever it runs.
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{App, rt::task::yield_now, web};
 use offload_tests::{client::Client, server::TestServer};
 use tracing::{info, info_span};
@@ -11,8 +11,8 @@ use crate::telemetry::{self, Trace, line_with};
 fn lines_of_a_handler_on_a_lane_have_the_requests_span() {
     telemetry::install();
     let offload = Offload::builder()
-        .threads(1)
-        .policy(Policy::AlwaysLane)
+        .lanes(|lanes| lanes.threads(1))
+        .mode(Mode::Lane)
         .request_span(|head| info_span!("mine", url.path = head.uri.path()))
         .build()
         .expect("starts");

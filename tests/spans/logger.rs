@@ -1,6 +1,6 @@
 //! Together with `tracing-actix-web`, which makes a span of its own inside of the app.
 
-use actix_offload::{Offload, OffloadBuilder, Placement, Policy};
+use actix_offload::{Mode, Offload, OffloadBuilder, Placement};
 use actix_web::{
     App, Error,
     body::MessageBody,
@@ -20,7 +20,9 @@ use crate::{
 
 fn lanes() -> OffloadBuilder {
     telemetry::install();
-    Offload::builder().threads(2).policy(Policy::AlwaysLane)
+    Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane)
 }
 
 fn serve<R: RootSpanBuilder + 'static>(offload: &Offload, path: &'static str) -> TestServer {
@@ -98,7 +100,7 @@ impl RootSpanBuilder for Nesting {
 
 #[test]
 fn a_root_span_of_ones_own_is_inside_of_run_in_the_callers_trace() {
-    let builder = lanes().policy(Policy::Learned);
+    let builder = lanes().mode(Mode::Auto);
     let builder = builder.pin("GET", "/logger/loop", Placement::Loop);
     let builder = builder.pin("GET", "/logger/lane", Placement::Lane);
     let offload = builder.request_span(span_of).build().expect("starts");

@@ -118,7 +118,7 @@ pub(crate) fn serve(args: &[String]) -> io::Result<()> {
             let cores = thread::available_parallelism().map_or(1, NonZero::get);
             return listen(app, cores).await;
         }
-        let mut offload = Offload::builder().threads(threads);
+        let mut offload = Offload::builder().lanes(|lanes| lanes.threads(threads));
         offload = offload.pin("GET", USAGE, Placement::Loop);
         for kind in Kind::ALL {
             offload = offload.pin(kind.method(), kind.path(), Placement::Lane);

@@ -19,7 +19,7 @@ struct Setup {
 impl Setup {
     fn of(plugin: &Plugin, event_loops: &EventLoops) -> Self {
         let (offload, lane_threads) = match plugin {
-            Plugin::Auto(offload) => (Mode::Auto, offload.threads()),
+            Plugin::Auto(offload) => (Mode::Auto, offload.lanes().threads()),
             Plugin::Off => (Mode::Off, 0),
         };
         Self {

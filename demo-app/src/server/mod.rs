@@ -34,9 +34,6 @@ pub enum ServeError {
     /// The plugin could not be started.
     #[error("the plugin could not be started")]
     Build(#[from] BuildError),
-    /// The layer could not be started.
-    #[error("the layer could not be started")]
-    Layer(#[from] tower_offload::BuildError),
     /// The address could not be listened on.
     #[error("could not listen on {addr}")]
     Bind {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use actix_offload::{BuildError, Offload, OffloadBuilder, Placement, ServerTiming};
+use actix_offload::{BuildError, Offload, OffloadBuilder, Placement};
 use actix_web::{App, HttpServer, dev::Server};
 
 use super::{SIDE_BY_SIDE, ServeError, bind_error, cores, said};
@@ -50,7 +50,7 @@ fn auto(args: &Args) -> Result<Started, ServeError> {
     let offload = plugin(args)?;
     let demo = Demo::auto(offload.clone());
     let app = move || App::new().configure(|cfg| demo.routes(cfg));
-    let workers = offload.workers();
+    let workers = args.workers.map_or_else(|| offload.workers(), usize::from);
     let server = HttpServer::new(offload.app(app))
         .workers(workers)
         .shutdown_timeout(args.grace.into())
@@ -96,12 +96,9 @@ pub fn plugin(args: &Args) -> Result<Offload, BuildError> {
 
 /// The settings of the plugin as the arguments say, for who wants to change more of them.
 pub fn settings(args: &Args) -> OffloadBuilder {
-    let mut builder = Offload::builder().server_timing(ServerTiming::On).env();
-    if let Some(workers) = args.workers {
-        builder = builder.workers(workers.into());
-    }
+    let mut builder = Offload::builder().server_timing(true).env();
     if let Some(threads) = args.threads {
-        builder = builder.threads(threads.into());
+        builder = builder.lanes(|lanes| lanes.threads(threads.into()));
     }
     if let Some(file) = &args.profile {
         builder = builder.profile(file);
@@ -120,7 +117,7 @@ impl fmt::Display for Started {
         writeln!(f, "  event loops   {}", self.workers)?;
         match &self.offload {
             Some(offload) => {
-                writeln!(f, "  lane threads  {}", offload.threads())?;
+                writeln!(f, "  lane threads  {}", offload.lanes().threads())?;
                 writeln!(f, "  offload       {}", said(offload.mode()))?;
                 writeln!(f, "  live page     http://{}/_offload/", self.addr)?;
             }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::{Router, http::Method, serve::ListenerExt};
+use axum::{Router, serve::ListenerExt};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
-use tower_offload::{Lanes, Offload, Placement};
+use tower_offload::{Offload, Placement};
 
 use super::{SIDE_BY_SIDE, ServeError, bind_error, cores, said};
 use crate::{
@@ -88,14 +88,13 @@ pub fn start_on_axum(args: &Args) -> Result<StartedOnAxum, ServeError> {
 fn layer(args: &Args) -> Result<Offload, ServeError> {
     let mut builder = Offload::builder().server_timing(true).env();
     if let Some(threads) = args.threads {
-        builder = builder.lanes(Lanes::builder().threads(threads.into()));
+        builder = builder.lanes(|lanes| lanes.threads(threads.into()));
+    }
+    if let Some(file) = &args.profile {
+        builder = builder.profile(file);
     }
     for (method, pattern) in SIDE_BY_SIDE {
-        let method = match method {
-            "POST" => Method::POST,
-            _ => Method::GET,
-        };
-        builder = builder.pin(&method, pattern, Placement::Loop);
+        builder = builder.pin(method, pattern, Placement::Loop);
     }
     Ok(builder.build()?)
 }
@@ -107,9 +106,14 @@ impl StartedOnAxum {
     ///
     /// # Errors
     ///
-    /// What the server failed with, or why signals cannot be received.
+    /// What the server failed with, why signals cannot be received, or why the profile could not be saved.
     pub fn run(self, ready: impl FnOnce(&Self)) -> Result<EndedOnAxum, ServeError> {
-        self.serve(ready).map_err(ServeError::Serve)
+        let offload = self.offload.clone();
+        let ended = self.serve(ready).map_err(ServeError::Serve)?;
+        if let Some(offload) = offload {
+            offload.save_profile()?;
+        }
+        Ok(ended)
     }
 
     fn serve(self, ready: impl FnOnce(&Self)) -> io::Result<EndedOnAxum> {

@@ -22,8 +22,10 @@ use offload_core::{
 use crate::{
     decisions::{SUSPICION, place_unknown},
     lane::Ticket,
+    mode::Mode,
+    numbers::Number,
+    plugin::Shared,
     seat::Seat,
-    serving::Shared,
     terms::{self, Limits, RequestLine},
     visit::Visit,
 };
@@ -32,9 +34,14 @@ use crate::{
 pub const UNMATCHED: &str = "(unmatched)";
 
 /// The method under which those are counted that the standard does not name: clients make them up.
-const OTHER: &str = "(other)";
-const METHODS: [&str; 9] = [
-    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE",
+const EXTENSION: &str = "(extension)";
+
+/// The name of the empty pattern, which would be none in a log.
+pub const EMPTY: &str = "(empty)";
+
+/// The methods by which routes are told apart. All that the standard does not name go by the last, because a client may invent any number of them.
+pub const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", EXTENSION,
 ];
 
 /// How long what has begun waits for a lane. Longer than any client.
@@ -80,7 +87,7 @@ pub enum Placed {
 /// The routes of one app.
 pub struct App {
     pub(crate) shared: Arc<Shared>,
-    number: u32,
+    number: Number,
     /// No other app of this plugin has it, though it may come to the same number.
     serial: u64,
     known: Mutex<Routes>,
@@ -135,7 +142,7 @@ impl Known {
 }
 
 impl App {
-    pub(crate) fn new(shared: Arc<Shared>, number: u32, serial: u64) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, number: Number, serial: u64) -> Arc<Self> {
         Arc::new(Self {
             shared,
             number,
@@ -225,7 +232,7 @@ impl App {
             return known;
         }
         // Before the lock: what it logs is somebody else's code.
-        let route = self.shared.table.route(self.number, method, pattern);
+        let route = self.shared.table.route(self.number.get(), method, pattern);
         let found_room = (route.method(), route.pattern()) == (method, pattern);
         let known = Arc::new(Known {
             route,
@@ -250,7 +257,7 @@ impl App {
     /// The route of that name, if it was opened. Takes no lock if this thread has met it.
     fn find(&self, method: &str, pattern: &str) -> Option<Arc<Known>> {
         let seat = Seat::here(&self.shared);
-        seat.routes_of(self.number, self.serial, |mine| {
+        seat.routes_of(self.number.get(), self.serial, |mine| {
             if let Some(known) = mine.find(method, pattern) {
                 return Some(Arc::clone(known));
             }
@@ -261,6 +268,12 @@ impl App {
         })
     }
 
+    /// How much of the plugin is at work.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.shared.mode
+    }
+
     pub(crate) fn table(&self) -> &RouteTable {
         &self.shared.table
     }
@@ -269,8 +282,7 @@ impl App {
 impl Drop for App {
     fn drop(&mut self) {
         // The next app of this number goes on with what was learned of routes of the same names.
-        self.shared.table.keep_only(self.number, |_| false);
-        self.shared.numbers().give_back(self.number);
+        self.shared.table.keep_only(self.number.get(), |_| false);
     }
 }
 
@@ -278,21 +290,26 @@ pub(crate) fn label(known: Option<&Arc<Known>>) -> Label {
     Label::of(known.map(|known| &*known.route))
 }
 
-/// Whether HTTP names this method. All others go by one name, because clients make them up.
-#[must_use]
-pub fn is_standard(method: &str) -> bool {
+/// Whether a route can be named by this method.
+pub(crate) fn is_method(method: &str) -> bool {
     METHODS.contains(&method)
+}
+
+/// The name that a pattern has in reports, logs and settings.
+#[must_use]
+pub fn named(pattern: &str) -> &str {
+    if pattern.is_empty() { EMPTY } else { pattern }
 }
 
 fn standard(method: &str) -> &'static str {
     let named = METHODS.iter().find(|name| **name == method);
-    named.copied().unwrap_or(OTHER)
+    named.copied().unwrap_or(EXTENSION)
 }
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
-            .field("number", &self.number)
+            .field("number", &self.number.get())
             .finish_non_exhaustive()
     }
 }

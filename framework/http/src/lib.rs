@@ -3,11 +3,16 @@
 
 mod answer;
 mod app;
+mod builder;
 pub mod deadline;
 pub mod decisions;
+mod error;
+mod keeper;
 mod lane;
 pub mod mode;
+mod numbers;
 pub mod panics;
+mod plugin;
 pub mod report;
 mod seat;
 pub mod server_timing;
@@ -18,10 +23,15 @@ mod visit;
 
 pub use crate::{
     answer::Answer,
-    app::{App, Arrival, Placed, RouteName, UNMATCHED, is_standard},
+    app::{App, Arrival, EMPTY, METHODS, Placed, RouteName, UNMATCHED, named},
+    builder::{Adapter, OffloadBuilder, ReadsAhead, RequestSpan},
+    error::BuildError,
     lane::{LaneVisit, Stub, Ticket, Timing},
     mode::Mode,
-    serving::{Pin, Serving, Settings, StartError},
+    numbers::Number,
+    plugin::{Pin, Plugin, Served, Settings},
+    report::Report,
+    serving::Serving,
     unrouted::{Pair, Unrouted},
     visit::{End, Visit},
 };

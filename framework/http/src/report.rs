@@ -1,14 +1,62 @@
-//! What is known of lanes, event loops and stalls, as plain data for people and dashboards; serialises to JSON.
+//! What a plugin can say of its routes, lanes and event loops, as plain data for people and dashboards; serialises to JSON.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use offload_core::{
     Lane,
     event_loop::{EventLoop, Label},
-    routes::RouteTable,
+    routes::{Route, RouteMove, RouteReport, RouteTable},
     stall::{Stall, StallKind},
 };
 use serde::Serialize;
+
+use crate::plugin::Plugin;
+
+/// A snapshot for people and dashboards; serialises to JSON.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The routes that were met so far, and those that are pinned. Those of an app that has ended are among them until another app has its number.
+    pub routes: Vec<RouteReport>,
+    /// The lanes: the one for short requests and the one for long ones.
+    pub lanes: Vec<LaneReport>,
+    /// The event loops that live, by their numbers. Where a runtime moves tasks between threads, these are its workers.
+    pub event_loops: Vec<LoopReport>,
+    /// For how long one poll may keep an event loop before it is a stall, in milliseconds; absent without a stall watch.
+    pub stall_threshold_ms: Option<f64>,
+    /// The latest moves of routes, at most 64, oldest first.
+    pub moves: Vec<RouteMove>,
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub stalls: Vec<StallReport>,
+}
+
+impl Plugin {
+    /// What is known now. Takes locks and allocates: cheap enough for a monitoring endpoint, not for every request.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.report_of(&self.table().routes())
+    }
+
+    /// What is known now, with these routes alone.
+    #[must_use]
+    pub fn report_of(&self, routes: &[Arc<Route>]) -> Report {
+        let threshold = self.stall_watch().map(|watch| watch.threshold());
+        let event_loops = self.loops().all();
+        Report {
+            routes: routes.iter().map(|route| route.report()).collect(),
+            lanes: [self.lanes().short(), self.lanes().long()]
+                .map(LaneReport::of)
+                .into(),
+            event_loops: event_loops
+                .iter()
+                .map(|event_loop| LoopReport::of(event_loop, self.table()))
+                .collect(),
+            stall_threshold_ms: threshold.map(|threshold| threshold.as_secs_f64() * 1e3),
+            moves: self.table().moves(),
+            stalls: self.stalls().into_iter().map(Into::into).collect(),
+        }
+    }
+}
 
 /// One stall, as far as it has got; see [`Stall`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,8 +125,7 @@ pub struct LaneReport {
 
 impl LaneReport {
     /// The state of this lane now.
-    #[must_use]
-    pub fn of(lane: &Lane) -> Self {
+    fn of(lane: &Lane) -> Self {
         let stats = lane.stats();
         Self {
             name: lane.name().to_owned(),
@@ -130,8 +177,7 @@ pub struct LoopReport {
 
 impl LoopReport {
     /// What this event loop has done so far.
-    #[must_use]
-    pub fn of(event_loop: &EventLoop, routes: &RouteTable) -> Self {
+    fn of(event_loop: &EventLoop, routes: &RouteTable) -> Self {
         let seen = event_loop.snapshot();
         let name = |label: Label, nobody: &str| {
             let route = routes.labelled(label);

@@ -10,7 +10,7 @@ use offload_core::{
     Lanes, ambient::Host, clock::LoopClock, event_loop::EventLoop, routes::LoopTally,
 };
 
-use crate::{app::Routes, serving::Shared};
+use crate::{app::Routes, plugin::Shared};
 
 thread_local! {
     static SEATS: RefCell<Vec<Rc<Seat>>> = const { RefCell::new(Vec::new()) };

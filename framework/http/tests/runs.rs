@@ -14,7 +14,7 @@ use offload_core::{
     routes::RouteReport,
 };
 use offload_http::{
-    Answer, App, Arrival, End, Pin, Placed, RouteName, Serving, Settings, UNMATCHED, Visit,
+    Answer, App, Arrival, End, Pin, Placed, Plugin, RouteName, Settings, UNMATCHED, Visit,
 };
 
 const HEAVY: Duration = Duration::from_millis(5);
@@ -24,7 +24,7 @@ fn burn(cost: Duration) {
     while thread_cpu_time() - start < cost {}
 }
 
-fn serving(unknown: Placement) -> Serving {
+fn plugin(unknown: Placement) -> Plugin {
     let settings = Settings {
         lanes: Lanes::builder().threads(1),
         rules: Rules {
@@ -39,8 +39,9 @@ fn serving(unknown: Placement) -> Serving {
             placement: Placement::Lane,
         }],
         stall_watch: None,
+        ..Settings::default()
     };
-    Serving::start(settings).expect("starts")
+    Plugin::start(settings).expect("starts")
 }
 
 fn arrival(method: &'static str, route: RouteName<'static>) -> Arrival<'static> {
@@ -76,21 +77,21 @@ fn on_lane(app: &Arc<App>, route: RouteName<'static>, cost: Duration, end: End) 
     pollster::block_on(run).expect("runs");
 }
 
-fn routes(serving: &Serving) -> Vec<RouteReport> {
-    let all = serving.table().routes();
+fn routes(plugin: &Plugin) -> Vec<RouteReport> {
+    let all = plugin.table().routes();
     all.iter().map(|route| route.report()).collect()
 }
 
-fn route(serving: &Serving, pattern: &str) -> RouteReport {
-    let all = routes(serving);
+fn route(plugin: &Plugin, pattern: &str) -> RouteReport {
+    let all = routes(plugin);
     let found = all.into_iter().find(|route| route.pattern == pattern);
     found.unwrap_or_else(|| panic!("no route {pattern}"))
 }
 
 #[test]
 fn a_light_route_comes_to_the_thread_of_its_requests_and_one_slow_run_sends_it_back() {
-    let serving = serving(Placement::Lane);
-    let app = serving.app();
+    let plugin = plugin(Placement::Lane);
+    let app = plugin.app();
     let light = RouteName::Matched("/light");
     for _ in 0..3 {
         on_lane(&app, light, Duration::ZERO, End::Served);
@@ -99,7 +100,7 @@ fn a_light_route_comes_to_the_thread_of_its_requests_and_one_slow_run_sends_it_b
     visit.poll(|| burn(10 * HEAVY)).expect("no panic");
     assert!(visit.should_move(), "what has begun follows its route");
     visit.finish(End::Served);
-    assert_eq!(route(&serving, "/light").placement, Placement::Lane);
+    assert_eq!(route(&plugin, "/light").placement, Placement::Lane);
     assert!(matches!(
         app.arrive(&arrival("GET", light)),
         Placed::Lane(_)
@@ -108,48 +109,48 @@ fn a_light_route_comes_to_the_thread_of_its_requests_and_one_slow_run_sends_it_b
 
 #[test]
 fn a_heavy_poll_counts_before_its_request_ends_and_only_once() {
-    let serving = serving(Placement::Loop);
-    let app = serving.app();
+    let plugin = plugin(Placement::Loop);
+    let app = plugin.app();
     let mut visit = here(&app, "GET", RouteName::Matched("/waits"));
     visit.poll(|| burn(10 * HEAVY)).expect("no panic");
-    assert_eq!(route(&serving, "/waits").loop_runs, 1);
+    assert_eq!(route(&plugin, "/waits").loop_runs, 1);
     visit.poll(|| ()).expect("no panic");
     visit.finish(End::Served);
-    assert_eq!(route(&serving, "/waits").loop_runs, 1);
+    assert_eq!(route(&plugin, "/waits").loop_runs, 1);
 }
 
 #[test]
 fn what_is_dropped_has_taught_and_is_counted_as_left() {
-    let serving = serving(Placement::Loop);
-    let app = serving.app();
+    let plugin = plugin(Placement::Loop);
+    let app = plugin.app();
     let mut visit = here(&app, "GET", RouteName::Matched("/left"));
     visit.poll(|| burn(10 * HEAVY)).expect("no panic");
     drop(visit);
-    let left = route(&serving, "/left");
+    let left = route(&plugin, "/left");
     assert_eq!((left.placement, left.cancelled), (Placement::Lane, 1));
 }
 
 #[test]
 fn a_panic_is_contained_and_named() {
-    let serving = serving(Placement::Loop);
-    let app = serving.app();
+    let plugin = plugin(Placement::Loop);
+    let app = plugin.app();
     let mut visit = here(&app, "GET", RouteName::Matched("/panics"));
     let panic = visit.poll(|| panic!("as wanted")).expect_err("a panic");
     let answer = offload_http::panics::answer(visit.route().map(|route| &**route), &*panic);
     visit.finish(End::Failed);
     assert_eq!(answer, Answer::Panicked);
-    assert_eq!(route(&serving, "/panics").panics, 1);
+    assert_eq!(route(&plugin, "/panics").panics, 1);
 }
 
 #[test]
 fn what_clients_make_up_makes_no_routes() {
-    let serving = serving(Placement::Lane);
-    let app = serving.app();
+    let plugin = plugin(Placement::Lane);
+    let app = plugin.app();
     for (method, path) in [("MADE", "/a"), ("UP", "/b"), ("BREW", "/c")] {
         here_or_there(&app, method, RouteName::Unmatched);
         on_lane(&app, RouteName::Claimed(path), Duration::ZERO, End::Failed);
     }
-    let named: Vec<_> = routes(&serving)
+    let named: Vec<_> = routes(&plugin)
         .into_iter()
         .map(|route| (route.method, route.pattern))
         .collect();
@@ -177,12 +178,12 @@ fn here_or_there(app: &Arc<App>, method: &'static str, route: RouteName<'static>
 
 #[test]
 fn a_path_is_a_route_once_it_was_answered() {
-    let serving = serving(Placement::Lane);
-    let app = serving.app();
+    let plugin = plugin(Placement::Lane);
+    let app = plugin.app();
     let claimed = RouteName::Claimed("/package.Service/Method");
     for _ in 0..4 {
         on_lane(&app, claimed, Duration::ZERO, End::Served);
-        if route(&serving, "/package.Service/Method").placement == Placement::Loop {
+        if route(&plugin, "/package.Service/Method").placement == Placement::Loop {
             break;
         }
     }
@@ -191,19 +192,19 @@ fn a_path_is_a_route_once_it_was_answered() {
 
 #[test]
 fn a_path_is_a_route_once_it_has_computed() {
-    let serving = serving(Placement::Loop);
-    let app = serving.app();
+    let plugin = plugin(Placement::Loop);
+    let app = plugin.app();
     let mut visit = here(&app, "GET", RouteName::Claimed("/claimed"));
     visit.poll(|| burn(10 * HEAVY)).expect("no panic");
     drop(visit);
-    let claimed = route(&serving, "/claimed");
+    let claimed = route(&plugin, "/claimed");
     assert_eq!((claimed.placement, claimed.loop_runs), (Placement::Lane, 1));
 }
 
 #[test]
 fn pins_hold_in_every_app() {
-    let serving = serving(Placement::Loop);
-    for app in [serving.app(), serving.app()] {
+    let plugin = plugin(Placement::Loop);
+    for app in [plugin.app(), plugin.app()] {
         for route in [RouteName::Matched("/pinned"), RouteName::Claimed("/pinned")] {
             let placed = app.arrive(&arrival("GET", route));
             assert!(matches!(placed, Placed::Lane(_)), "{route:?}");
@@ -214,16 +215,16 @@ fn pins_hold_in_every_app() {
 /// A layer may be made for each connection.
 #[test]
 fn apps_that_ended_leave_nothing_but_what_was_learned() {
-    let serving = serving(Placement::Loop);
+    let plugin = plugin(Placement::Loop);
     for _ in 0..100 {
-        let app = serving.app();
+        let app = plugin.app();
         here(&app, "GET", RouteName::Matched("/")).finish(End::Served);
     }
-    let app = serving.app();
+    let app = plugin.app();
     here(&app, "GET", RouteName::Matched("/")).finish(End::Served);
-    let all = routes(&serving);
+    let all = routes(&plugin);
     assert_eq!(all.len(), 2, "the pinned one and this: {all:?}");
-    let page = route(&serving, "/");
+    let page = route(&plugin, "/");
     assert_eq!((page.app, page.loop_runs), (0, 101));
 }
 
@@ -245,11 +246,11 @@ fn threads_that_have_served_keep_no_lanes() {
         stall_watch: None,
         ..Settings::default()
     };
-    let serving = Serving::start(settings).expect("starts");
-    let app = serving.app();
+    let plugin = Plugin::start(settings).expect("starts");
+    let app = plugin.app();
     here_or_there(&app, "GET", RouteName::Matched("/"));
     assert!(lane_threads() > 0);
-    drop((app, serving));
+    drop((app, plugin));
     let start = Instant::now();
     while lane_threads() > 0 {
         assert!(start.elapsed() < Duration::from_secs(60), "they stay");

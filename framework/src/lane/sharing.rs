@@ -137,7 +137,7 @@ mod tests {
         let lanes = Lanes::builder()
             .threads(1)
             .spare_threads(0)
-            .patience(endless, 1, endless)
+            .patience(endless..=endless)
             .build()
             .unwrap();
         let gate = &lanes.short().shared().gate;
@@ -178,7 +178,7 @@ mod tests {
             .threads(1)
             .spare_threads(0)
             .priorities(Priority::Normal, Priority::Normal)
-            .patience(endless, 1, endless)
+            .patience(endless..=endless)
             .build()
             .unwrap();
         let gate = &lanes.short().shared().gate;

@@ -244,7 +244,7 @@ mod beside_others {
         let cores = CpuBudget::detect().cores();
         let lanes = Lanes::builder()
             .threads(cores)
-            .patience(endless, 1, endless)
+            .patience(endless..=endless)
             .build()
             .unwrap();
         let long = lanes.long().shared();

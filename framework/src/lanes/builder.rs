@@ -4,10 +4,9 @@ use std::{
     fmt,
     future::Future,
     hash::RandomState,
-    num::NonZeroUsize,
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,7 @@ use crate::{
     admission::{Backlog, Probes, Trials},
     cost::CostMemo,
     lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience, helpers},
-    os::Priority,
+    os::{CpuBudget, Priority},
 };
 
 const SHORT: u8 = 0;
@@ -39,12 +38,13 @@ const MORE_SPARES: usize = 4;
 /// | setting | default | allowed |
 /// | --- | --- | --- |
 /// | [`name`](Self::name) | `offload` | not empty, without NUL |
-/// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
-/// | [`long_threads`](Self::long_threads) | as many as `threads` | 1 to 4,096 |
+/// | [`threads`](Self::threads) | one per logical core that this process may use; under a CPU quota its share | 1 to 4,096 |
+/// | [`long_threads`](Self::long_threads) | as many as `threads`; under a CPU quota its share | 1 to 4,096 |
 /// | [`spare_threads`](Self::spare_threads) | 4 more than `threads` | 0 to 4,096 |
 /// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
 /// | [`short_limit`](Self::short_limit) | 10 ms | 1 us to 1 s |
-/// | [`patience`](Self::patience) | 500 ms, 16 times the cost, 30 s | least not above most |
+/// | [`patience`](Self::patience) | 500 ms to 30 s | the least not above the most |
+/// | [`patience_factor`](Self::patience_factor) | 16 | any |
 /// | [`burst_patience`](Self::burst_patience) | 10 s | any |
 /// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
 #[must_use = "a builder does nothing until `build`"]
@@ -55,7 +55,8 @@ pub struct LanesBuilder {
     long_threads: Option<usize>,
     spare_threads: Option<usize>,
     short_limit: Duration,
-    patience: (Duration, u32, Duration),
+    patience: RangeInclusive<Duration>,
+    patience_factor: u32,
     burst_patience: Duration,
     short_priority: Priority,
     long_priority: Priority,
@@ -70,7 +71,8 @@ impl LanesBuilder {
             long_threads: None,
             spare_threads: None,
             short_limit: Duration::from_millis(10),
-            patience: (Duration::from_millis(500), 16, Duration::from_secs(30)),
+            patience: Duration::from_millis(500)..=Duration::from_secs(30),
+            patience_factor: 16,
             burst_patience: Duration::from_secs(10),
             short_priority: Priority::short_jobs(),
             long_priority: Priority::long_jobs(),
@@ -84,6 +86,11 @@ impl LanesBuilder {
     }
 
     /// How many jobs each of the two lanes runs at a time, with a thread for each.
+    ///
+    /// Beside these the lanes have [`spare_threads`](Self::spare_threads), helpers for rayon's work inside of jobs, and a watch each, all of
+    /// which sleep most of the time: with `threads(2)` there are 18 threads in all. [`thread_count`](Self::thread_count) tells.
+    ///
+    /// Under a CPU quota the default divides [`CpuBudget::lane_threads`](crate::CpuBudget::lane_threads) among both lanes.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -115,13 +122,19 @@ impl LanesBuilder {
         self
     }
 
-    /// How long a job may wait for its beginning that comes without a patience of its own: `factor` times what it
-    /// probably takes, but at least `least` and at most `most`.
+    /// How long a job may wait for its beginning, at least and at most, that comes without a patience of its own. In between it is
+    /// [`patience_factor`](Self::patience_factor) times what the job probably takes.
     ///
     /// A job that would probably wait for more than half of it is refused at once, unless it waits for a burst; see
     /// [`burst_patience`](Self::burst_patience). One that has waited for all of it nevertheless is dropped instead of begun.
-    pub fn patience(mut self, least: Duration, factor: u32, most: Duration) -> Self {
-        self.patience = (least, factor, most);
+    pub fn patience(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.patience = range;
+        self
+    }
+
+    /// How many times as long as it probably takes a job may wait, within the bounds of its [`patience`](Self::patience).
+    pub fn patience_factor(mut self, factor: u32) -> Self {
+        self.patience_factor = factor;
         self
     }
 
@@ -192,10 +205,8 @@ impl LanesBuilder {
 
     /// Whether the settings of both lanes together are allowed; how many threads they mean.
     fn check(&self) -> Result<Counts, BuildError> {
-        let threads = self
-            .threads
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let long_threads = self.long_threads.unwrap_or(threads);
+        let (threads, long_threads) = self.threads.map_or_else(shares, |both| (both, both));
+        let long_threads = self.long_threads.unwrap_or(long_threads);
         for (setting, threads) in [("threads", threads), ("long_threads", long_threads)] {
             if !(1..=MOST_THREADS).contains(&threads) {
                 let rule = format!("must be 1 to {MOST_THREADS}, not {threads}");
@@ -212,9 +223,8 @@ impl LanesBuilder {
             let rule = format!("must be 1us to 1s, not {:?}", self.short_limit);
             return Err(BuildError::setting("short_limit", rule));
         }
-        let (least, _, most) = self.patience;
-        if least > most {
-            let rule = format!("must have least <= most, not {least:?} and {most:?}");
+        if self.patience.is_empty() {
+            let rule = format!("must begin before its end, not be {:?}", self.patience);
             return Err(BuildError::setting("patience", rule));
         }
         if self.name.is_empty() {
@@ -244,10 +254,10 @@ impl LanesBuilder {
         let books: Arc<[Backlog]> = [SHORT, LONG]
             .map(|lane| Backlog::new(usize::from(lane), threads_of(lane)))
             .into();
-        let (least, factor, most) = self.patience;
+        let (least, most) = self.patience.into_inner();
         let patience = Patience::Proportional {
             least,
-            factor,
+            factor: self.patience_factor,
             most,
             burst: self.burst_patience,
         };
@@ -293,6 +303,17 @@ impl LanesBuilder {
                 trials: Arc::new(Trials::new(spares.div_ceil(2), short_limit)),
             }),
         })
+    }
+}
+
+/// How many threads the short lane has by default, and how many the long one.
+fn shares() -> (usize, usize) {
+    let budget = CpuBudget::detect();
+    let threads = budget.lane_threads();
+    match budget.quota() {
+        None => (threads, threads),
+        // What the kernel counts is the sum.
+        Some(_) => (threads.div_ceil(2), (threads / 2).max(1)),
     }
 }
 

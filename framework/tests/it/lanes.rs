@@ -30,7 +30,7 @@ fn sturdy() -> LanesBuilder {
 
 /// Lanes whose jobs wait as long as it takes.
 fn patient() -> LanesBuilder {
-    sturdy().patience(LONG, 1, LONG)
+    sturdy().patience(LONG..=LONG)
 }
 
 /// Lanes with one thread each whose slot is never lent.

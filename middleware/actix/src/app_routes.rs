@@ -37,7 +37,7 @@ use offload_http::decisions::SUSPICION;
 
 use self::{names::pattern_named, published::Knowledge};
 pub(crate) use self::{
-    names::{EMPTY, UNMATCHED, is_method, named},
+    names::{UNMATCHED, named},
     pins::Pins,
     published::{Prediction, Published, Slot, Went},
 };

@@ -60,7 +60,7 @@ impl Offload {
     pub fn on_connect(
         &self,
     ) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + 'static + use<> {
-        let bare = self.core.mode == Mode::Off;
+        let bare = self.core.plugin.mode() == Mode::Off;
         move |stream, data| {
             if !bare {
                 Lifeline::attach(stream, data);

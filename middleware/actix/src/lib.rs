@@ -3,12 +3,12 @@
 
 mod answers;
 mod app_routes;
+#[cfg(feature = "live")]
 mod blocking;
 mod builder;
 mod connect;
 mod core;
 mod declared;
-mod error;
 mod hop;
 mod lane_side;
 mod lifetime;
@@ -22,11 +22,8 @@ mod maker;
 mod metrics;
 mod offload;
 mod panics;
-mod profile;
-mod report;
 mod route_index;
 mod server_timing;
-mod serving;
 mod shutdown;
 mod spans;
 mod wrap;
@@ -34,23 +31,24 @@ mod wrap;
 #[cfg(feature = "metrics")]
 pub use offload_core::metrics::{BOUNDS, Publisher};
 pub use offload_core::{
-    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Nice, Priority, Run, Task, Terms,
+    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, LanesBuilder, Nice, Priority, Run, Task,
+    Terms,
     admission::{Rank, Weight},
     clock, is_cancelled,
-    placement::{Placement, Policy},
+    placement::Placement,
     profile::ProfileError,
     routes::{RouteMove, RouteReport},
     stall::{Stall, StallCount, StallKind, StallWatch, StallWatchBuilder},
 };
 pub use offload_http::{
-    mode::{Mode, UnknownMode},
+    BuildError, Mode, Report, Serving,
+    mode::UnknownMode,
     report::{LaneReport, LoopReport, StallReport},
 };
 pub use offload_macros::offload;
 
 pub use crate::{
-    builder::{OffloadBuilder, ServerTiming},
-    error::BuildError,
+    builder::{Actix, OffloadBuilder},
     hop::{body::OffloadBody, stream::BodyError},
     loop_side::{
         body::MeteredBody,
@@ -58,8 +56,6 @@ pub use crate::{
         service::{OffloadApp, OffloadService},
     },
     offload::Offload,
-    report::Report,
-    serving::Serving,
     shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},
 };

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use offload_core::{
-    event_loop::{EventLoop, EventLoops},
-    routes::RouteTable,
-};
-use offload_http::report::LoopReport;
+use offload_core::event_loop::{EventLoop, EventLoops};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::local::blocking::LoopPools;
@@ -59,18 +55,6 @@ impl LoopRecords {
     /// Whoever asked for it is done. After the last one the loop has ended.
     pub(crate) fn leave(&self, here: &Arc<EventLoop>) {
         self.loops.leave(here);
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(crate) fn loops(&self) -> &EventLoops {
-        &self.loops
-    }
-
-    pub(crate) fn report(&self, routes: &RouteTable) -> Vec<LoopReport> {
-        let all = self.loops.all();
-        all.iter()
-            .map(|event_loop| LoopReport::of(event_loop, routes))
-            .collect()
     }
 }
 

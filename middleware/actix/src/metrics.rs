@@ -13,7 +13,7 @@ impl Offload {
     /// ```
     /// use std::{thread, time::Duration};
     ///
-    /// let offload = actix_offload::Offload::builder().threads(1).build()?;
+    /// let offload = actix_offload::Offload::new()?;
     /// let metrics = offload.metrics();
     /// thread::spawn(move || loop {
     ///     metrics.publish();
@@ -22,12 +22,12 @@ impl Offload {
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn metrics(&self) -> Publisher {
-        let core = &self.core;
+        let plugin = &self.core.plugin;
         Publisher::new(
-            core.table.clone(),
-            core.lanes.clone(),
-            core.loops.loops().clone(),
-            core.stalls.clone(),
+            plugin.table().clone(),
+            plugin.lanes().clone(),
+            plugin.loops().clone(),
+            plugin.stall_watch().cloned(),
         )
     }
 }

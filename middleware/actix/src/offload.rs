@@ -1,9 +1,6 @@
 //! The handle: one [`Offload`] owns the lanes and what was learned, and is cloned wherever it is needed.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, sync::Arc};
 
 use actix_http::{Request, Response};
 use actix_service::IntoServiceFactory;
@@ -12,29 +9,15 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, ServiceFactory},
 };
-use offload_core::{Lanes, LanesBuilder, event_loop::EventLoops};
-use offload_http::{Unrouted, mode::Mode};
-use tokio::runtime::Handle;
+use offload_core::{Lanes, profile::ProfileError, stall::Stall};
+use offload_http::{BuildError, Mode, Report};
 
 use crate::{
-    app_routes::Pins,
-    builder::{OffloadBuilder, Pin},
-    error::BuildError,
-    hop::read_ahead::ReadAhead,
-    lane_side::instance,
-    local::{self, SharedRuntime, blocking::LoopPools, driver::Driver},
-    loop_record::LoopRecords,
+    builder::OffloadBuilder,
+    core::Core,
     loop_side::{factory::AppFactory, service::OffloadApp},
     maker::Maker,
 };
-
-pub(crate) use crate::core::Core;
-
-/// The threads of the runtime that serves the lanes' timers and sockets.
-const DRIVERS: usize = 1;
-
-/// The thread of the stall watch. It does without the one that reads what names functions.
-const WATCHES: usize = 1;
 
 /// Keeps actix-web's event loops responsive while handlers compute.
 ///
@@ -77,72 +60,6 @@ impl Offload {
     /// Starts with settings of your own.
     pub fn builder() -> OffloadBuilder {
         OffloadBuilder::default()
-    }
-
-    pub(crate) fn start(mut settings: OffloadBuilder) -> Result<Self, BuildError> {
-        let lanes = lanes(&settings);
-        let watches = match settings.stall_watch {
-            Some(_) => WATCHES,
-            None => 0,
-        };
-        let threads = lanes.thread_count().map_err(lanes_refused)? + DRIVERS + watches;
-        // The runtime panics if it gets none.
-        let rehearsed = offload_core::rehearse_threads(threads)
-            .map_err(|none| BuildError::NoThreads(Box::new(none)))?;
-        let runtime = SharedRuntime::new().map_err(BuildError::Runtime)?;
-        let handle = runtime.handle();
-        let table = crate::profile::table(&settings);
-        let profile = crate::profile::open(&settings, &table)?;
-        let loops = EventLoops::default();
-        let pools = Arc::<LoopPools>::default();
-        let lanes = {
-            let (handle, loops) = (handle.clone(), loops.clone());
-            let pools = Arc::clone(&pools);
-            lanes
-                .park(move |_| Box::new(Driver::here(&pools)))
-                .local(move |_| local::resident(&loops, instance::drop_all))
-                .around(move |work| {
-                    let _driven = handle.as_ref().map(Handle::enter);
-                    work();
-                })
-                .build()
-                .map_err(lanes_refused)?
-        };
-        let stalls = match settings.stall_watch.take() {
-            Some(watch) => {
-                let watch = watch.routes(table.clone()).start(&loops);
-                Some(watch.map_err(BuildError::StallWatch)?)
-            }
-            None => None,
-        };
-        drop(rehearsed);
-        let core = Arc::new(Core {
-            lanes,
-            table,
-            loops: LoopRecords::new(loops, settings.prompt_loops, stalls.is_some(), pools),
-            stalls,
-            underway: Arc::default(),
-            mode: settings.mode,
-            server_timing: settings.server_timing,
-            profile,
-            handle,
-            workers: settings.worker_count(),
-            deadline_header: settings.deadline_header,
-            unrouted: Unrouted::default(),
-            read_ahead: ReadAhead::new(settings.read_ahead),
-            #[cfg(feature = "live")]
-            live: Arc::default(),
-            serving: settings.serving,
-            unmet: Arc::new(unmet(&settings.pins)),
-            pins: settings.pins,
-            request_span: settings.request_span,
-            hurry: Arc::default(),
-            apps: Arc::default(),
-            wrapped: Mutex::new(None),
-            _runtime: runtime,
-        });
-        crate::profile::save_now_and_then(&core);
-        Ok(Self { core })
     }
 
     /// Serves the app that `factory` builds: light requests on their event loop, CPU-heavy ones on a
@@ -188,18 +105,12 @@ impl Offload {
 
     /// How much of the plugin is at work.
     pub fn mode(&self) -> Mode {
-        self.core.mode
+        self.core.plugin.mode()
     }
 
-    /// How many event loops to run: one per logical core, or what
-    /// [`OffloadBuilder::workers`] was given.
+    /// How many event loops to run: one per logical core that this process may use, as the [`CpuBudget`](crate::CpuBudget) has it.
     pub fn workers(&self) -> usize {
         self.core.workers
-    }
-
-    /// How many requests each of the two lanes runs at a time.
-    pub fn threads(&self) -> usize {
-        self.core.lanes.threads()
     }
 
     /// The lanes themselves, to run closures and futures of your own on them.
@@ -217,40 +128,48 @@ impl Offload {
     pub fn lanes(&self) -> &Lanes {
         &self.core.lanes
     }
-}
 
-/// The lanes as they are set, with nothing of their threads' own yet.
-fn lanes(settings: &OffloadBuilder) -> LanesBuilder {
-    let (least, factor, most) = settings.patience;
-    let (short, long) = settings.lane_threads();
-    let mut lanes = Lanes::builder();
-    if let Some(spares) = settings.spare_threads {
-        lanes = lanes.spare_threads(spares);
+    /// What is known now of the routes, the lanes and the event loops.
+    ///
+    /// Cheap enough for a monitoring endpoint, but it takes locks and allocates: not for every
+    /// request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let offload = actix_offload::Offload::new()?;
+    /// let report = offload.report();
+    /// assert_eq!(report.lanes[0].threads, offload.lanes().threads());
+    /// assert!(report.routes.is_empty());
+    /// # Ok::<(), actix_offload::BuildError>(())
+    /// ```
+    pub fn report(&self) -> Report {
+        self.core.plugin.report()
     }
-    if let Some(bytes) = settings.stack_size {
-        lanes = lanes.stack_size(bytes);
+
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub fn stalls(&self) -> Vec<Stall> {
+        self.core.plugin.stalls()
     }
-    lanes
-        .threads(short)
-        .long_threads(long)
-        .queue_bound(settings.queue_bound)
-        .short_limit(settings.short_limit)
-        .patience(least, factor, most)
-        .burst_patience(settings.burst_patience)
-        .priorities(settings.priorities.0, settings.priorities.1)
-}
 
-fn unmet(pins: &[Pin]) -> Pins {
-    Pins::new(
-        pins.iter()
-            .map(|pin| (pin.method.clone(), pin.pattern.clone())),
-    )
-}
-
-fn lanes_refused(error: offload_core::BuildError) -> BuildError {
-    match error.setting_name() {
-        Some(_) => BuildError::LaneSetting(Box::new(error)),
-        None => BuildError::Lane(Box::new(error)),
+    /// Writes what was learned to the profile file now. Does nothing without one.
+    ///
+    /// It writes to a disk: call it where blocking is fine, such as after the server has ended.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProfileError`] that names the file. What the file held before is left as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let offload = actix_offload::Offload::builder().profile("offload.json").build()?;
+    /// // … serve …
+    /// offload.save_profile()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save_profile(&self) -> Result<(), ProfileError> {
+        self.core.plugin.save_profile()
     }
 }
 

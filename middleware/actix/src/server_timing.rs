@@ -10,13 +10,13 @@ use actix_http::{
 use offload_core::placement::Placement;
 use offload_http::server_timing::value;
 
-use crate::{builder::ServerTiming, core::Core};
+use crate::core::Core;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Says that a response was made on its event loop.
 pub(crate) fn on_loop(core: &Core, head: &mut ResponseHead, cost: Duration) {
-    if core.server_timing == ServerTiming::On {
+    if core.server_timing {
         let thread = thread::current();
         let thread = thread.name().unwrap_or("event loop");
         append(head, Placement::Loop, thread, Duration::ZERO, cost);
@@ -31,7 +31,7 @@ pub(crate) fn on_lane(
     queued: Duration,
     ran: Duration,
 ) {
-    if core.server_timing == ServerTiming::On {
+    if core.server_timing {
         append(head, Placement::Lane, thread.unwrap_or("lane"), queued, ran);
     }
 }

@@ -199,7 +199,7 @@ impl Offload {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # let offload = actix_offload::Offload::builder().threads(1).build()?;
+    /// # let offload = actix_offload::Offload::builder().lanes(|lanes| lanes.threads(1)).build()?;
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// let drained = offload.shutdown(Duration::from_secs(10)).await;
     /// assert_eq!(drained.left, 0);

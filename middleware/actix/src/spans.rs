@@ -20,6 +20,7 @@ use std::{
 
 use actix_http::{RequestHead, StatusCode};
 use offload_core::routes::Route;
+use offload_http::RequestSpan;
 use tracing::{
     Span, dispatcher,
     field::{Empty, display},
@@ -27,28 +28,13 @@ use tracing::{
     subscriber::NoSubscriber,
 };
 
-use crate::{offload::Core, panics};
+use crate::{builder::Actix, core::Core, panics};
 
-/// Makes the span of a request that is about to move to a lane.
-#[derive(Clone)]
-pub(crate) struct RequestSpan(Arc<dyn Fn(&RequestHead) -> Span + Send + Sync>);
-
-impl RequestSpan {
-    pub(crate) fn new(make: impl Fn(&RequestHead) -> Span + Send + Sync + 'static) -> Self {
-        Self(Arc::new(make))
-    }
-
-    fn make(&self, head: &RequestHead) -> Span {
-        let mut span = Span::none();
-        panics::contain(None, || span = (self.0)(head));
-        span
-    }
-}
-
-impl fmt::Debug for RequestSpan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestSpan").finish_non_exhaustive()
-    }
+/// What the application's function makes.
+fn hooked(make: &RequestSpan<Actix>, head: &RequestHead) -> Span {
+    let mut span = Span::none();
+    panics::contain(None, || span = make(head));
+    span
 }
 
 /// Who made the span of a request.
@@ -75,7 +61,7 @@ impl Traced {
     pub(crate) fn of(core: &Core, head: &RequestHead, route: Option<&Arc<Route>>) -> Self {
         let (request, maker) = match &core.request_span {
             Some(hook) => {
-                let span = hook.make(head);
+                let span = hooked(hook, head);
                 if let Some(route) = route {
                     span.record("http.route", route.pattern());
                 }

@@ -82,7 +82,7 @@ where
     }
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        if ambient::current().is_some() || self.context.core.mode == Mode::Off {
+        if ambient::current().is_some() || self.context.core.plugin.mode() == Mode::Off {
             return WrapFuture {
                 step: Step::Through {
                     future: self.service.call(request),

@@ -190,7 +190,7 @@ where
     fn place(&self, request: &Request<Q>) -> Result<Option<Placed>, Answer> {
         let layered = &*self.layered;
         // Inside of another one of these layers that has decided already.
-        if layered.options.mode == Mode::Off || ambient::current().is_some() {
+        if layered.app.mode() == Mode::Off || ambient::current().is_some() {
             return Ok(None);
         }
         let head = Head {

@@ -16,26 +16,29 @@ mod slot;
 mod surroundings;
 
 pub use offload_core::{
-    CancelToken, Lanes, LanesBuilder, Priority, is_cancelled,
-    placement::{Placement, Policy, Rules},
+    CancelToken, Lanes, LanesBuilder, Priority,
+    admission::{Rank, Weight},
+    is_cancelled,
+    placement::Placement,
+    profile::ProfileError,
     routes::{RouteMove, RouteReport},
     stall::{Stall, StallWatch, StallWatchBuilder},
 };
 pub use offload_http::{
-    StartError,
-    mode::{Mode, UnknownMode},
+    BuildError, Mode, Report, Serving,
+    mode::UnknownMode,
     report::{LaneReport, LoopReport, StallReport},
 };
 pub use offload_macros::offload;
 
 pub use crate::{
     body::OffloadBody,
-    builder::OffloadBuilder,
-    error::{BodyError, BoxError, BuildError},
+    builder::{OffloadBuilder, Tower},
+    error::{BodyError, BoxError},
     future::OffloadFuture,
     layer::{OffloadLayer, OffloadService},
     naming::Head,
-    offload::{Offload, Report},
+    offload::Offload,
 };
 
 #[doc(hidden)]

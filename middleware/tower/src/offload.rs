@@ -2,22 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use offload_core::{
-    Lanes,
-    routes::{RouteMove, RouteReport},
-    stall::StallWatch,
-};
-use offload_http::{
-    Serving,
-    mode::Mode,
-    report::{LaneReport, LoopReport, StallReport},
-};
-
-use serde::Serialize;
+use offload_core::{Lanes, profile::ProfileError, stall::Stall};
+use offload_http::{BuildError, Mode, Plugin, Report};
 
 use crate::{
     builder::{OffloadBuilder, Options},
-    error::BuildError,
     layer::OffloadLayer,
     naming::{Head, Naming, Protocol},
 };
@@ -28,24 +17,8 @@ use crate::{
 /// [crate documentation](crate) for how to use it.
 #[derive(Clone)]
 pub struct Offload {
-    serving: Serving,
+    plugin: Plugin,
     options: Arc<Options>,
-}
-
-/// What is known now, for people and dashboards; serialises to JSON.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct Report {
-    /// The routes that were met so far, and those that are pinned.
-    pub routes: Vec<RouteReport>,
-    /// The lanes: the one for short requests and the one for long ones.
-    pub lanes: Vec<LaneReport>,
-    /// The threads that serve requests: the runtime's workers.
-    pub workers: Vec<LoopReport>,
-    /// The latest moves of routes, at most 64, oldest first.
-    pub moves: Vec<RouteMove>,
-    /// The latest stalls, at most 64, oldest first; also those that last.
-    pub stalls: Vec<StallReport>,
 }
 
 impl Offload {
@@ -63,9 +36,9 @@ impl Offload {
         OffloadBuilder::default()
     }
 
-    pub(crate) fn new_with(serving: Serving, options: Options) -> Self {
+    pub(crate) fn new_with(plugin: Plugin, options: Options) -> Self {
         Self {
-            serving,
+            plugin,
             options: Arc::new(options),
         }
     }
@@ -138,41 +111,40 @@ impl Offload {
 
     /// How much of the plugin is at work.
     pub fn mode(&self) -> Mode {
-        self.options.mode
+        self.plugin.mode()
     }
 
     /// The lanes themselves, to run closures and futures of your own on them.
     pub fn lanes(&self) -> &Lanes {
-        self.serving.lanes()
+        self.plugin.lanes()
     }
 
     /// What is known now of the routes, the lanes and the workers.
     ///
     /// Cheap enough for a monitoring endpoint, but it takes locks and allocates: not for every request.
     pub fn report(&self) -> Report {
-        let table = self.serving.table();
-        let workers = self.serving.loops().all();
-        let recent = self
-            .serving
-            .stalls()
-            .map_or_else(Vec::new, StallWatch::recent);
-        Report {
-            routes: table.routes().iter().map(|route| route.report()).collect(),
-            lanes: [self.lanes().short(), self.lanes().long()]
-                .map(LaneReport::of)
-                .into(),
-            workers: workers
-                .iter()
-                .map(|worker| LoopReport::of(worker, table))
-                .collect(),
-            moves: table.moves(),
-            stalls: recent.into_iter().map(Into::into).collect(),
-        }
+        self.plugin.report()
+    }
+
+    /// The latest stalls, at most 64, oldest first; also those that last.
+    pub fn stalls(&self) -> Vec<Stall> {
+        self.plugin.stalls()
+    }
+
+    /// Writes what was learned to the profile file now. Does nothing without one.
+    ///
+    /// It writes to a disk: call it where blocking is fine, such as after the server has ended.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProfileError`] that names the file. What the file held before is left as it was.
+    pub fn save_profile(&self) -> Result<(), ProfileError> {
+        self.plugin.save_profile()
     }
 
     fn make(&self, naming: Naming, protocol: Protocol) -> OffloadLayer {
         OffloadLayer::new(
-            self.serving.app(),
+            self.plugin.app(),
             Arc::clone(&self.options),
             naming,
             protocol,

@@ -16,9 +16,10 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{StreamExt, stream};
+use offload_core::placement::Rules;
 use offload_tests::{client::Client, work::burn};
 use smol::{Async, Executor, Timer, channel};
-use tower_offload::{Lanes, Mode, Offload, Placement, Rules, offload};
+use tower_offload::{Lanes, Mode, Offload, Placement, offload};
 
 const HEAVY: Duration = Duration::from_millis(15);
 
@@ -104,8 +105,10 @@ impl Served {
         };
         // Patient, however slow the machine is.
         let patient = Duration::from_secs(60);
-        let lanes = Lanes::builder().threads(2).patience(patient, 16, patient);
-        let builder = Offload::builder().rules(rules).lanes(lanes);
+        let lanes = Lanes::builder().threads(2).patience(patient..=patient);
+        let builder = Offload::builder()
+            .rules(|all| *all = rules)
+            .lanes(|_| lanes);
         let offload = builder.mode(mode).build().expect("settings");
         let executor = Arc::new(Executor::new());
         let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a free port");

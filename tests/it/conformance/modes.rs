@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use actix_http::Request;
-use actix_offload::{Offload, Policy, ServerTiming};
+use actix_offload::{Mode as Work, Offload};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
@@ -88,25 +88,21 @@ impl Mode {
 
     /// The plugin with this mode's settings.
     pub(crate) fn offload(self) -> Option<Offload> {
-        let (policy, timing) = match self {
+        let (mode, timing) = match self {
             Self::Bare => return None,
-            Self::Off => (Policy::Learned, ServerTiming::On),
-            Self::AlwaysLoop => (Policy::AlwaysLoop, ServerTiming::On),
-            Self::AlwaysLane => (Policy::AlwaysLane, ServerTiming::On),
-            Self::AlwaysLaneUntimed => (Policy::AlwaysLane, ServerTiming::Off),
-            Self::Learned => (Policy::Learned, ServerTiming::On),
+            Self::Off => (Work::Off, true),
+            Self::AlwaysLoop => (Work::Loop, true),
+            Self::AlwaysLane => (Work::Lane, true),
+            Self::AlwaysLaneUntimed => (Work::Lane, false),
+            Self::Learned => (Work::Auto, true),
         };
         let offload = Offload::builder()
-            .policy(policy)
-            .mode(match self {
-                Self::Off => actix_offload::Mode::Off,
-                _ => actix_offload::Mode::Auto,
-            })
-            .threads(LANE_THREADS)
+            .mode(mode)
+            .lanes(|lanes| lanes.threads(LANE_THREADS))
             .server_timing(timing)
             // A debug build on a busy machine is slow, and these handlers are to be found light.
             .budget(Duration::from_millis(100))
-            .patience(Duration::from_secs(60), 16, Duration::from_secs(60))
+            .lanes(|lanes| lanes.patience(Duration::from_secs(60)..=Duration::from_secs(60)))
             .build();
         Some(offload.expect("these settings are good"))
     }

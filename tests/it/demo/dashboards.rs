@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{App, http::header::HeaderName};
+use actix_web::App;
 use demo_app::{Demo, cli::Args, server::settings};
 use offload_tests::{client::Client, server::TestServer};
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn known() -> Known {
         ..Args::default()
     };
     let offload = settings(&args)
-        .deadline_header(HeaderName::from_static("x-deadline"))
+        .deadline_header("x-deadline")
         .build()
         .expect("the plugin starts");
     let demo = Demo::auto(offload.clone());

@@ -66,7 +66,7 @@ fn no_heavy_route_blocks_an_event_loop_not_even_by_its_first_request() {
     };
     // This is no test of refusals, which a machine that is busy with other things would make.
     let patience = Duration::from_secs(300);
-    let settings = settings(&args).patience(patience, 16, patience);
+    let settings = settings(&args).lanes(|lanes| lanes.patience(patience..=patience));
     let offload = settings.build().expect("the plugin starts");
     let (demo, watch) = (Demo::auto(offload.clone()), LoopWatch::default());
     let app = offload.app(move || {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_offload::{Offload, OffloadBuilder, Placement, ServerTiming};
+use actix_offload::{Offload, OffloadBuilder, Placement};
 use actix_web::{App, web};
 use offload_tests::server::TestServer;
 
@@ -17,7 +17,7 @@ async fn light() -> &'static str {
 fn roomy() -> OffloadBuilder {
     patient(1)
         .budget(Duration::from_millis(20))
-        .server_timing(ServerTiming::On)
+        .server_timing(true)
 }
 
 /// How many event loops, routes and requests are in the books.

@@ -3,7 +3,7 @@
 use std::{fmt, io, net::SocketAddr, thread, time::Duration};
 
 use actix_http::Request;
-use actix_offload::{Offload, OffloadBuilder, Policy, Priority};
+use actix_offload::{Mode, Offload, OffloadBuilder, Priority};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error, HttpServer,
@@ -25,16 +25,18 @@ pub(super) enum Stop {
 /// Lanes that get cores also on a machine that is busy with other things, and refuse nobody there.
 pub(super) fn patient(threads: usize) -> OffloadBuilder {
     const LONG: Duration = Duration::from_secs(600);
-    Offload::builder()
-        .threads(threads)
-        .spare_threads(0)
-        .priorities(Priority::Normal, Priority::Normal)
-        .patience(LONG, 1, LONG)
+    Offload::builder().lanes(|lanes| {
+        lanes
+            .threads(threads)
+            .spare_threads(0)
+            .priorities(Priority::Normal, Priority::Normal)
+            .patience(LONG..=LONG)
+    })
 }
 
 /// Such lanes for all requests.
 pub(super) fn lanes_only(threads: usize) -> OffloadBuilder {
-    patient(threads).policy(Policy::AlwaysLane)
+    patient(threads).mode(Mode::Lane)
 }
 
 /// Serves `factory` on two addresses with so many event loops, has `visit` talk to it, stops it once that is done, and says what

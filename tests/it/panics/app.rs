@@ -12,7 +12,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{
     App, Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder,
     body::{BodySize, MessageBody},
@@ -175,14 +175,13 @@ pub(super) struct Panicking {
 }
 
 impl Panicking {
-    pub(super) fn start(policy: Policy, scope: &'static str) -> Self {
+    pub(super) fn start(mode: Mode, scope: &'static str) -> Self {
         logs::record();
         quiet();
         // A spare thread comes and goes, so that threads could not be told from those that died.
         let builder = Offload::builder()
-            .threads(2)
-            .spare_threads(0)
-            .policy(policy);
+            .lanes(|lanes| lanes.threads(2).spare_threads(0))
+            .mode(mode);
         let offload = builder.build().expect("starts");
         let (threads, waiting) = (Threads::default(), web::Data::new(AtomicUsize::new(0)));
         let app = {

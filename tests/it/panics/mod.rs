@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{App, web};
 use offload_tests::{
     client::Client,
@@ -33,8 +33,8 @@ fn status(response: &RawResponse) -> String {
 
 /// Runs `check` on the lanes and on the event loop.
 fn everywhere(lane: &'static str, on_loop: &'static str, check: impl Fn(&Panicking)) {
-    check(&Panicking::start(Policy::AlwaysLane, lane));
-    check(&Panicking::start(Policy::AlwaysLoop, on_loop));
+    check(&Panicking::start(Mode::Lane, lane));
+    check(&Panicking::start(Mode::Loop, on_loop));
 }
 
 #[test]
@@ -110,7 +110,9 @@ impl Drop for CountedBomb {
 #[test]
 fn apps_that_panic_at_their_end_end_all_the_same() {
     quiet();
-    let builder = Offload::builder().threads(2).policy(Policy::AlwaysLane);
+    let builder = Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .mode(Mode::Lane);
     let offload = builder.build().expect("starts");
     let (built, dropped) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let start = || {

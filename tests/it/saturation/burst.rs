@@ -12,7 +12,7 @@ const BURST: usize = 150;
 
 /// One thread for each lane, and everything else by default.
 fn defaults() -> OffloadBuilder {
-    sturdy().threads(1)
+    sturdy().lanes(|lanes| lanes.threads(1))
 }
 
 /// Connections that have asked for nothing yet.
@@ -74,7 +74,7 @@ fn a_burst_that_turns_out_dearer_than_expected_is_answered_whole() {
 
 #[test]
 fn without_patience_for_bursts_they_are_an_overload() {
-    let app = Saturated::warm(defaults().burst_patience(Duration::ZERO));
+    let app = Saturated::warm(defaults().lanes(|lanes| lanes.burst_patience(Duration::ZERO)));
     let mut connections = connected(&app, BURST);
     ask(&mut connections, "/one");
     let mut refused = 0;

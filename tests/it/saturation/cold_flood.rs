@@ -59,7 +59,7 @@ fn flood(server: &TestServer, method: impl Fn(usize) -> String) -> Vec<Connectio
 }
 
 fn what_is_known_is_served_beside_a_flood(method: impl Fn(usize) -> String) {
-    let builder = sturdy().threads(1).spare_threads(SPARES);
+    let builder = sturdy().lanes(|lanes| lanes.threads(1).spare_threads(SPARES));
     let offload = builder.build().expect("starts");
     let told = End::default();
     let server = app(&offload, &told);

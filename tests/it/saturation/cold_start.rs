@@ -63,7 +63,7 @@ fn becomes_light(offload: &Offload, server: &TestServer) {
 #[test]
 fn a_light_route_gets_through_a_flood_of_unknown_ones() {
     // Nothing is overdue so soon, so all of it goes through one thread.
-    let builder = sturdy().threads(1).short_limit(Duration::from_secs(1));
+    let builder = sturdy().lanes(|lanes| lanes.threads(1).short_limit(Duration::from_secs(1)));
     let offload = builder.build().expect("starts");
     let server = flooded(&offload, || burn(Duration::from_millis(40)));
     let (server, enough) = (&server, &AtomicBool::new(false));
@@ -95,7 +95,10 @@ fn a_light_route_gets_through_a_flood_of_unknown_ones() {
 fn a_light_route_does_not_wait_for_another_routes_burst() {
     const BURST: usize = 60;
     for warm in [false, true] {
-        let offload = sturdy().threads(1).build().expect("starts");
+        let offload = sturdy()
+            .lanes(|lanes| lanes.threads(1))
+            .build()
+            .expect("starts");
         let begun = Arc::new(AtomicUsize::new(0));
         let begins = Arc::clone(&begun);
         let server = flooded(&offload, move || {
@@ -140,8 +143,11 @@ impl Drop for OpenOnDrop {
 fn what_is_unknown_does_not_wait_until_others_are_overdue() {
     const SPARES: usize = 4;
     let limit = Duration::from_secs(1);
-    let builder = sturdy().threads(1).spare_threads(SPARES);
-    let offload = builder.short_limit(limit).build().expect("starts");
+    let builder = sturdy().lanes(|lanes| lanes.threads(1).spare_threads(SPARES));
+    let offload = builder
+        .lanes(|lanes| lanes.short_limit(limit))
+        .build()
+        .expect("starts");
     let gate = Gate::default();
     let waits = gate.clone();
     let server = flooded(&offload, move || waits.wait());
@@ -159,7 +165,9 @@ fn what_is_unknown_does_not_wait_until_others_are_overdue() {
 /// Before the first answer nobody knows which requests are of one route: what some have cost says nothing of others.
 #[test]
 fn before_the_first_answer_what_computes_is_no_hint_at_others() {
-    let offload = sturdy().threads(1).spare_threads(4).build();
+    let offload = sturdy()
+        .lanes(|lanes| lanes.threads(1).spare_threads(4))
+        .build();
     let offload = offload.expect("starts");
     let over = Arc::new(AtomicBool::new(false));
     let shown = Arc::new(AtomicUsize::new(0));
@@ -191,7 +199,7 @@ fn before_the_first_answer_what_computes_is_no_hint_at_others() {
 #[test]
 fn a_light_route_does_not_wait_for_unknown_ones_that_do_not_end() {
     const SPARES: usize = 4;
-    let builder = sturdy().threads(1).spare_threads(SPARES);
+    let builder = sturdy().lanes(|lanes| lanes.threads(1).spare_threads(SPARES));
     let offload = builder.build().expect("starts");
     let gate = Gate::default();
     let waits = gate.clone();

@@ -1,12 +1,11 @@
 //! A client may say how long it is going to wait.
 
 use actix_offload::{Offload, Placement};
-use actix_web::http::header::HeaderName;
 
 use super::{Held, Saturated, all_are_answered, is_a_refusal, open, single};
 use crate::gate::wait_until;
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+const HEADER: &str = "x-request-timeout-ms";
 
 fn header(value: &str) -> String {
     format!("X-Request-Timeout-Ms: {value}\r\n")
@@ -59,7 +58,7 @@ fn a_deadline_that_cannot_be_read_is_a_bad_request() {
         assert_eq!(response.status(), 400, "{garbage:?}");
         let body: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
         let error = body["error"].as_str().expect("a text");
-        assert!(error.contains(HEADER.as_str()), "{error}");
+        assert!(error.contains(HEADER), "{error}");
     }
     assert_eq!(app.offload.lanes().queued(), 20);
     drop(held);

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use actix_offload::{Offload, Policy};
+use actix_offload::{Mode, Offload};
 use actix_web::{App, web};
 use offload_tests::server::TestServer;
 
@@ -60,7 +60,7 @@ fn server(offload: &Offload, begun: &Begun, leaves: Leaves) -> TestServer {
 #[test]
 fn nothing_runs_for_clients_that_vanished() {
     for leaves in [Leaves::ByReset, Leaves::ByClose] {
-        let offload = single().policy(Policy::AlwaysLane).build().expect("starts");
+        let offload = single().mode(Mode::Lane).build().expect("starts");
         let begun = Begun::default();
         let server = server(&offload, &begun, leaves);
         let queued = |count: usize| {

@@ -9,9 +9,10 @@ const SURPLUS: usize = 60;
 
 #[test]
 fn the_surplus_is_refused_and_light_routes_notice_nothing() {
-    let builder = single()
-        .queue_bound(BOUND)
-        .pin("GET", "/health", Placement::Loop);
+    let builder =
+        single()
+            .lanes(|lanes| lanes.queue_bound(BOUND))
+            .pin("GET", "/health", Placement::Loop);
     let app = Saturated::warm(builder);
     app.lighten();
     let refused_before = app.route("/one").expect("it is known").refused;

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use actix_offload::{Policy, StallWatch};
+use actix_offload::{Mode, StallWatch};
 use actix_web::{App, web};
 use offload_tests::{client::Client, connection::Connection, server::TestServer};
 
@@ -63,9 +63,9 @@ fn thousands_of_panics_leave_all_threads_as_they_were() {
 fn two_thousand_panics() {
     // Without the threads of the watch that come, and one of them goes, in their own time.
     let watch = StallWatch::builder().blocking_pool(None).backtraces(false);
-    let builder = sturdy().stall_watch(watch).threads(2);
-    let builder = builder.patience(LONG, 1, LONG);
-    let offload = builder.policy(Policy::AlwaysLane).build();
+    let builder = sturdy().stall_watch(watch).lanes(|lanes| lanes.threads(2));
+    let builder = builder.lanes(|lanes| lanes.patience(LONG..=LONG));
+    let offload = builder.mode(Mode::Lane).build();
     let offload = offload.expect("starts");
     let panics = || -> &'static str { panic!("the handler panics") };
     let app = offload.app(move || {

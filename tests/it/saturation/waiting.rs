@@ -17,7 +17,10 @@ const WAITERS: usize = 1_200;
 
 #[test]
 fn a_cold_start_of_handlers_that_wait_refuses_none() {
-    let offload = Offload::builder().threads(2).build().expect("starts");
+    let offload = Offload::builder()
+        .lanes(|lanes| lanes.threads(2))
+        .build()
+        .expect("starts");
     // Nobody goes on until all have begun, so none makes room for another by its end.
     let (begun, over) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
     let (begins, waits) = (Arc::clone(&begun), Arc::clone(&over));

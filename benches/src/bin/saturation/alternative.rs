@@ -124,9 +124,15 @@ impl Alternative {
         let plain = Offload::builder();
         match self {
             Self::Auto => Some(plain),
-            Self::AutoNormal => Some(plain.priorities(Priority::Normal, Priority::Normal)),
-            Self::AutoIdle => Some(plain.priorities(Priority::Idle, Priority::Idle)),
-            Self::AutoOneLane => Some(plain.short_limit(Duration::from_secs(1)).spare_threads(0)),
+            Self::AutoNormal => {
+                Some(plain.lanes(|lanes| lanes.priorities(Priority::Normal, Priority::Normal)))
+            }
+            Self::AutoIdle => {
+                Some(plain.lanes(|lanes| lanes.priorities(Priority::Idle, Priority::Idle)))
+            }
+            Self::AutoOneLane => Some(
+                plain.lanes(|lanes| lanes.short_limit(Duration::from_secs(1)).spare_threads(0)),
+            ),
             Self::AutoUnwatched => Some(plain.stall_watch(None)),
             Self::AutoWith(priorities) => Some(priorities.set(plain)),
             _ => None,

@@ -27,7 +27,7 @@ const LONGEST_SLICE: u8 = 100;
 impl Priorities {
     /// The plugin with these.
     pub(crate) fn set(self, plugin: OffloadBuilder) -> OffloadBuilder {
-        plugin.priorities(self.short.priority(), self.long.priority())
+        plugin.lanes(|lanes| lanes.priorities(self.short.priority(), self.long.priority()))
     }
 
     /// A small number that is another one for others.

@@ -2,36 +2,16 @@
 
 use actix_http::Method;
 
-/// The label of what no resource pattern matches: default services and 404s.
-pub(crate) const UNMATCHED: &str = "(unmatched)";
-
-/// The name of the empty pattern, which would be none in a log.
-pub(crate) const EMPTY: &str = "(empty)";
-
-/// The name that a pattern has in reports, logs and settings.
-pub(crate) fn named(pattern: &str) -> &str {
-    if pattern.is_empty() { EMPTY } else { pattern }
-}
+use offload_http::EMPTY;
+pub(super) use offload_http::METHODS;
+pub(crate) use offload_http::{UNMATCHED, named};
 
 /// The pattern that has a name.
 pub(super) fn pattern_named(name: &str) -> &str {
     if name == EMPTY { "" } else { name }
 }
 
-pub(super) const METHODS: [&str; 10] = [
-    "GET",
-    "POST",
-    "PUT",
-    "DELETE",
-    "HEAD",
-    "OPTIONS",
-    "PATCH",
-    "CONNECT",
-    "TRACE",
-    "(extension)",
-];
-
-/// Methods outside of the standard share one place, because a client may invent any number of them.
+/// The place of a method in [`METHODS`].
 pub(super) fn method_index(method: &Method) -> usize {
     match *method {
         Method::GET => 0,
@@ -45,9 +25,4 @@ pub(super) fn method_index(method: &Method) -> usize {
         Method::TRACE => 8,
         _ => 9,
     }
-}
-
-/// Whether `method` is one that a route can be pinned by.
-pub(crate) fn is_method(method: &str) -> bool {
-    METHODS.contains(&method)
 }

@@ -26,9 +26,11 @@ use tokio::{
     task::LocalSet,
 };
 
+use offload_http::Number;
+
 use crate::{
     app_routes::AppRoutes,
-    lifetime::{Crew, Deadline, Hurry, Member, Number},
+    lifetime::{Crew, Deadline, Hurry, Member},
     local,
     maker::{App, Maker},
     panics,

@@ -17,17 +17,13 @@
 //!   begins another app under the same routes.
 
 mod crew;
-mod numbers;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-pub(crate) use self::{
-    crew::{Crew, Member},
-    numbers::{Number, Numbers},
-};
+pub(crate) use self::crew::{Crew, Member};
 
 /// So long an end is held up by lane threads that compute.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ use futures_util::stream;
 use tokio::time::timeout;
 
 use super::{Shared, assets, events, hub::Crowded};
-use crate::offload::Core;
+use crate::core::Core;
 
 /// Nothing but what comes from here, nothing inside of the page's own text, and nobody puts it into a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \

@@ -11,7 +11,7 @@ use futures_util::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::hub::Viewer;
-use crate::offload::Core;
+use crate::core::Core;
 
 /// What a stream yields; nothing can go wrong on this side of it.
 pub(super) type Event = Result<Bytes, Infallible>;

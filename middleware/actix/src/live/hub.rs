@@ -35,7 +35,7 @@ use super::{
     events,
     state::State,
 };
-use crate::{app_routes::AppRoutes, blocking, offload::Core};
+use crate::{app_routes::AppRoutes, blocking, core::Core};
 
 pub(super) const MOST_VIEWERS: usize = 64;
 

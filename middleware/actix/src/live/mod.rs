@@ -32,7 +32,7 @@ use actix_web::{
 };
 
 use self::answer::{What, answer};
-use crate::{Offload, offload::Core};
+use crate::{Offload, core::Core};
 
 /// All resources of the page, with what they answer.
 const RESOURCES: [(&str, What); 7] = [
@@ -128,7 +128,7 @@ impl Offload {
     /// # Examples
     ///
     /// ```
-    /// # let offload = actix_offload::Offload::builder().threads(1).build()?;
+    /// # let offload = actix_offload::Offload::builder().lanes(|lanes| lanes.threads(1)).build()?;
     /// let shown = offload.clone();
     /// let app = offload.app(move || actix_web::App::new().service(shown.live()));
     /// # let _ = actix_web::HttpServer::new(app);

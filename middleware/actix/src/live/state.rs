@@ -8,7 +8,9 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Report, offload::Core};
+use offload_http::Report;
+
+use crate::core::Core;
 
 /// How many routes a state names at most.
 pub(super) const MOST_ROUTES: usize = 200;
@@ -42,7 +44,7 @@ impl State {
         routes.sort_by_key(|((on_loop, on_lane), _)| Reverse(on_loop + on_lane));
         let omitted = routes.split_off(routes.len().min(MOST_ROUTES));
         let routes: Vec<_> = routes.into_iter().map(|(_, route)| route).collect();
-        let report = core.report(&routes);
+        let report = core.plugin.report_of(&routes);
         let shown: u64 = report.routes.iter().map(|route| route.lane_runs).sum();
         let left_out: u64 = omitted.iter().map(|((_, on_lane), _)| on_lane).sum();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);

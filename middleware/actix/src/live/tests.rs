@@ -31,7 +31,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn offload() -> Offload {
-    let builder = Offload::builder().threads(1).spare_threads(0);
+    let builder = Offload::builder().lanes(|lanes| lanes.threads(1).spare_threads(0));
     builder.build().expect("starts")
 }
 
@@ -155,7 +155,7 @@ fn a_state_names_the_busiest_routes_only() {
 
 #[test]
 fn the_pages_routes_stay_on_the_loop_unless_the_user_says_otherwise() {
-    let builder = Offload::builder().threads(1);
+    let builder = Offload::builder().lanes(|lanes| lanes.threads(1));
     let offload = builder.pin("GET", "/_offload/state", Placement::Lane);
     let offload = offload.build().expect("starts");
     let (routes, _number) = offload.core.new_app();

@@ -30,7 +30,6 @@ use super::{
 };
 use crate::{
     app_routes::Prediction,
-    builder::ServerTiming,
     declared::declared_size,
     hop::{body::OffloadBody, reply::own},
     lane_side::job::LaneSide,
@@ -227,7 +226,7 @@ where
 
 /// Adds the timing to the response that an error will be.
 fn timed(error: Error, visit: &Visit) -> Error {
-    if visit.core().server_timing == ServerTiming::Off {
+    if !visit.core().server_timing {
         return error;
     }
     let mut response = error.error_response();

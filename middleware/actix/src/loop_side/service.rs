@@ -108,7 +108,7 @@ where
     }
 
     fn call(&self, request: Request) -> Self::Future {
-        if self.0.context.core.mode == Mode::Off {
+        if self.0.context.core.plugin.mode() == Mode::Off {
             return OffloadFuture::bare(self.0.inner.call(request));
         }
         OffloadFuture::arrived(Rc::clone(&self.0), request)

@@ -33,7 +33,7 @@ pub(crate) fn of_request(
         time_left: core.underway.time_left(),
         deadline: deadline_of(core, head)?,
     };
-    let terms = terms::of_request(&core.lanes, &core.unrouted, line, route, &limits);
+    let terms = terms::of_request(&core.lanes, core.plugin.unrouted(), line, route, &limits);
     Ok(terms)
 }
 

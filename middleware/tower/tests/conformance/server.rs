@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{runtime, sync::oneshot};
-use tower_offload::{Lanes, Mode, Offload, Report};
+use tower_offload::{Mode, Offload, Report};
 
 use crate::app::{Gate, app};
 
@@ -35,11 +35,8 @@ impl Server {
     pub(crate) fn start(mode: Option<Mode>, runtime: Runtime) -> Self {
         let gate = Gate::default();
         // On a busy machine much may wait, and what is compared here are answers.
-        let patient = || Lanes::builder().patience(LONG, 16, LONG);
-        let offload = mode.map(|mode| {
-            let builder = Offload::builder().lanes(patient()).mode(mode);
-            builder.build().unwrap()
-        });
+        let patient = || Offload::builder().lanes(|lanes| lanes.patience(LONG..=LONG));
+        let offload = mode.map(|mode| patient().mode(mode).build().unwrap());
         let app = match &offload {
             Some(offload) => app(&gate).layer(offload.layer()),
             None => app(&gate),

@@ -1,11 +1,12 @@
 //! Each kind of call comes to the same end with the layer as without: messages, metadata, status and trailers.
 
 use futures_channel::mpsc;
+use offload_core::placement::Rules;
 use tonic::{
     Request, Response, Status, Streaming,
     metadata::{KeyAndValueRef, MetadataMap, MetadataValue},
 };
-use tower_offload::{Mode, Placement, Rules};
+use tower_offload::{Mode, Placement};
 
 use crate::{
     client::{Client, any, messages},
@@ -163,7 +164,7 @@ fn ask_everything(client: &Client) -> Vec<(String, Ended)> {
 fn is_as_bare(mode: Mode, rules: Rules) {
     let bare = Served::bare();
     let expected = ask_everything(&Client::new(bare.addr));
-    let offload = with(single()).mode(mode).rules(rules).build();
+    let offload = with(single()).mode(mode).rules(|all| *all = rules).build();
     let offload = offload.expect("settings");
     let served = Served::under(&offload);
     let client = Client::new(served.addr);

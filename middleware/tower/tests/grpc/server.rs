@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
+use offload_core::placement::Rules;
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Request, Status,
     service::interceptor::InterceptedService,
     transport::{Server, server::TcpIncoming},
 };
-use tower_offload::{Lanes, LanesBuilder, Offload, OffloadBuilder, Placement, Rules};
+use tower_offload::{Lanes, LanesBuilder, Offload, OffloadBuilder, Placement};
 
 use crate::{
     service::{Seen, Work},
@@ -102,11 +103,13 @@ pub(crate) fn rules() -> Rules {
 /// One thread for each kind of job, which nobody comes to help. Whoever waits is patient, however slow the machine is.
 pub(crate) fn single() -> LanesBuilder {
     let lanes = Lanes::builder().threads(1).long_threads(1).spare_threads(0);
-    lanes.patience(HANG, 16, HANG).burst_patience(HANG)
+    lanes.patience(HANG..=HANG).burst_patience(HANG)
 }
 
 pub(crate) fn with(lanes: LanesBuilder) -> OffloadBuilder {
-    Offload::builder().rules(rules()).lanes(lanes)
+    Offload::builder()
+        .rules(|all| *all = rules())
+        .lanes(|_| lanes)
 }
 
 /// Keeps all lane threads until it is dropped.

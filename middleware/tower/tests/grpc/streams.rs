@@ -1,7 +1,8 @@
 //! A heavy server stream is made on lanes: in order, and no faster than its client reads.
 
+use offload_core::placement::Rules;
 use tonic::Streaming;
-use tower_offload::{Offload, Placement, Rules};
+use tower_offload::{Offload, Placement};
 
 use crate::{
     client::{Client, any, messages},
@@ -31,7 +32,10 @@ async fn read_all(mut answers: Streaming<Message>) {
 
 fn served(unknown: Placement) -> (Offload, Served, Client) {
     let rules = Rules { unknown, ..rules() };
-    let offload = with(single()).rules(rules).build().expect("settings");
+    let offload = with(single())
+        .rules(|all| *all = rules)
+        .build()
+        .expect("settings");
     let served = Served::under(&offload);
     let client = Client::new(served.addr);
     (offload, served, client)

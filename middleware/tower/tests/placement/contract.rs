@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{Method, Request, Response},
+    http::{Request, Response},
 };
 use futures_util::future::join_all;
 use tower::{Layer, Service, ServiceExt};
@@ -24,8 +24,8 @@ use crate::{
 
 fn pinned() -> Offload {
     builder(lanes())
-        .pin(&Method::GET, "/worker", Placement::Loop)
-        .pin(&Method::GET, "/lane", Placement::Lane)
+        .pin("GET", "/worker", Placement::Loop)
+        .pin("GET", "/lane", Placement::Lane)
         .build()
         .expect("lanes")
 }

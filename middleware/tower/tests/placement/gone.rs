@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request},
+    http::Request,
     routing::get,
 };
 use futures_util::{StreamExt, stream};
@@ -123,7 +123,7 @@ fn what_waits_ends_on_both_sides_and_is_counted_once() {
             std::future::pending::<()>().await;
             shared.went_on.store(true, SeqCst);
         };
-        let pinned = builder(lanes()).pin(&Method::GET, "/", placement);
+        let pinned = builder(lanes()).pin("GET", "/", placement);
         let site = Site::with(pinned, Router::new().route("/", get(waits)));
         let client = site.ask("/");
         begun(&seen);
@@ -149,7 +149,7 @@ fn the_maker_of_a_stream_is_dropped() {
             });
             Body::from_stream(pieces.chain(rest))
         };
-        let pinned = builder(lanes()).pin(&Method::GET, "/", placement);
+        let pinned = builder(lanes()).pin("GET", "/", placement);
         let site = Site::with(pinned, Router::new().route("/", get(streams)));
         let mut client = site.ask("/");
         assert!(client.wait_for(b"piece").expect("it comes"));

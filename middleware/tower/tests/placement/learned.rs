@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Method, routing::get};
+use axum::{Router, routing::get};
 use offload_tests::{client::Client, work::burn};
 use tower_offload::{Placement, offload};
 
@@ -92,9 +92,11 @@ fn pins_hold_whatever_a_route_costs() {
         burn(HEAVY);
         side()
     };
-    let pinned = builder(lanes())
-        .pin(&Method::GET, "/worker", Placement::Loop)
-        .pin(&Method::GET, "/lane", Placement::Lane);
+    let pinned = builder(lanes()).pin("GET", "/worker", Placement::Loop).pin(
+        "GET",
+        "/lane",
+        Placement::Lane,
+    );
     let app = Router::new().route("/worker", get(compute));
     let site = Site::with(pinned, app.route("/lane", get(async || side())));
     for _ in 0..10 {
@@ -148,7 +150,7 @@ fn an_offloaded_function_in_a_body_pins_no_other_route() {
     let app = Router::new()
         .route("/", get(async || side()))
         .route("/stream", get(stream));
-    let stays = builder(lanes()).pin(&Method::GET, "/stream", Placement::Loop);
+    let stays = builder(lanes()).pin("GET", "/stream", Placement::Loop);
     let site = Site::with(stays, app);
     site.learn_get("/");
     for _ in 0..20 {

@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request, Response},
+    http::{Request, Response},
     routing::get,
 };
 use futures_util::{StreamExt, stream};
@@ -154,7 +154,7 @@ fn wherever_an_app_panics_its_server_lives_on() {
             .chain(&breaks)
             .chain(&["/plain", "/body-drop"]);
         let pinned = all.fold(builder(lanes()), |builder, path| {
-            builder.pin(&Method::GET, path, placement)
+            builder.pin("GET", *path, placement)
         });
         let site = Site::with(pinned, app());
         for path in answers {
@@ -200,7 +200,7 @@ impl Service<Request<Empty>> for Falls {
 async fn a_service_that_panics_when_called_is_answered_for() {
     quiet();
     for placement in [Placement::Loop, Placement::Lane] {
-        let pinned = builder(lanes()).pin(&Method::GET, "/", placement);
+        let pinned = builder(lanes()).pin("GET", "/", placement);
         let offload = pinned.build().expect("lanes");
         let layered = offload.layer_by(|_| Some("/")).layer(Falls);
         for _ in 0..2 {

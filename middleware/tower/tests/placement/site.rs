@@ -25,7 +25,7 @@ use offload_tests::{
     work::burn,
 };
 use tokio::{net::TcpListener, runtime};
-use tower_offload::{Lanes, LanesBuilder, Offload, OffloadBuilder, Placement, Rules};
+use tower_offload::{Lanes, LanesBuilder, Offload, OffloadBuilder, Placement};
 
 /// What a heavy handler computes: far over any budget, also if a busy machine hides a half of it.
 pub(crate) const HEAVY: Duration = Duration::from_millis(20);
@@ -45,10 +45,9 @@ pub(crate) struct Site {
 
 /// Settings under which a light handler of a debug build is light on a busy machine, too.
 pub(crate) fn builder(lanes: LanesBuilder) -> OffloadBuilder {
-    Offload::builder().lanes(lanes).rules(Rules {
-        budget: Duration::from_millis(2),
-        slow_factor: NonZeroU32::new(4).expect("not zero"),
-        ..Rules::default()
+    Offload::builder().lanes(|_| lanes).rules(|rules| {
+        rules.budget = Duration::from_millis(2);
+        rules.slow_factor = NonZeroU32::new(4).expect("not zero");
     })
 }
 

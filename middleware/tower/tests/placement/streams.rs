@@ -13,7 +13,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{Method, Request, header},
+    http::{Request, header},
     routing::get,
 };
 use futures_util::{StreamExt, stream};
@@ -175,7 +175,7 @@ fn many_light_pieces_let_others_have_their_worker() {
     let made = Sides::default();
     let shared = made.clone();
     in_runtime(async {
-        let pinned = builder(lanes()).pin(&Method::GET, "/", Placement::Loop);
+        let pinned = builder(lanes()).pin("GET", "/", Placement::Loop);
         let offload = pinned.build().expect("lanes");
         let streams = service(async move |_: Request<Empty>| {
             let pieces = stream::iter(0..200).map(move |_| {

@@ -1,6 +1,6 @@
 //! Deadlines that clients name: kept where a request would wait, and of no account where it does not.
 
-use axum::{Router, http::HeaderName, routing::get};
+use axum::{Router, routing::get};
 use offload_tests::client::Client;
 
 use crate::site::{Gate, HEAVY, Site, builder, side, wait_until};
@@ -24,7 +24,7 @@ fn a_deadline_counts_on_lanes_only() {
         .threads(1)
         .long_threads(1)
         .spare_threads(0);
-    let named = builder(one).deadline_header(HeaderName::from_static("deadline-ms"));
+    let named = builder(one).deadline_header("deadline-ms");
     let site = Site::with(named, app);
     site.learn_get("/");
     assert_eq!(site.text("/heavy"), "lane");

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Query, State},
-    http::{Method, StatusCode, header::CONTENT_TYPE},
+    http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::{get, post},
     serve::ListenerExt,
@@ -116,7 +116,7 @@ fn routes(shared: Arc<Shared>) -> Router {
 pub(super) fn app(alternative: Alternative) -> io::Result<Router> {
     let mut app = routes(Arc::new(Shared::new(alternative)));
     if alternative.is_layer() {
-        let offload = Offload::builder().pin(&Method::GET, "/stats", Placement::Loop);
+        let offload = Offload::builder().pin("GET", "/stats", Placement::Loop);
         app = app.layer(offload.build().map_err(io::Error::other)?.layer());
     }
     Ok(app)

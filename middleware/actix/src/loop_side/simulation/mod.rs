@@ -39,7 +39,7 @@ use self::{
     script::{BUDGET, End, Kind, ORDINARY, Op, Script, Size, Step, Target},
     world::World,
 };
-use crate::{Offload, ServerTiming};
+use crate::Offload;
 
 const CASES: u32 = 200;
 
@@ -49,13 +49,15 @@ fn play(kind: Kind, ops: &[Op]) -> (Vec<String>, Seen) {
     let patience = Duration::from_secs(3600);
     let offload = Offload::builder()
         .budget(BUDGET)
-        .threads(1)
-        .spare_threads(0)
-        .patience(patience, 16, patience)
-        .burst_patience(patience)
+        .lanes(|lanes| {
+            lanes
+                .threads(1)
+                .spare_threads(0)
+                .patience(patience..=patience)
+                .burst_patience(patience)
+        })
         .stall_watch(None)
-        .prompt_loops(false)
-        .server_timing(ServerTiming::Off)
+        .server_timing(false)
         .pin("GET", "/lane", Placement::Lane)
         .pin("GET", "/loop", Placement::Loop)
         .build()

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings of an [`Offload`](crate::Offload).
+//! What can be wrong with the settings of an adapter's `Offload`.
 
 use std::{io, time::Duration};
 
@@ -8,22 +8,6 @@ use std::{io, time::Duration};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `threads` is zero or absurdly large.
-    #[error("`threads` must be between 1 and {max}, not {given}")]
-    Threads {
-        /// What was asked for.
-        given: usize,
-        /// The largest number that is accepted.
-        max: usize,
-    },
-    /// `workers` is zero or absurdly large.
-    #[error("`workers` must be between 1 and {max}, not {given}")]
-    Workers {
-        /// What was asked for.
-        given: usize,
-        /// The largest number that is accepted.
-        max: usize,
-    },
     /// `budget` is zero or longer than anyone would want an event loop to stand still.
     #[error("`budget` must be between {min:?} and {max:?}, not {given:?}")]
     Budget {
@@ -34,23 +18,29 @@ pub enum BuildError {
         /// The longest budget that is accepted.
         max: Duration,
     },
-    /// `queue_bound` is zero or absurdly large.
-    #[error("`queue_bound` must be between 1 and {max}, not {given}")]
-    QueueBound {
-        /// What was asked for.
-        given: usize,
-        /// The largest number that is accepted.
-        max: usize,
-    },
-    /// The method of a `pin` or `serve` is not an HTTP method.
+    /// The method of a `pin` or `serve` is none that HTTP names.
     #[error("`pin` and `serve` take an HTTP method such as GET, not {given:?}")]
     RouteMethod {
         /// What was given.
         given: String,
     },
     /// The pattern of a `pin` or `serve` does not begin with a slash.
-    #[error("`pin` and `serve` take a full resource pattern that begins with `/`, not {given:?}")]
+    #[error("`pin` and `serve` take a full route pattern that begins with `/`, not {given:?}")]
     RoutePattern {
+        /// What was given.
+        given: String,
+    },
+    /// The same route is pinned to both sides.
+    #[error("`pin` names {method} {pattern} twice with different placements")]
+    PinTwice {
+        /// The route's method.
+        method: String,
+        /// The route's pattern.
+        pattern: String,
+    },
+    /// The text is no name of a header.
+    #[error("`deadline_header` takes the name of a header such as x-timeout-ms, not {given:?}")]
+    DeadlineHeader {
         /// What was given.
         given: String,
     },
@@ -64,15 +54,7 @@ pub enum BuildError {
         /// What it may be.
         allowed: &'static str,
     },
-    /// The same route is pinned to both sides.
-    #[error("`pin` names {method} {pattern} twice with different placements")]
-    PinTwice {
-        /// The route's method.
-        method: String,
-        /// The route's pattern.
-        pattern: String,
-    },
-    /// The profile file could not be read, or a damaged one could not be set aside.
+    /// The profile file could not be read, a damaged one could not be set aside, or the thread that saves it could not be started.
     #[error("`profile` could not be loaded")]
     Profile(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A setting of the lanes has a value that is not allowed; the text names it.
@@ -91,4 +73,13 @@ pub enum BuildError {
     /// The runtime that serves the lanes' timers and sockets could not be started.
     #[error("the runtime that serves the lanes' timers and sockets could not be started")]
     Runtime(#[source] io::Error),
+}
+
+impl From<offload_core::BuildError> for BuildError {
+    fn from(error: offload_core::BuildError) -> Self {
+        match error.setting_name() {
+            Some(_) => Self::LaneSetting(Box::new(error)),
+            None => Self::Lane(Box::new(error)),
+        }
+    }
 }

@@ -18,11 +18,10 @@ struct Inner {
 
 /// The number of an app that has not ended.
 #[derive(Debug)]
-pub(crate) struct Number {
+pub struct Number {
     number: u32,
     numbers: Arc<Numbers>,
 }
-
 impl Numbers {
     pub(crate) fn take(self: &Arc<Self>) -> Number {
         let mut inner = self.inner();
@@ -44,7 +43,9 @@ impl Numbers {
 }
 
 impl Number {
-    pub(crate) fn get(&self) -> u32 {
+    /// It.
+    #[must_use]
+    pub fn get(&self) -> u32 {
         self.number
     }
 }
