@@ -23,7 +23,8 @@ use offload_core::{Bill, JobKey, Stay, cost::SizeBucket, routes::Route};
 use tokio::sync::oneshot;
 
 use super::{
-    instance::{LaneApp, LaneInstance},
+    apps::LaneApp,
+    instance::LaneInstance,
     run::{LaneHost, contained},
     stream::Making,
     subject::{Expected, Subject},

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app_routes::LoopRoutes,
     core::Core,
-    lane_side::instance::Owner,
+    lane_side::apps::Owner,
     lifetime::Crew,
     maker::{App, Maker},
 };
