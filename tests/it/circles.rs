@@ -139,6 +139,14 @@ fn circles(mut arrows: Arrows) -> Arrows {
 #[test]
 fn no_circle_of_files_is_in_the_sides_of_the_actix_adapter() {
     let mut arrows = arrows("middleware/actix/src");
+    for (from, to) in [
+        ("loop_side::run", "loop_side::pace"),
+        ("hop::body", "hop::stream"),
+        ("app_routes", "app_routes::published"),
+        ("wrap", "offload"),
+    ] {
+        assert!(arrows[from].contains(to), "{from}: {:?}", arrows[from]);
+    }
     arrows.retain(|file, _| {
         let part = file.split("::").next().unwrap_or_default();
         let parts = [
@@ -152,7 +160,6 @@ fn no_circle_of_files_is_in_the_sides_of_the_actix_adapter() {
         ];
         parts.contains(&part) && !file.contains("simulation")
     });
-    assert!(arrows.len() > 20, "the walk found little: {arrows:?}");
     let circles = circles(arrows);
     assert!(circles.is_empty(), "{circles:#?}");
 }

@@ -1,7 +1,6 @@
 //! What the lanes know of each app: how to build an instance of it, for which addresses, and when it has ended.
 
 use std::{
-    fmt,
     marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -176,14 +175,5 @@ impl<S, B> Drop for Services<S, B> {
                 "an app has ended, but its app data is still on lane threads that compute: it goes when they are done",
             );
         }
-    }
-}
-
-impl<S, B> fmt::Debug for LaneApp<S, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LaneApp")
-            .field("id", &self.id)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
     }
 }

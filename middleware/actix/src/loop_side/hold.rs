@@ -1,6 +1,6 @@
 //! The hold that each service of an app, and each request that has gone to a lane from it, has on the app.
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::dev::AppConfig;
 
@@ -35,11 +35,5 @@ impl<S, B> Hold<S, B> {
 
     pub(crate) fn app(&self) -> &Arc<LaneApp<S, B>> {
         self.services.app()
-    }
-}
-
-impl<S, B> fmt::Debug for Hold<S, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hold").field(self.app()).finish()
     }
 }

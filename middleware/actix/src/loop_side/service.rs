@@ -126,8 +126,6 @@ where
     S: ServiceFactory<Request>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OffloadService")
-            .field("hold", &self.0.hold)
-            .finish_non_exhaustive()
+        f.debug_struct("OffloadService").finish_non_exhaustive()
     }
 }
