@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u16).range(1..=3600))]
     pub grace: u16,
 
-    /// A file in which what was learned about the routes outlives the process; on actix only
+    /// A file in which what was learned about the routes outlives the process
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
 }
@@ -71,16 +71,6 @@ impl Default for Args {
     /// What no flags at all mean.
     fn default() -> Self {
         Self::parse_from(["demo-app"])
-    }
-}
-
-impl Args {
-    /// What was said that has no meaning on the server that was chosen.
-    #[must_use]
-    pub fn contradiction(&self) -> Option<&'static str> {
-        let axum = self.server == Framework::Axum;
-        (axum && self.profile.is_some())
-            .then_some("--profile has no meaning with --server axum: the layer keeps no profile")
     }
 }
 
@@ -138,20 +128,6 @@ mod tests {
         assert_eq!((args.workers, args.threads), (Some(3), Some(5)));
         assert_eq!(args.offload, Mode::Off);
         assert_eq!(args.profile, Some("p.json".into()));
-    }
-
-    #[test]
-    fn what_axum_has_not_is_refused_by_name() {
-        let said = |flags| parse(flags).expect(flags).contradiction();
-        for fine in [
-            "",
-            "--profile p.json",
-            "--server axum --workers 2 --threads 2",
-        ] {
-            assert_eq!(said(fine), None, "{fine}");
-        }
-        let refused = said("--server axum --profile p.json").expect("a reason");
-        assert!(refused.starts_with("--profile has no meaning"), "{refused}");
     }
 
     #[test]

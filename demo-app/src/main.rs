@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_offload::Ended;
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::Parser;
 use demo_app::{
     cli::{Args, Cli, Command, Framework},
     monit::{self, MonitArgs},
@@ -25,11 +25,6 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(Command::Monit(args)) = &cli.command {
         return watch(args);
-    }
-    if let Some(said) = cli.serve.contradiction() {
-        Cli::command()
-            .error(ErrorKind::ArgumentConflict, said)
-            .exit()
     }
     log_to_stderr();
     let ended = match cli.serve.server {

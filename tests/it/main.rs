@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bodies;
+mod circles;
 mod conformance;
 mod demo;
 mod drain;

@@ -26,6 +26,7 @@ mod route_index;
 mod server_timing;
 mod shutdown;
 mod spans;
+mod start;
 mod wrap;
 
 #[cfg(feature = "metrics")]

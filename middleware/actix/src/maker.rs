@@ -80,9 +80,3 @@ impl<S> Clone for Maker<S> {
         self.0.copy()
     }
 }
-
-impl<S> fmt::Debug for Maker<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Maker").finish_non_exhaustive()
-    }
-}

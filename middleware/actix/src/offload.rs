@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use actix_http::{Request, Response};
+use actix_http::{Request, RequestHead, Response};
 use actix_service::IntoServiceFactory;
 use actix_web::{
     Error,
@@ -10,13 +10,14 @@ use actix_web::{
     dev::{AppConfig, ServiceFactory},
 };
 use offload_core::{Lanes, profile::ProfileError, stall::Stall};
-use offload_http::{BuildError, Mode, Report};
+use offload_http::{Adapter, BuildError, Mode, ReadsAhead, Report, RequestSpan, Settings};
 
 use crate::{
-    builder::OffloadBuilder,
+    builder::{Actix, OffloadBuilder},
     core::Core,
     loop_side::{factory::AppFactory, service::OffloadApp},
     maker::Maker,
+    start,
 };
 
 /// Keeps actix-web's event loops responsive while handlers compute.
@@ -46,6 +47,21 @@ use crate::{
 pub struct Offload {
     pub(crate) core: Arc<Core>,
 }
+
+impl Adapter for Actix {
+    type Head<'a> = &'a RequestHead;
+    type Offload = Offload;
+
+    fn start(
+        settings: Settings,
+        request_span: Option<RequestSpan<Self>>,
+    ) -> Result<Offload, BuildError> {
+        let core = Arc::new(start::core(settings, request_span)?);
+        Ok(Offload { core })
+    }
+}
+
+impl ReadsAhead for Actix {}
 
 impl Offload {
     /// Starts with the default settings: as many lane threads as logical cores, learned placement.

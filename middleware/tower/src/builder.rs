@@ -1,11 +1,8 @@
-//! The settings of an [`Offload`], and what its layers need of them.
+//! The settings, which the shared half documents and checks, and what its layers need of them.
 
 use http::HeaderName;
-use offload_http::{Adapter, BuildError, Plugin, RequestSpan, Settings};
 
-use crate::{naming::Head, offload::Offload};
-
-/// Builds an [`Offload`].
+/// Builds an [`Offload`](crate::Offload).
 ///
 /// # Examples
 ///
@@ -32,24 +29,4 @@ pub enum Tower {}
 pub(crate) struct Options {
     pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) server_timing: bool,
-}
-
-impl Adapter for Tower {
-    type Head<'a> = Head<'a>;
-    type Offload = Offload;
-
-    fn start(
-        settings: Settings,
-        _request_span: Option<RequestSpan<Self>>,
-    ) -> Result<Offload, BuildError> {
-        let deadline_header = settings.deadline_header.as_deref();
-        let deadline_header = deadline_header.map(|name| {
-            HeaderName::try_from(name).expect("the builder has checked that it is a name")
-        });
-        let options = Options {
-            deadline_header,
-            server_timing: settings.server_timing,
-        };
-        Ok(Offload::new_with(Plugin::start(settings)?, options))
-    }
 }

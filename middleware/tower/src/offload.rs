@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use http::HeaderName;
 use offload_core::{Lanes, profile::ProfileError, stall::Stall};
-use offload_http::{BuildError, Mode, Plugin, Report};
+use offload_http::{Adapter, BuildError, Mode, Plugin, Report, RequestSpan, Settings};
 
 use crate::{
-    builder::{OffloadBuilder, Options},
+    builder::{OffloadBuilder, Options, Tower},
     layer::OffloadLayer,
     naming::{Head, Naming, Protocol},
 };
@@ -19,6 +20,26 @@ use crate::{
 pub struct Offload {
     plugin: Plugin,
     options: Arc<Options>,
+}
+
+impl Adapter for Tower {
+    type Head<'a> = Head<'a>;
+    type Offload = Offload;
+
+    fn start(
+        settings: Settings,
+        _request_span: Option<RequestSpan<Self>>,
+    ) -> Result<Offload, BuildError> {
+        let deadline_header = settings.deadline_header.as_deref();
+        let deadline_header = deadline_header.map(|name| {
+            HeaderName::try_from(name).expect("the builder has checked that it is a name")
+        });
+        let options = Options {
+            deadline_header,
+            server_timing: settings.server_timing,
+        };
+        Ok(Offload::new_with(Plugin::start(settings)?, options))
+    }
 }
 
 impl Offload {

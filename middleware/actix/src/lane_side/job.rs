@@ -7,6 +7,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
@@ -22,8 +23,9 @@ use offload_core::{Bill, JobKey, Stay, cost::SizeBucket, routes::Route};
 use tokio::sync::oneshot;
 
 use super::{
-    instance::{LaneApp, LaneInstance},
-    run::{LaneHost, LaneRun, Ran, contained},
+    apps::LaneApp,
+    instance::LaneInstance,
+    run::{LaneHost, contained},
     stream::Making,
     subject::{Expected, Subject},
 };
@@ -128,35 +130,40 @@ impl<S: App<B>, B: MessageBody + 'static> LaneApp<S, B> {
                 .await
                 .map_err(Failure::Service)
         };
-        let ran = {
-            let mut run = pin!(LaneRun::new(handler, Rc::clone(&host), &spans));
-            let ran = match select(run.as_mut(), pin!(reply.closed())).await {
-                Either::Left((ran, _)) => Some(ran),
-                Either::Right(_) => None,
-            };
-            if ran.is_none() {
-                subject.find(self.routes());
+        let mut handler = pin!(Some(handler));
+        let (mut cost, mut polls) = (Duration::ZERO, 0_u64);
+        let run = poll_fn(|cx| {
+            let handler = handler.as_mut().as_pin_mut();
+            let handler = handler.expect("not polled after its end");
+            let (polled, took) = contained(&host, &spans, || handler.poll(cx));
+            cost += took;
+            polls += 1;
+            match polled {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
             }
-            let so_far = run.end(subject.route.as_ref());
-            ran.ok_or(so_far)
+        });
+        let outcome = match select(run, pin!(reply.closed())).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(_) => None,
         };
-        let ran = match ran {
-            Ok(ran) => ran,
-            Err(so_far) => {
-                subject.observe_left(so_far, queued);
-                spans.routed(subject.route.as_ref());
-                spans.ended(false);
-                if let Some(route) = &subject.route {
-                    route.count_cancelled();
-                }
-                return;
+        if outcome.is_none() {
+            subject.find(self.routes());
+        }
+        // Where it is. If it has not ended, this is what cancels it.
+        let (dropped, _) = contained(&host, &spans, || handler.set(None));
+        if let Err(panic) = dropped {
+            spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
+        }
+        let Some(outcome) = outcome else {
+            subject.observe_left(cost, queued);
+            spans.routed(subject.route.as_ref());
+            spans.ended(false);
+            if let Some(route) = &subject.route {
+                route.count_cancelled();
             }
+            return;
         };
-        let Ran {
-            outcome,
-            cost,
-            polls,
-        } = ran;
         let took = started.elapsed();
 
         let panicked = |subject: &mut Subject, panic: &(dyn Any + Send)| {

@@ -1,14 +1,11 @@
-//! Polls a handler on a lane thread: measures what it costs, contains its panics, and says to what runs
+//! Runs a part of a request on a lane thread: measures what it costs, contains its panics, and says to what runs
 //! inside where it is and whether anybody still waits for it.
 
 use std::{
     cell::Cell,
-    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -20,10 +17,9 @@ use offload_core::{
     routes::Route,
 };
 use offload_http::panics::PanicPayload;
-use pin_project_lite::pin_project;
 use tokio::task::LocalSet;
 
-use crate::{local, panics, spans::Running};
+use crate::{local, spans::Running};
 
 /// What surrounds a handler on a lane thread.
 pub(crate) struct LaneHost {
@@ -94,68 +90,4 @@ pub(crate) fn contained<T>(
         }
         (outcome, cost)
     })
-}
-
-pin_project! {
-    /// A handler's future on a lane thread.
-    pub(crate) struct LaneRun<'a, F> {
-        #[pin]
-        inner: Option<F>,
-        host: Rc<LaneHost>,
-        spans: &'a Running,
-        cost: Duration,
-        polls: u64,
-    }
-}
-
-/// How a run ended.
-pub(crate) struct Ran<T> {
-    pub(crate) outcome: Result<T, PanicPayload>,
-    /// The sum over all polls.
-    pub(crate) cost: Duration,
-    pub(crate) polls: u64,
-}
-
-impl<'a, F> LaneRun<'a, F> {
-    pub(crate) fn new(inner: F, host: Rc<LaneHost>, spans: &'a Running) -> Self {
-        Self {
-            inner: Some(inner),
-            host,
-            spans,
-            cost: Duration::ZERO,
-            polls: 0,
-        }
-    }
-
-    /// Drops the handler's future where it is. If it has not ended, this is what cancels it. Returns what it has cost.
-    pub(crate) fn end(self: Pin<&mut Self>, route: Option<&Arc<Route>>) -> Duration {
-        let mut this = self.project();
-        let (dropped, _) = contained(this.host, this.spans, || this.inner.set(None));
-        if let Err(panic) = dropped {
-            this.spans.in_scope(|| panics::log(route, &*panic));
-        }
-        *this.cost
-    }
-}
-
-impl<F: Future> Future for LaneRun<'_, F> {
-    type Output = Ran<F::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let inner = this.inner.as_pin_mut().expect("not polled after its end");
-        let (polled, cost) = contained(this.host, this.spans, || inner.poll(cx));
-        *this.cost += cost;
-        *this.polls += 1;
-        let outcome = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(output)) => Ok(output),
-            Err(panic) => Err(panic),
-        };
-        Poll::Ready(Ran {
-            outcome,
-            cost: *this.cost,
-            polls: *this.polls,
-        })
-    }
 }

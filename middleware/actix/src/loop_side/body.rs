@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -21,7 +22,6 @@ use crate::{hop::stream::BodyError, panics};
 
 pin_project! {
     /// A body that is made on the event loop, where each of its polls is measured.
-    #[derive(Debug)]
     pub struct MeteredBody<B> {
         // `None` once it has panicked.
         #[pin]
@@ -105,5 +105,11 @@ impl<B: MessageBody> MessageBody for MeteredBody<B> {
             self.body = Some(body);
             self
         })
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for MeteredBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MeteredBody").field(&self.body).finish()
     }
 }

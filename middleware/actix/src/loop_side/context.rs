@@ -1,6 +1,6 @@
 //! One event loop's own things, and one request's visit to it: what is measured and to whom it counts.
 
-use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{StatusCode, Uri};
 use actix_web::HttpRequest;
@@ -343,13 +343,5 @@ impl PathAt {
     fn of(uri: &Uri) -> Self {
         let path = uri.path();
         Self(path.as_ptr(), path.len())
-    }
-}
-
-impl fmt::Debug for Visit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visit")
-            .field("cost", &self.cost)
-            .finish_non_exhaustive()
     }
 }

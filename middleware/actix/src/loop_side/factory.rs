@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::service::OffloadApp;
 use crate::{
     core::Core,
-    lane_side::instance::{LaneApps, Owner},
+    lane_side::apps::{LaneApps, Owner},
     lifetime::{Crew, Member},
     local,
     maker::Maker,

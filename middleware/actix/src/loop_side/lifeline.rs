@@ -1,7 +1,7 @@
 //! Notices that a client of HTTP/1 has reset its connection where actix does not look: once it has seen the end of what the
 //! client sends, and while it reads no further because a body or pipelined requests wait.
 
-use std::{any::Any, cell::RefCell, fmt, rc::Rc, task::Context};
+use std::{any::Any, cell::RefCell, rc::Rc, task::Context};
 
 use actix_http::{Extensions, Request, Version};
 use actix_web::rt::net::TcpStream;
@@ -40,12 +40,6 @@ impl Lifeline {
     /// asked is.
     pub(crate) fn poll_cut(&self, cx: &mut Context<'_>) -> bool {
         self.watch.borrow_mut().poll_cut(cx)
-    }
-}
-
-impl fmt::Debug for Lifeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lifeline").finish_non_exhaustive()
     }
 }
 

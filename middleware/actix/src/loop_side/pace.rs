@@ -8,7 +8,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    fmt,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -137,14 +136,6 @@ impl Ticket {
     fn leave(&mut self) -> bool {
         let own = self.0.take();
         own.is_some_and(|own| !own.gone.replace(true))
-    }
-}
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("waits", &self.0.is_some())
-            .finish()
     }
 }
 

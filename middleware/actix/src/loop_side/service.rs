@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app_routes::LoopRoutes,
     core::Core,
-    lane_side::instance::Owner,
+    lane_side::apps::Owner,
     lifetime::Crew,
     maker::{App, Maker},
 };
@@ -126,8 +126,6 @@ where
     S: ServiceFactory<Request>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OffloadService")
-            .field("hold", &self.0.hold)
-            .finish_non_exhaustive()
+        f.debug_struct("OffloadService").finish_non_exhaustive()
     }
 }
