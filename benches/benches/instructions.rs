@@ -23,7 +23,7 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt;
-use offload_benches::{Way, keep, lane, on_event_loop, only_once, service};
+use offload_benches::{Way, keep, lanes, on_event_loop, only_once, service};
 use offload_core::{
     Lanes,
     cost::{BodySize, SizeBucket},
@@ -170,10 +170,10 @@ where
 }
 
 fn hop(way: Way, rounds: u64) {
-    let lane = lane();
+    let lanes = lanes();
     on_event_loop(async {
         for round in 0..rounds {
-            black_box(way.run(&lane, move || round + 1).await);
+            black_box(way.run(&lanes, move || round + 1).await);
         }
     });
 }

@@ -16,10 +16,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use offload_core::Lane;
+/// use offload_core::Lanes;
 ///
-/// let lane = Lane::builder().threads(1).build()?;
-/// let error = pollster::block_on(lane.run(|| -> u32 { panic!("no number") })).unwrap_err();
+/// let lanes = Lanes::builder().threads(1).build()?;
+/// let error = pollster::block_on(lanes.run(|| -> u32 { panic!("no number") })).unwrap_err();
 /// assert!(error.is_panic());
 /// assert_eq!(error.to_string(), "the job panicked: no number");
 /// let payload = error.into_panic().expect("it is a panic");

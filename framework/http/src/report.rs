@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offload_core::{
-    Lane,
+    LaneState,
     event_loop::{EventLoop, Label},
     routes::RouteTable,
     stall::{Stall, StallKind},
@@ -76,16 +76,16 @@ pub struct LaneReport {
 }
 
 impl LaneReport {
-    /// The state of this lane now.
+    /// The report of this state.
     #[must_use]
-    pub fn of(lane: &Lane) -> Self {
-        let stats = lane.stats();
+    pub fn of(lane: LaneState) -> Self {
+        let stats = lane.stats;
         Self {
-            name: lane.name().to_owned(),
-            threads: lane.threads(),
-            queued: lane.queued(),
-            running: lane.running(),
-            projected_delay_seconds: lane.projected_delay().as_secs_f64(),
+            name: lane.name,
+            threads: lane.threads,
+            queued: lane.queued,
+            running: lane.running,
+            projected_delay_seconds: lane.projected_delay.as_secs_f64(),
             refused: stats.refused,
             expired: stats.expired,
             canceled: stats.canceled,

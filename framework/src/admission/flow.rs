@@ -25,8 +25,7 @@ impl Weight {
     }
 
     /// The number.
-    #[must_use]
-    pub const fn get(self) -> u16 {
+    pub(crate) const fn get(self) -> u16 {
         self.0
     }
 
@@ -56,7 +55,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, the highest first.
-    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+    pub(crate) const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
     pub(crate) fn index(self) -> usize {
         self as usize
@@ -65,7 +64,7 @@ impl Rank {
 
 /// What the order of a queue needs to know of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     pub(crate) flow: u32,
     pub(crate) weight: Weight,
     pub(crate) rank: Rank,
@@ -140,8 +139,7 @@ impl Flow {
     }
 
     /// What the order of a queue needs to know of it.
-    #[must_use]
-    pub fn share(&self) -> Share {
+    pub(crate) fn share(&self) -> Share {
         Share {
             flow: self.id,
             weight: self.weight,
@@ -189,14 +187,12 @@ impl Flow {
     }
 
     /// Its weight.
-    #[must_use]
-    pub fn weight(&self) -> Weight {
+    pub(crate) fn weight(&self) -> Weight {
         self.weight
     }
 
     /// Its rank.
-    #[must_use]
-    pub fn rank(&self) -> Rank {
+    pub(crate) fn rank(&self) -> Rank {
         self.rank
     }
 }

@@ -18,9 +18,10 @@ mod surge;
 mod tests;
 mod trial;
 
-pub use backlog::{Answer, Ask, Backlog};
+pub(crate) use backlog::{Answer, Ask, Backlog};
 pub(crate) use balance::{Balance, Slots, Used, Weights};
-pub use flow::{Flow, Rank, Share, Weight};
+pub(crate) use flow::Share;
+pub use flow::{Flow, Rank, Weight};
 pub(crate) use probe::{Probe, Probes};
 pub use refusal::Refusal;
 pub(crate) use trial::{Trial, Trials};

@@ -48,8 +48,6 @@ pub(crate) struct Account {
 /// How long a job may wait for its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// As long as it takes.
-    Endless,
     /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`; and if it comes in a burst, for
     /// `burst` by the projection.
     Proportional {
@@ -66,7 +64,6 @@ impl Patience {
     /// In nanoseconds, for a job that takes so long.
     pub(crate) fn of(self, takes: u64) -> u64 {
         match self {
-            Self::Endless => u64::MAX,
             Self::Fixed(patience) => nanos(patience),
             Self::Proportional {
                 least,
@@ -83,7 +80,6 @@ impl Patience {
     /// The longest that any job has, as a time.
     pub(crate) fn most(self) -> Duration {
         match self {
-            Self::Endless => Duration::MAX,
             Self::Proportional { most, .. } | Self::Fixed(most) => most,
         }
     }
@@ -100,7 +96,7 @@ impl Patience {
     pub(crate) fn burst(self) -> Duration {
         match self {
             Self::Proportional { burst, .. } => burst,
-            Self::Endless | Self::Fixed(_) => Duration::ZERO,
+            Self::Fixed(_) => Duration::ZERO,
         }
     }
 

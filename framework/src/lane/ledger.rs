@@ -1,8 +1,11 @@
 //! What became of every job that came to a lane: one ticket a job, settled by its destructor.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use crate::admission::Refusal;
@@ -32,6 +35,31 @@ pub struct LaneStats {
     pub panicked: u64,
     /// Polls of a thread's resident future that panicked.
     pub resident_panics: u64,
+}
+
+/// What is going on in a lane, and what it has done; see [`Lanes::short`](crate::Lanes::short).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LaneState {
+    /// The lane's name.
+    pub name: String,
+    /// How many jobs it runs at a time.
+    pub threads: usize,
+    /// How many jobs may wait.
+    pub queue_bound: usize,
+    /// How many jobs wait for their beginning. Removed jobs and tasks between two polls don't count.
+    pub queued: usize,
+    /// How many threads are at work: in a job, or polling their resident future.
+    pub running: usize,
+    /// How many of the slots for jobs are taken, with those that were lent because a job is overdue.
+    pub slots_taken: usize,
+    /// The expected wait of a job that is submitted now, without a flow of its own.
+    ///
+    /// It is projected from what waits, what that was predicted to cost, and how fast the lane has worked off such
+    /// predictions of late.
+    pub projected_delay: Duration,
+    /// What it has done since it was built.
+    pub stats: LaneStats,
 }
 
 impl LaneStats {

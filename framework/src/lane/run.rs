@@ -101,7 +101,7 @@ macro_rules! awaitable {
 }
 
 awaitable! {
-    /// A closure on its way through a lane; see [`Lane::run`](super::Lane::run).
+    /// A closure on its way through a lane; see [`Lanes::run`](crate::Lanes::run).
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ awaitable! {
 }
 
 awaitable! {
-    /// A future on its way through a lane; see [`Lane::spawn`](super::Lane::spawn).
+    /// A future on its way through a lane; see [`Lanes::spawn`](crate::Lanes::spawn).
     ///
     /// # Errors
     ///

@@ -140,7 +140,7 @@ mod tests {
             .patience(endless, 1, endless)
             .build()
             .unwrap();
-        let gate = &lanes.short().shared().gate;
+        let gate = &lanes.short_lane().shared().gate;
         let (short, long) = (
             terms(1, Duration::from_millis(1)),
             terms(1000, Duration::from_secs(1)),
@@ -156,7 +156,7 @@ mod tests {
         let rounds = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         until("the short lane has done its work", || {
             assert_eq!(gate.withdrawn(), 0);
-            if lanes.short().queued() < 10 {
+            if lanes.short().queued < 10 {
                 let rounds = Arc::clone(&rounds);
                 let short_job = move || {
                     let end = Instant::now() + Duration::from_millis(1);
@@ -181,7 +181,7 @@ mod tests {
             .patience(endless, 1, endless)
             .build()
             .unwrap();
-        let gate = &lanes.short().shared().gate;
+        let gate = &lanes.short_lane().shared().gate;
         let (short, long) = (
             terms(1, Duration::from_millis(1)),
             terms(1000, Duration::from_secs(1)),
@@ -194,7 +194,7 @@ mod tests {
             lanes.submit(&long, long_job).unwrap().detach();
         }
         until("a slot is withdrawn", || {
-            if lanes.short().queued() < 10 {
+            if lanes.short().queued < 10 {
                 let short_job = || {
                     let end = Instant::now() + Duration::from_millis(1);
                     while Instant::now() < end {}

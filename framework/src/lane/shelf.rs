@@ -42,7 +42,7 @@ impl gate::Shelf<Arc<Entry>> for Shelf {
     }
 
     fn take(&mut self) -> Option<Arc<Entry>> {
-        let (entry, receipt) = self.jobs.pop_with_receipt()?;
+        let (entry, receipt) = self.jobs.pop()?;
         entry.account().keep_receipt(receipt);
         Some(entry)
     }

@@ -247,7 +247,7 @@ mod beside_others {
             .patience(endless, 1, endless)
             .build()
             .unwrap();
-        let long = lanes.long().shared();
+        let long = lanes.long_lane().shared();
         assert_eq!((long.slots, long.gate.room()), (cores, cores));
         let busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
         let (over, at_once) = (

@@ -16,6 +16,8 @@ mod verdict;
 #[cfg(test)]
 mod properties;
 
-pub use moves::{Move, PinSource, Reason};
-pub use rules::{Grade, Placement, Policy, Rules};
-pub use verdict::{Progress, Verdict};
+pub use moves::PinSource;
+pub(crate) use moves::{Move, Reason};
+pub(crate) use rules::Grade;
+pub use rules::{Placement, Policy, Rules};
+pub(crate) use verdict::Verdict;

@@ -14,7 +14,6 @@
 //!
 //! All atomic accesses are relaxed: each word stands for itself and publishes nothing else.
 
-mod last_move;
 mod learned;
 mod moves;
 mod pin;
@@ -28,7 +27,6 @@ mod warm;
 #[cfg(test)]
 mod tests;
 
-pub use last_move::LastMove;
 pub use report::{BucketReport, CostReport, MoveReport, RouteMove, RouteReport};
 pub use route::{Observation, Route};
 #[cfg(feature = "metrics")]

@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use offload_core::{JobHandle, Lane};
+use offload_core::JobHandle;
 
-use crate::support::{Drops, Gate, Occupied, lane, until};
+use crate::support::{Drops, Gate, Lane, Occupied, lane, until};
 
 #[test]
 fn dropping_before_the_beginning_drops_the_closure_at_once_and_here() {
@@ -96,7 +96,7 @@ fn a_detached_job_runs() {
 
 #[test]
 fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).queue_bound(1).build().unwrap());
     let occupied = Occupied::all_of(&lane);
     // Far more than the queue has room for, while its only thread is in a job.
     let mut full = 0;
@@ -121,7 +121,7 @@ fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
 
 #[test]
 fn each_job_runs_or_is_removed_but_never_both() {
-    let lane = Lane::builder().threads(2).queue_bound(64).build().unwrap();
+    let lane = Lane(Lane::builder().threads(2).queue_bound(64).build().unwrap());
     let ran = Arc::new(AtomicUsize::new(0));
     let mut removed = 0;
     let mut kept = 0;

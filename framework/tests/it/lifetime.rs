@@ -5,27 +5,29 @@ use std::{
     sync::{Arc, Barrier},
 };
 
-use offload_core::Lane;
-
-use crate::support::{Drops, Gate, Occupied, until};
+use crate::support::{Drops, Gate, Lane, Occupied, until};
 
 /// A lane each of whose threads owns one token for as long as it lives, and what the threads share another.
 /// So no token is alive only when the threads have ended and nothing of the lane has leaked.
 fn watched_lane(threads: usize, drops: &Drops) -> Lane {
-    let drops = drops.clone();
-    let lane = Lane::builder()
-        .threads(threads)
-        .local(move |_| {
-            let token = drops.token();
-            Box::pin(async move {
-                let _token = token;
-                pending::<()>().await;
+    let owned = drops.clone();
+    let lane = Lane(
+        Lane::builder()
+            .threads(threads)
+            .local(move |_| {
+                let token = owned.token();
+                Box::pin(async move {
+                    let _token = token;
+                    pending::<()>().await;
+                })
             })
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     // A thread that has run a job has built its resident.
     drop(Occupied::all_of(&lane));
+    // And so has one of the long lane a moment later.
+    until("all residents are there", || drops.alive() == threads + 2);
     lane
 }
 
@@ -36,7 +38,7 @@ fn the_threads_end_with_the_last_handle() {
     let clone = lane.clone();
     drop(lane);
     assert_eq!(pollster::block_on(clone.run(|| 1)).unwrap(), 1);
-    assert_eq!(drops.alive(), 4);
+    assert_eq!(drops.alive(), 5);
     drop(clone);
     until("the threads have ended", || drops.alive() == 0);
 }

@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, sync::Barrier, thread};
 
-use offload_core::Lane;
-
-use crate::support::{Gate, Occupied, lane, on_each_executor, panic_quietly, until};
+use crate::support::{Gate, Lane, Occupied, lane, on_each_executor, panic_quietly, until};
 
 #[test]
 fn a_panic_comes_back_with_its_payload() {
@@ -125,18 +123,20 @@ fn a_destructor_that_panics_ends_nothing() {
 
 #[test]
 fn a_surrounding_that_panics_or_forgets_cancels_the_job() {
-    let lane = Lane::builder()
-        .threads(1)
-        .around(|_| panic_quietly("around"))
-        .build()
-        .unwrap();
+    let lane = Lane(
+        Lane::builder()
+            .threads(1)
+            .around(|_| panic_quietly("around"))
+            .build()
+            .unwrap(),
+    );
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()
             .is_canceled()
     );
 
-    let lane = Lane::builder().threads(1).around(|_| ()).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).around(|_| ()).build().unwrap());
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()

@@ -33,7 +33,7 @@ mod wrap;
 #[cfg(feature = "metrics")]
 pub use offload_core::metrics::{BOUNDS, Publisher};
 pub use offload_core::{
-    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, Nice, Priority, Run, Task, Terms,
+    CancelToken, CpuBudget, Error, JobHandle, Lanes, Nice, Priority, Run, Task, Terms,
     admission::{Rank, Weight},
     clock, is_cancelled,
     placement::{Placement, Policy},

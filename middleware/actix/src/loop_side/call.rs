@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_http::{ConnectionType, Response, StatusCode};
-use offload_core::{JobHandle, admission::Refusal, routes::Route};
+use offload_core::{JobHandle, Terms, admission::Refusal, routes::Route};
 use tokio::sync::oneshot;
 
 use super::{client::Client, context::Handshake, look::Look};
@@ -152,7 +152,7 @@ impl LaneCall {
         {
             route.count_refused(Refusal::Expired);
         }
-        let delay = self.caller.core.lanes.short().projected_delay();
+        let delay = self.caller.core.lanes.projected_delay(&Terms::new());
         self.refused(delay)
     }
 
