@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use super::{surge::Surge, trial::Attempts};
+use super::surge::Surge;
 
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +102,15 @@ pub(super) struct Gauge {
     pub(super) first: AtomicU64,
     /// What has come of late.
     pub(super) surge: Surge,
+}
+
+/// What a flow's trials were good for.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    pub(super) under_way: AtomicBool,
+    pub(super) failures: AtomicU32,
+    /// Jobs that could have been tried since the last trial ended.
+    pub(super) passed: AtomicU32,
 }
 
 impl Flow {

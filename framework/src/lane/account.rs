@@ -6,12 +6,18 @@ use std::{
     time::Duration,
 };
 
-use super::{entry::Follow, ledger::Ledger};
+use super::{
+    entry::{self, Follow, Work},
+    ledger::Ledger,
+};
 use crate::{
     admission::{Backlog, Flow, Probe, Trial},
     queue::Receipt,
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
+
+/// One job in the queue, with its account.
+pub(crate) type Entry = entry::Entry<Work, Account>;
 
 /// The books of all the lanes between which a job can move.
 pub(crate) type Books = Arc<[Backlog]>;

@@ -71,7 +71,7 @@ impl Follow for () {
 /// Whoever moves the state on to an end owns what is in it. An entry that was removed stays in the queue as an empty
 /// tombstone until a lane thread meets it.
 #[derive(Debug)]
-pub(crate) struct Entry<W = Work, A = super::account::Account> {
+pub(crate) struct Entry<W, A> {
     state: AtomicU8,
     // Locked only by whoever moved the state on, thus never contended: no thread ever waits here for another.
     work: Mutex<Option<W>>,

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::entry::{Entry, Removal};
+use super::{account::Entry, entry::Removal};
 
 /// Owns a job that was given to the lanes with [`Lanes::submit`](crate::Lanes::submit).
 ///

@@ -13,8 +13,10 @@ mod handle;
 mod ledger;
 mod park;
 mod resident;
+mod rounds;
 mod run;
 mod seat;
+mod shared;
 mod sharing;
 mod shelf;
 mod stay;
@@ -39,17 +41,18 @@ use async_task::Runnable;
 use tracing::Span;
 
 use self::{
-    account::Account,
+    account::{Account, Entry},
     body::{Body, Call, Outcome},
-    engine::{Engine, Shared},
-    entry::{Entry, Work},
+    engine::Engine,
+    entry::Work,
     ledger::{End, Ticket},
+    shared::Shared,
 };
 pub(crate) use self::{
     account::{Arrival, Patience},
     builder::{Family, LaneBuilder, helpers},
-    engine::Longer,
     resident::Place,
+    shared::Longer,
 };
 pub use self::{
     bill::Bill,
@@ -234,10 +237,6 @@ impl Lane {
         &self.engine.shared
     }
 
-    pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.engine
-    }
-
     /// Decides whether a job may enter, before it does, and takes its place. Returns also until when it may wait.
     fn admit(&self, arrival: &Arrival) -> Result<(Ticket, u64), Error> {
         let (shared, flow) = (self.shared(), &arrival.flow);
@@ -290,7 +289,7 @@ impl Lane {
         let home = Arc::clone(&shared.ledger);
         let account = Account::new(arrival, latest, books, home, shared.index);
         let entry = Arc::new(Entry::new(work, account));
-        if self.engine.enqueue(&entry) {
+        if shared.enqueue(&entry) {
             Ok(JobHandle::new(entry))
         } else {
             Err(Error::overloaded(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::Shared;
+use super::shared::Shared;
 use crate::{
     admission::{Balance, Slots, Used, Weights},
     os,
@@ -29,12 +29,12 @@ impl Sharing {
     /// Looks at what both lanes have used since the last look, and withdraws a slot of the short one or restores one.
     pub(crate) fn look(&mut self, shared: &Shared) {
         let long = shared.longer.get().and_then(|longer| longer.lane.upgrade());
-        let long = long.filter(|long| long.shared.book().has_work());
+        let long = long.filter(|long| long.book().has_work());
         let Some(long) = long else {
             return self.settle(shared);
         };
         // Where the system does not tell, all threads are equals, and nobody is left with crumbs.
-        let Some(used_long) = cpu_time(&long.shared) else {
+        let Some(used_long) = cpu_time(&long) else {
             return self.settle(shared);
         };
         let before = self.long.replace(used_long);
@@ -59,11 +59,11 @@ impl Sharing {
         }
         let weights = Weights {
             short: shared.book().weights(),
-            long: long.shared.book().weights(),
+            long: long.book().weights(),
         };
         match self.balance.look(used, weights) {
             // One whose jobs all sleep or wait for something is behind because it does not want the cores.
-            Slots::Fewer if wants_cores(&long.shared) => shared.gate.withdraw_slot(),
+            Slots::Fewer if wants_cores(&long) => shared.gate.withdraw_slot(),
             Slots::Fewer => self.settle(shared),
             Slots::AsMany => {}
             Slots::More => restore_one(shared),

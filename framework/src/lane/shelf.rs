@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{entry::Entry, gate};
+use super::{account::Entry, gate};
 use crate::queue::{FairQueue, Receipt};
 
 /// Below this many entries nobody looks for tombstones.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::engine::Shared;
+use super::shared::Shared;
 use crate::os::{self, CpuBudget};
 
 /// The time between two looks. Long enough that ticks and bursts even out.

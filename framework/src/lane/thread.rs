@@ -11,12 +11,13 @@ use async_task::Runnable;
 use rayon::Yield;
 
 use super::{
+    account::Entry,
     bill::Bill,
     cancel::CancelToken,
-    engine::Shared,
-    entry::{Carried, Entry, Work},
+    entry::{Carried, Work},
     gate::Attendant,
     resident::Place,
+    shared::Shared,
 };
 use crate::{admission::Flow, clock::Reading, os};
 
@@ -162,8 +163,8 @@ impl LaneThread<'_> {
             return false;
         };
         match entry.carry(|account| {
-            let (here, there) = (self.shared.waiting_now(), lane.shared.waiting_now());
-            account.move_to(lane.shared.index, cost, here, there);
+            let (here, there) = (self.shared.waiting_now(), lane.waiting_now());
+            account.move_to(lane.index, cost, here, there);
         }) {
             Carried::Whole => {
                 lane.enqueue(entry);

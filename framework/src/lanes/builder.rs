@@ -287,7 +287,7 @@ impl LanesBuilder {
         let long = lane(LONG, "long", self.long_priority, spares_of_long, None)?;
         // It is set here only, once.
         let _ = short.shared().longer.set(Longer {
-            lane: Arc::downgrade(long.engine()),
+            lane: Arc::downgrade(long.shared()),
             limit: short_limit,
         });
         Ok(Lanes {

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use self::metered::Metered;
+use self::metered::{Metered, attribute};
 pub use self::{
     builder::LanesBuilder,
     terms::{JobKey, Terms},
@@ -24,7 +24,7 @@ use crate::{
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
-    lane::{Arrival, JobHandle, Lane, LaneState, LaneStats, Patience, Place, Run, Task},
+    lane::{Arrival, JobHandle, Lane, LaneState, LaneStats, Patience, Run, Task},
 };
 
 /// Two lanes, one for short jobs and one for long ones, and the knowledge which is which.
@@ -472,20 +472,6 @@ enum Way {
 impl Way {
     fn with_trial(tried: bool) -> Self {
         if tried { Self::Trial } else { Self::Plain }
-    }
-}
-
-fn attribute<T>(key: JobKey, work: impl FnOnce() -> T) -> T {
-    let _attributed = Attributed(Place::attribute(key.word()));
-    work()
-}
-
-/// Puts the key back that was there before.
-struct Attributed(u64);
-
-impl Drop for Attributed {
-    fn drop(&mut self) {
-        Place::attribute(self.0);
     }
 }
 

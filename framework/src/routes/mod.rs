@@ -20,17 +20,20 @@ mod pin;
 mod record;
 mod report;
 mod route;
+mod shared;
 mod table;
+mod tallies;
 mod tally;
 mod warm;
 
 #[cfg(test)]
 mod tests;
 
+pub use record::Observation;
 pub use report::{BucketReport, CostReport, MoveReport, RouteMove, RouteReport};
-pub use route::{Observation, Route};
+pub use route::Route;
 #[cfg(feature = "metrics")]
-pub(crate) use table::Name;
+pub(crate) use shared::Name;
 pub use table::RouteTable;
 pub use tally::LoopTally;
 pub use warm::Restored;

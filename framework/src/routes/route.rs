@@ -12,9 +12,9 @@ use std::{
 use super::{
     learned::{Kept, Verdicts},
     pin::Pin,
-    record::{Record, Runs},
-    table::{Name, Shared},
-    tally::{SAMPLE, Tallied},
+    record::{Observation, Record, Runs},
+    shared::{Name, Shared},
+    tallies::{SAMPLE, Tallied},
 };
 #[cfg(feature = "metrics")]
 use crate::event_loop::PollTimes;
@@ -23,17 +23,6 @@ use crate::{
     cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
-
-/// What was measured of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observation {
-    /// How long it kept its thread.
-    pub cost: Duration,
-    /// Where it ran.
-    pub ran: Placement,
-    /// How long it had waited for a lane, if it ran on one.
-    pub queued: Option<Duration>,
-}
 
 /// A method and a resource pattern of one app, with all that is known about it.
 ///

@@ -13,7 +13,9 @@ use super::{
     moves::LatestMoves,
     report::RouteMove,
     route::{Kind, Route},
-    tally::{LoopTally, Tallies},
+    shared::{Name, Shared},
+    tallies::Tallies,
+    tally::LoopTally,
 };
 use crate::{event_loop::Label, placement::Rules};
 
@@ -40,18 +42,6 @@ pub struct RouteTable {
     shared: Arc<Shared>,
     routes: Arc<Mutex<Routes>>,
 }
-
-/// What all routes of a table need.
-pub(super) struct Shared {
-    pub(super) rules: Rules,
-    pub(super) capacity: usize,
-    pub(super) started: Instant,
-    pub(super) tallies: Tallies,
-    pub(super) moves: LatestMoves,
-}
-
-/// An app, a method and a pattern.
-pub(crate) type Name = (u32, Box<str>, Box<str>);
 
 /// The identifiers of all that have one below the capacity, and of those that are free, are 0, 1, 2, … without a gap.
 #[derive(Default)]
