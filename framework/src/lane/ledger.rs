@@ -1,6 +1,7 @@
-//! What became of every job that came to a lane: one ticket a job, settled by its destructor.
+//! What became of every job that came to a lane: one ticket a job, settled once.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -91,23 +92,17 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// The account of a job that was admitted.
+    /// The ticket of a job that may enter.
     pub(crate) fn admit(self: &Arc<Self>) -> Ticket {
+        Ticket {
+            ledger: Arc::clone(self),
+            is_open: true,
+        }
+    }
+
+    /// A job has entered the queue or runs inline.
+    pub(crate) fn submitted(&self) {
         self.submitted.fetch_add(1, Relaxed);
-        self.ticket(Stage::Open)
-    }
-
-    /// Turns a job that was admitted and canceled for want of physical room into a refused one.
-    pub(crate) fn canceled_was_refused(&self) {
-        self.submitted.fetch_sub(1, Relaxed);
-        self.canceled.fetch_sub(1, Relaxed);
-        self.refuse(Refusal::QueueFull);
-    }
-
-    /// Turns a job that was canceled because it had waited too long into an expired one.
-    pub(crate) fn canceled_was_expired(&self) {
-        self.canceled.fetch_sub(1, Relaxed);
-        self.expired.fetch_add(1, Relaxed);
     }
 
     /// A job was not taken.
@@ -133,26 +128,18 @@ impl Ledger {
             resident_panics: self.resident_panics.load(Relaxed),
         }
     }
-
-    fn ticket(self: &Arc<Self>, stage: Stage) -> Ticket {
-        Ticket {
-            ledger: Arc::clone(self),
-            stage,
-        }
-    }
 }
 
-/// One job's entry in the ledger. It lives inside the job, so a job that is dropped anywhere settles its account.
+thread_local! {
+    /// The ticket of the task that the calling thread is about to poll for the first time.
+    static OFFERED: Cell<Option<Ticket>> = const { Cell::new(None) };
+}
+
+/// One job's entry in the ledger. It goes with the job, and settles it in one column as it is dropped at the latest.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     ledger: Arc<Ledger>,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Open,
-    Ended,
+    is_open: bool,
 }
 
 /// How a job ended.
@@ -160,24 +147,48 @@ enum Stage {
 pub(crate) enum End {
     Returned,
     Panicked,
+    /// It had waited too long before it began.
+    Expired,
+    /// There was no room for it after all.
+    Refused,
 }
 
 impl Ticket {
-    /// The job has run to its end.
-    pub(crate) fn end(&mut self, end: End) {
-        if std::mem::replace(&mut self.stage, Stage::Ended) == Stage::Ended {
-            return;
+    /// Settles the job. One whose ticket is merely dropped was cancelled.
+    pub(crate) fn end(mut self, end: End) {
+        self.is_open = false;
+        match end {
+            End::Returned => {
+                self.ledger.finished.fetch_add(1, Relaxed);
+            }
+            End::Panicked => {
+                self.ledger.panicked.fetch_add(1, Relaxed);
+                self.ledger.finished.fetch_add(1, Relaxed);
+            }
+            End::Expired => {
+                self.ledger.expired.fetch_add(1, Relaxed);
+            }
+            End::Refused => self.ledger.refuse(Refusal::QueueFull),
         }
-        if end == End::Panicked {
-            self.ledger.panicked.fetch_add(1, Relaxed);
-        }
-        self.ledger.finished.fetch_add(1, Relaxed);
+    }
+
+    /// Offers the ticket to the task that `poll` polls.
+    pub(super) fn offer(self, poll: impl FnOnce()) {
+        // A job may be started inside of another one's poll, on one of the lane's own threads.
+        let before = OFFERED.replace(Some(self));
+        poll();
+        OFFERED.set(before);
+    }
+
+    /// Takes the ticket that is offered on this thread.
+    pub(super) fn take_offered() -> Option<Self> {
+        OFFERED.take()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.stage != Stage::Ended {
+        if self.is_open {
             self.ledger.canceled.fetch_add(1, Relaxed);
         }
     }
@@ -190,20 +201,17 @@ mod tests {
     #[test]
     fn every_job_ends_in_one_column() {
         let ledger = Arc::new(Ledger::default());
-        let mut ran = ledger.admit();
-        let dropped = ledger.admit();
-        ran.end(End::Panicked);
-        ran.end(End::Returned);
-        drop(ran);
-        drop(dropped);
+        for end in [End::Returned, End::Panicked, End::Expired] {
+            ledger.submitted();
+            ledger.admit().end(end);
+        }
+        ledger.submitted();
         drop(ledger.admit());
-        ledger.canceled_was_expired();
-        drop(ledger.admit());
-        ledger.canceled_was_refused();
+        ledger.admit().end(End::Refused);
 
         let expected = LaneStats {
-            submitted: 3,
-            finished: 1,
+            submitted: 4,
+            finished: 2,
             refused: 1,
             refused_for_room: 1,
             refused_at_the_end: 0,

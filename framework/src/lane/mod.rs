@@ -44,7 +44,7 @@ use self::{
     account::{Account, Entry},
     body::{Body, Call, Outcome},
     engine::Engine,
-    entry::Work,
+    entry::{Job, Work},
     ledger::{End, Ticket},
     shared::Shared,
 };
@@ -172,8 +172,8 @@ impl Lane {
             }
         };
         // A closure is ready at its first poll, so nothing ever schedules it a second time.
-        let (runnable, task) = async_task::spawn(Body::new(Call::new(f), ticket), drop::<Runnable>);
-        match self.enqueue(Work::Poll(runnable), arrival, latest) {
+        let (runnable, task) = async_task::spawn(Body::new(Call::new(f)), drop::<Runnable>);
+        match self.enqueue(ticket, Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Run::waiting(handle, task.fallible()),
             Err(error) => Run::settled(Err(error)),
         }
@@ -200,14 +200,19 @@ impl Lane {
         };
         let engine = Arc::clone(&self.engine);
         let resume = move |runnable: Runnable| engine.resume(runnable);
-        let (runnable, task) = async_task::spawn(Body::new(future, ticket), resume);
+        let (runnable, task) = async_task::spawn(Body::new(future), resume);
         let task: async_task::FallibleTask<Outcome<Fut::Output>> = task.fallible();
         if inline {
+            self.shared().ledger.submitted();
+            let job = Job {
+                ticket,
+                work: Work::Poll(runnable),
+            };
             self.shared()
-                .surround("a job", || Bill::hide(|| Work::Poll(runnable).perform()));
+                .surround("a job", || Bill::hide(|| job.perform()));
             return Task::waiting(JobHandle::inline(), task);
         }
-        match self.enqueue(Work::Poll(runnable), arrival, latest) {
+        match self.enqueue(ticket, Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Task::waiting(handle, task),
             Err(error) => Task::settled(Err(error)),
         }
@@ -229,8 +234,8 @@ impl Lane {
         let f = Quiet::new(f);
         let (ticket, latest) = self.admit(&arrival)?;
         let span = Span::current();
-        let call = Box::new(move || call_to_the_end(f, ticket, &span));
-        self.enqueue(Work::Call(call), arrival, latest)
+        let call = Box::new(move |ticket| call_to_the_end(f, ticket, &span));
+        self.enqueue(ticket, Work::Call(call), arrival, latest)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -283,13 +288,19 @@ impl Lane {
         })
     }
 
-    fn enqueue(&self, work: Work, arrival: Arrival, latest: u64) -> Result<JobHandle, Error> {
+    fn enqueue(
+        &self,
+        ticket: Ticket,
+        work: Work,
+        arrival: Arrival,
+        latest: u64,
+    ) -> Result<JobHandle, Error> {
         let shared = self.shared();
         let books = Arc::clone(&shared.books);
-        let home = Arc::clone(&shared.ledger);
-        let account = Account::new(arrival, latest, books, home, shared.index);
-        let entry = Arc::new(Entry::new(work, account));
+        let account = Account::new(arrival, latest, books, shared.index);
+        let entry = Arc::new(Entry::new(Job { ticket, work }, account));
         if shared.enqueue(&entry) {
+            shared.ledger.submitted();
             Ok(JobHandle::new(entry))
         } else {
             Err(Error::overloaded(
@@ -301,7 +312,8 @@ impl Lane {
 
     /// Calls `f` on this thread, which is one of the lane's, as if it had come through the queue.
     fn call_inline<T>(&self, f: impl FnOnce() -> T) -> Result<T, Error> {
-        let mut ticket = self.shared().ledger.admit();
+        self.shared().ledger.submitted();
+        let ticket = self.shared().ledger.admit();
         let mut outcome = None;
         self.shared().surround("a job", || {
             let caught = quiet::catch(|| Bill::hide(f));
@@ -316,7 +328,7 @@ impl Lane {
 }
 
 /// Calls a submitted closure on the lane.
-fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span) {
+fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, ticket: Ticket, span: &Span) {
     let Some(f) = f.take() else {
         return;
     };

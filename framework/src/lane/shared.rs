@@ -13,9 +13,9 @@ use async_task::Runnable;
 
 use super::{
     account::{Books, Entry},
-    entry::Removal,
+    entry::{Job, Removal},
     gate::{Gate, Wanted},
-    ledger::Ledger,
+    ledger::{End, Ledger},
     park::{ParkBuilder, ResidentBuilder, Unparker},
     shelf::Shelf,
     unknown::Unknown,
@@ -144,9 +144,9 @@ impl Shared {
                 true
             }
             Err(_) => {
-                if let Removal::Taken(work) = entry.remove() {
+                if let Removal::Taken(Job { ticket, work }) = entry.remove() {
+                    ticket.end(End::Refused);
                     drop(work);
-                    entry.account().home().canceled_was_refused();
                 }
                 false
             }
@@ -160,7 +160,7 @@ impl Shared {
 
     /// Removes all jobs that have not begun; their closures are dropped here, on the calling thread.
     pub(crate) fn remove_all(&self) {
-        while let Some(entry) = self.gate.take_fresh() {
+        while let Some((entry, _)) = self.gate.take_fresh() {
             if let Removal::Taken(work) = entry.remove() {
                 drop(work);
             }
@@ -175,9 +175,9 @@ impl Shared {
     }
 
     pub(super) fn expire(&self, entry: &Entry) {
-        if let Some(work) = entry.expire() {
+        if let Some(Job { ticket, work }) = entry.expire() {
+            ticket.end(End::Expired);
             self.surround("a job that had waited too long", || drop(work));
-            entry.account().home().canceled_was_expired();
         }
     }
 

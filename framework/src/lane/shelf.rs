@@ -32,6 +32,9 @@ impl Shelf {
 }
 
 impl gate::Shelf<Arc<Entry>> for Shelf {
+    /// With the receipt for what its flow was charged.
+    type Taken = (Arc<Entry>, Receipt);
+
     fn put(&mut self, entry: Arc<Entry>) -> bool {
         if entry.is_tombstone() {
             return false;
@@ -41,10 +44,8 @@ impl gate::Shelf<Arc<Entry>> for Shelf {
         true
     }
 
-    fn take(&mut self) -> Option<Arc<Entry>> {
-        let (entry, receipt) = self.jobs.pop()?;
-        entry.account().keep_receipt(receipt);
-        Some(entry)
+    fn take(&mut self) -> Option<Self::Taken> {
+        self.jobs.pop()
     }
 
     fn take_late(&mut self, now: u64, late: &mut Vec<Arc<Entry>>) -> usize {
