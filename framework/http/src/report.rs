@@ -72,7 +72,7 @@ pub struct LaneReport {
     /// Jobs that waited too long and were dropped instead of begun.
     pub expired: u64,
     /// Jobs that were removed before they began, and tasks that were dropped half done.
-    pub canceled: u64,
+    pub cancelled: u64,
 }
 
 impl LaneReport {
@@ -88,7 +88,7 @@ impl LaneReport {
             projected_delay_seconds: lane.projected_delay.as_secs_f64(),
             refused: stats.refused,
             expired: stats.expired,
-            canceled: stats.canceled,
+            cancelled: stats.cancelled,
         }
     }
 }

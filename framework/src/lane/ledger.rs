@@ -14,7 +14,7 @@ use crate::admission::Refusal;
 /// What a lane has done since it was built.
 ///
 /// The counters are read one by one while the lane works, so they may be off against each other by what happened in
-/// between. In a lane at rest, `submitted` is the sum of `finished`, `canceled` and `expired`.
+/// between. In a lane at rest, `submitted` is the sum of `finished`, `cancelled` and `expired`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneStats {
@@ -29,7 +29,7 @@ pub struct LaneStats {
     /// Those of them that came while the lane was about to end.
     pub refused_at_the_end: u64,
     /// Jobs that were removed before they began, and tasks that were dropped half done.
-    pub canceled: u64,
+    pub cancelled: u64,
     /// Jobs that waited longer than they were allowed to, and were dropped instead of begun.
     pub expired: u64,
     /// Jobs that ended in a panic; `finished` counts these, too.
@@ -71,7 +71,7 @@ impl LaneStats {
             refused: self.refused + other.refused,
             refused_for_room: self.refused_for_room + other.refused_for_room,
             refused_at_the_end: self.refused_at_the_end + other.refused_at_the_end,
-            canceled: self.canceled + other.canceled,
+            cancelled: self.cancelled + other.cancelled,
             expired: self.expired + other.expired,
             panicked: self.panicked + other.panicked,
             resident_panics: self.resident_panics + other.resident_panics,
@@ -85,7 +85,7 @@ pub(crate) struct Ledger {
     submitted: AtomicU64,
     finished: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
-    canceled: AtomicU64,
+    cancelled: AtomicU64,
     expired: AtomicU64,
     panicked: AtomicU64,
     resident_panics: AtomicU64,
@@ -122,7 +122,7 @@ impl Ledger {
             refused: Refusal::ALL.into_iter().map(refused).sum(),
             refused_for_room: refused(Refusal::QueueFull),
             refused_at_the_end: refused(Refusal::Closed),
-            canceled: self.canceled.load(Relaxed),
+            cancelled: self.cancelled.load(Relaxed),
             expired: self.expired.load(Relaxed),
             panicked: self.panicked.load(Relaxed),
             resident_panics: self.resident_panics.load(Relaxed),
@@ -189,7 +189,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.is_open {
-            self.ledger.canceled.fetch_add(1, Relaxed);
+            self.ledger.cancelled.fetch_add(1, Relaxed);
         }
     }
 }
@@ -215,7 +215,7 @@ mod tests {
             refused: 1,
             refused_for_room: 1,
             refused_at_the_end: 0,
-            canceled: 1,
+            cancelled: 1,
             expired: 1,
             panicked: 1,
             resident_panics: 0,

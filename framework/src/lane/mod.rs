@@ -72,7 +72,7 @@ use crate::{
 
 /// A pool of threads for one class of work, with a bounded queue in front.
 ///
-/// Its end is the lane's end: jobs that have not begun are canceled and dropped on the spot, those that have begun go on to
+/// Its end is the lane's end: jobs that have not begun are cancelled and dropped on the spot, those that have begun go on to
 /// their end, and the threads end after that; nothing waits for them. A task that waits has begun: it keeps the threads until
 /// its own end or until its [`Task`] is dropped.
 ///

@@ -179,7 +179,7 @@ impl LanesBuilder {
     /// Wraps each piece of work on the threads of both lanes: each closure, each poll of a task, and building, polling and
     /// dropping the [`local`](Self::local) future.
     ///
-    /// `around` must call its argument once; a job whose `around` does not is canceled. This is how an adapter enters
+    /// `around` must call its argument once; a job whose `around` does not is cancelled. This is how an adapter enters
     /// the context of an async runtime.
     pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
         self.lane = self.lane.around(around);

@@ -36,7 +36,7 @@ use crate::{
 /// thread falls behind all others for the rest of it, and the next of its kind go to the long lane, those already queued
 /// included.
 ///
-/// Cloning is cheap, and all clones are the same lanes. When the last one is dropped, jobs that have not begun are canceled and
+/// Cloning is cheap, and all clones are the same lanes. When the last one is dropped, jobs that have not begun are cancelled and
 /// dropped on the spot, those that have begun go on to their end, and the threads end after that; nothing waits for them.
 /// A task that waits has begun. A job that is started from one of the lanes' own threads runs right there instead of
 /// queueing behind itself.

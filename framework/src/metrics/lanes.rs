@@ -24,7 +24,7 @@ fn publish_lane(lane: LaneState) {
         ("panicked", stats.panicked),
         ("refused", stats.refused),
         ("expired", stats.expired),
-        ("cancelled", stats.canceled),
+        ("cancelled", stats.cancelled),
     ];
     for (outcome, jobs) in outcomes {
         counter!("offload_lane_jobs_total", "lane" => name(), "outcome" => outcome).absolute(jobs);

@@ -1,4 +1,4 @@
-//! A lane ends with its last handle: what waits is canceled, what runs ends, and the threads go.
+//! A lane ends with its last handle: what waits is cancelled, what runs ends, and the threads go.
 
 use std::{
     future::pending,
@@ -44,7 +44,7 @@ fn the_threads_end_with_the_last_handle() {
 }
 
 #[test]
-fn queued_jobs_are_canceled_and_running_ones_finish() {
+fn queued_jobs_are_cancelled_and_running_ones_finish() {
     let drops = Drops::default();
     let lane = watched_lane(1, &drops);
     let (begun, gate) = (Arc::new(Barrier::new(2)), Gate::default());
@@ -60,8 +60,8 @@ fn queued_jobs_are_canceled_and_running_ones_finish() {
     let handle = lane.submit(|| unreachable!()).unwrap();
 
     drop(lane);
-    assert!(pollster::block_on(queued).unwrap_err().is_canceled());
-    assert!(pollster::block_on(spawned).unwrap_err().is_canceled());
+    assert!(pollster::block_on(queued).unwrap_err().is_cancelled());
+    assert!(pollster::block_on(spawned).unwrap_err().is_cancelled());
     assert!(!handle.cancel(), "it is out of the queue already");
     gate.open();
     assert_eq!(pollster::block_on(running).unwrap(), "finished");

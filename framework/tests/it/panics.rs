@@ -113,7 +113,7 @@ fn a_destructor_that_panics_ends_nothing() {
         lane.queued() == 0 && lane.running() == 0
     });
     drop(task);
-    until("the future is gone", || lane.stats().canceled == 1);
+    until("the future is gone", || lane.stats().cancelled == 1);
     let occupied = Occupied::all_of(&lane);
     let bomb = Bomb;
     drop(lane.run(move || drop(bomb)));
@@ -133,21 +133,21 @@ fn a_surrounding_that_panics_or_forgets_cancels_the_job() {
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
 
     let lane = Lane(Lane::builder().threads(1).around(|_| ()).build().unwrap());
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
     assert!(
         pollster::block_on(lane.spawn(async {}))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
-    assert_eq!(lane.stats().canceled, 2);
+    assert_eq!(lane.stats().cancelled, 2);
 }
 
 fn thread_ids(lane: &Lane) -> HashSet<thread::ThreadId> {

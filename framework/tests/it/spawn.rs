@@ -96,7 +96,7 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
     let before = polls.load(SeqCst);
     until("it still goes round", || polls.load(SeqCst) > before);
     drop(busy);
-    until("it was dropped", || lane.stats().canceled == 1);
+    until("it was dropped", || lane.stats().cancelled == 1);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn dropping_a_begun_task_stops_it_at_its_next_await() {
     gate.open();
     pollster::block_on(lane.run(|| ())).unwrap();
     assert_eq!(went_on.load(SeqCst), 0);
-    until("it is counted", || lane.stats().canceled == 1);
+    until("it is counted", || lane.stats().cancelled == 1);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
 
     queued.truncate(5);
     assert_eq!(lanes.long().queued, 5);
-    assert_eq!(lanes.stats().canceled, 3);
+    assert_eq!(lanes.stats().cancelled, 3);
     assert_eq!(ran.load(SeqCst), 0);
 
     drop(occupied);
@@ -195,7 +195,10 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
     assert_eq!((ran.load(SeqCst), on_long.load(SeqCst)), (5, 5));
     until("all have ended", || lanes.stats().finished == 7);
     let stats = lanes.stats();
-    assert_eq!((stats.submitted, stats.canceled, stats.refused), (10, 3, 0));
+    assert_eq!(
+        (stats.submitted, stats.cancelled, stats.refused),
+        (10, 3, 0)
+    );
     until("the lanes are at rest", || lanes.running() == 0);
     assert_eq!(lanes.queued(), 0);
 }
@@ -228,7 +231,7 @@ fn jobs_that_moved_and_then_waited_too_long_are_expired_where_they_came_in() {
             let stats = stats(&lanes);
             stats.submitted == stats.finished + stats.expired
         });
-        assert_eq!(stats(&lanes).canceled, 0);
+        assert_eq!(stats(&lanes).cancelled, 0);
     }
 }
 
@@ -248,8 +251,8 @@ fn dropped_lanes_cancel_what_is_queued() {
     drop(lanes);
     // Their threads are still held, so it was the end of the lanes that ended them.
     for run in closures {
-        assert!(pollster::block_on(run).unwrap_err().is_canceled());
+        assert!(pollster::block_on(run).unwrap_err().is_cancelled());
     }
-    assert!(pollster::block_on(future).unwrap_err().is_canceled());
+    assert!(pollster::block_on(future).unwrap_err().is_cancelled());
     drop(held);
 }
