@@ -1,6 +1,6 @@
 //! Who may enter a queue: decided before queueing, from what was measured, by event loops that must not wait.
 //!
-//! A [`Flow`] is a route, or whatever else is to have a fair share. A [`Backlog`] is the book of one lane: what waits, what
+//! A [`Flow`] is a route, or whatever else is to have a fair share. A backlog is the book of one lane: what waits, what
 //! runs, and how fast it is worked off. All of it is atomics that event loops and lane threads write to; the one lock is
 //! tried by lane threads only, after a job, and never waited for. There is no clock in here, times come in as arguments.
 

@@ -71,7 +71,8 @@ impl SizeBucket {
     }
 
     /// The sizes of the class in a few characters, such as `<=64KiB`.
-    pub(crate) fn label(self) -> &'static str {
+    #[must_use]
+    pub fn label(self) -> &'static str {
         LABELS[self.index()]
     }
 }
