@@ -8,8 +8,8 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use offload_benches::{Way, lane, on_event_loop};
-use offload_core::Lane;
+use offload_benches::{Way, lanes, on_event_loop};
+use offload_core::{Lanes, Priority};
 
 /// Long enough for the threads of every pool to go to sleep.
 const NAP: Duration = Duration::from_millis(2);
@@ -17,11 +17,12 @@ const NAP: Duration = Duration::from_millis(2);
 /// What is compared: each way, and a lane without the two things that make it slower to wake than tokio's blocking pool. A
 /// single thread has no second one that rayon wakes whenever one finds work. At the event loop's own priority it may take the
 /// loop's core at once, and give it back before the loop has gone to sleep.
-fn contenders() -> Vec<(String, Way, Lane)> {
-    let equal = Lane::builder().name("equal").threads(1).build();
-    let equal = equal.expect("a lane");
-    let lane = lane();
-    let ways = Way::ALL.map(|way| (way.name().to_owned(), way, lane.clone()));
+fn contenders() -> Vec<(String, Way, Lanes)> {
+    let equal = Lanes::builder().name("equal").threads(1).spare_threads(0);
+    let equal = equal.priorities(Priority::Normal, Priority::Normal);
+    let equal = equal.build().expect("lanes");
+    let lanes = lanes();
+    let ways = Way::ALL.map(|way| (way.name().to_owned(), way, lanes.clone()));
     let mut contenders = Vec::from(ways);
     contenders.push(("offload, one thread, an equal".into(), Way::Lane, equal));
     contenders

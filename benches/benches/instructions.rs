@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use offload_benches::{
     Way,
     counting::{self, Case, Limit, case},
-    lane, on_event_loop, service,
+    lanes, on_event_loop, service,
 };
 use offload_core::{
     Lanes,
@@ -134,10 +134,10 @@ where
 }
 
 fn hop(way: Way, rounds: u64) {
-    let lane = lane();
+    let lanes = lanes();
     on_event_loop(async {
         for round in 0..rounds {
-            black_box(way.run(&lane, move || round + 1).await);
+            black_box(way.run(&lanes, move || round + 1).await);
         }
     });
 }

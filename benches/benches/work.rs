@@ -9,7 +9,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
     measurement::WallTime,
 };
-use offload_benches::{Way, lane, on_event_loop};
+use offload_benches::{Way, lanes, on_event_loop};
 use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ fn each_way<T: Clone + Send + 'static, R: Send + 'static>(
     input: &T,
     work: fn(T) -> R,
 ) {
-    let lane = lane();
+    let lanes = lanes();
     for way in Way::ALL {
         group.bench_function(BenchmarkId::new(way.name(), parameter), |b| {
             b.iter_custom(|rounds| {
@@ -46,7 +46,7 @@ fn each_way<T: Clone + Send + 'static, R: Send + 'static>(
                 on_event_loop(async {
                     let start = std::time::Instant::now();
                     for input in inputs {
-                        black_box(way.run(&lane, move || work(input)).await);
+                        black_box(way.run(&lanes, move || work(input)).await);
                     }
                     start.elapsed()
                 })

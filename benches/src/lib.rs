@@ -6,7 +6,7 @@ use std::{env, fmt, fs, future::Future, process::ExitCode};
 use actix_http::Request;
 use actix_service::{Service, ServiceFactory};
 use actix_web::{dev::AppConfig, web};
-use offload_core::{Lane, Priority};
+use offload_core::{Lanes, Terms};
 
 pub mod counting;
 pub mod tax;
@@ -22,7 +22,7 @@ pub enum Way {
     SpawnBlocking,
     /// The `tokio-rayon` crate, on rayon's global pool.
     TokioRayon,
-    /// A lane of `offload-core`.
+    /// The short lane of `offload-core`.
     Lane,
 }
 
@@ -54,7 +54,7 @@ impl Way {
     /// If `work` panics, or a pool refuses it.
     pub async fn run<T: Send + 'static>(
         self,
-        lane: &Lane,
+        lanes: &Lanes,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         match self {
@@ -64,7 +64,10 @@ impl Way {
                 .await
                 .expect("spawn_blocking runs it"),
             Self::TokioRayon => tokio_rayon::spawn_fifo(work).await,
-            Self::Lane => lane.run(work).await.expect("the lane runs it"),
+            Self::Lane => lanes
+                .run_with(&Terms::new(), work)
+                .await
+                .expect("the lane runs it"),
         }
     }
 }
@@ -85,15 +88,13 @@ pub fn on_one_worker<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-/// A lane as the plugin makes its short one.
+/// Lanes as the plugin makes them.
 ///
 /// # Panics
 ///
 /// If the threads cannot be started.
-pub fn lane() -> Lane {
-    let lane = Lane::builder().name("bench");
-    let lane = lane.priority(Priority::short_jobs());
-    lane.build().expect("a lane")
+pub fn lanes() -> Lanes {
+    Lanes::builder().name("bench").build().expect("lanes")
 }
 
 /// The service of an app, as an event loop has it.

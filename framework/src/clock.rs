@@ -1,11 +1,6 @@
 //! What a piece of code cost its thread, without blaming it for time in which the kernel ran somebody else.
 
-use std::{
-    cell::Cell,
-    ffi::c_long,
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, ffi::c_long, time::Duration};
 
 #[cfg(feature = "simulated-clock")]
 use simulated as source;
@@ -15,6 +10,7 @@ use system as source;
 #[cfg(feature = "simulated-clock")]
 #[doc(hidden)]
 pub mod simulated;
+mod system;
 
 /// How old a [`LoopClock`]'s sample of the thread's clocks may be when a measurement starts.
 const SAMPLE_AGE_NANOS: u64 = 1_000_000;
@@ -24,12 +20,7 @@ const SAMPLE_AGE_NANOS: u64 = 1_000_000;
 /// Only differences mean anything. On systems without such a clock it is wall time.
 #[must_use]
 pub fn thread_cpu_time() -> Duration {
-    source::cpu_time().unwrap_or_else(wall_time)
-}
-
-fn wall_time() -> Duration {
-    static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-    EPOCH.elapsed()
+    source::cpu_time().unwrap_or_else(system::wall_time)
 }
 
 /// Measures exactly what a stretch of code on one thread costs, at the price of a few system calls.
@@ -331,63 +322,6 @@ impl Sample {
 
     fn gave_up_since(&self, earlier: &Self) -> bool {
         self.voluntary_switches != earlier.voluntary_switches
-    }
-}
-
-#[cfg(unix)]
-mod system {
-    use std::{ffi::c_long, time::Duration};
-
-    use nix::time::{ClockId, clock_gettime};
-
-    /// Whether a thread that waits can be told from one that was descheduled.
-    pub(super) const TELLS_WAITING: bool = cfg!(target_os = "linux");
-
-    /// Of a clock of its own epoch. Zero if there is no such clock, so that nothing ever seems to take long.
-    #[inline]
-    pub(super) fn monotonic_nanos() -> u64 {
-        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
-            // It counts from the start of the system: neither part is negative, and 64 bits last for 584 years.
-            let part = |part| u64::try_from(part).unwrap_or_default();
-            part(now.tv_sec()) * 1_000_000_000 + part(now.tv_nsec())
-        })
-    }
-
-    pub(super) fn cpu_time() -> Option<Duration> {
-        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
-            .ok()
-            .map(Duration::from)
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(super) fn voluntary_switches() -> c_long {
-        use nix::sys::resource::{UsageWho, getrusage};
-
-        getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.voluntary_context_switches())
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn voluntary_switches() -> c_long {
-        0
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use std::{ffi::c_long, time::Duration};
-
-    pub(super) const TELLS_WAITING: bool = false;
-
-    pub(super) fn monotonic_nanos() -> u64 {
-        u64::try_from(super::wall_time().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn cpu_time() -> Option<Duration> {
-        None
-    }
-
-    pub(super) fn voluntary_switches() -> c_long {
-        0
     }
 }
 

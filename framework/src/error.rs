@@ -11,15 +11,15 @@ use crate::{
 ///
 /// It is one of four conditions: the lane took no more work ([`is_overloaded`](Self::is_overloaded)), the job waited longer
 /// than it was allowed to ([`is_expired`](Self::is_expired)), the lane went away before the job could end
-/// ([`is_canceled`](Self::is_canceled)), or the job panicked ([`is_panic`](Self::is_panic)).
+/// ([`is_cancelled`](Self::is_cancelled)), or the job panicked ([`is_panic`](Self::is_panic)).
 ///
 /// # Examples
 ///
 /// ```
-/// use offload_core::Lane;
+/// use offload_core::Lanes;
 ///
-/// let lane = Lane::builder().threads(1).build()?;
-/// let error = pollster::block_on(lane.run(|| -> u32 { panic!("no number") })).unwrap_err();
+/// let lanes = Lanes::builder().threads(1).build()?;
+/// let error = pollster::block_on(lanes.run(|| -> u32 { panic!("no number") })).unwrap_err();
 /// assert!(error.is_panic());
 /// assert_eq!(error.to_string(), "the job panicked: no number");
 /// let payload = error.into_panic().expect("it is a panic");
@@ -38,8 +38,8 @@ enum Kind {
     Overloaded { delay: Duration, why: Refusal },
     #[error("the job waited too long for its beginning")]
     Expired,
-    #[error("the job was canceled")]
-    Canceled,
+    #[error("the job was cancelled")]
+    Cancelled,
     #[error("{}", panic_text(.message))]
     Panic {
         message: Option<String>,
@@ -68,9 +68,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn canceled() -> Self {
+    pub(crate) fn cancelled() -> Self {
         Self {
-            kind: Kind::Canceled,
+            kind: Kind::Cancelled,
         }
     }
 
@@ -118,8 +118,8 @@ impl Error {
 
     /// The lane was shut down before the job could run to its end.
     #[must_use]
-    pub fn is_canceled(&self) -> bool {
-        matches!(self.kind, Kind::Canceled)
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.kind, Kind::Cancelled)
     }
 
     /// The job panicked; [`into_panic`](Self::into_panic) has what it panicked with.
@@ -156,7 +156,7 @@ impl fmt::Debug for Kind {
                 f.debug_tuple("Overloaded").field(delay).field(why).finish()
             }
             Self::Expired => f.write_str("Expired"),
-            Self::Canceled => f.write_str("Canceled"),
+            Self::Cancelled => f.write_str("Cancelled"),
             Self::Panic { message, .. } => f.debug_tuple("Panic").field(message).finish(),
         }
     }
@@ -177,16 +177,16 @@ mod tests {
             Refusal::QueueFull,
         ));
         assert_eq!(overloaded.projected_delay(), Some(Duration::from_secs(2)));
-        assert!(overloaded.is_overloaded() && !overloaded.is_canceled() && !overloaded.is_panic());
+        assert!(overloaded.is_overloaded() && !overloaded.is_cancelled() && !overloaded.is_panic());
         assert!(overloaded.into_panic().unwrap_err().is_overloaded());
 
-        let canceled = Error::canceled();
-        assert!(canceled.is_canceled() && !canceled.is_overloaded() && !canceled.is_panic());
-        assert_eq!(canceled.to_string(), "the job was canceled");
-        assert_eq!(canceled.projected_delay(), None);
+        let cancelled = Error::cancelled();
+        assert!(cancelled.is_cancelled() && !cancelled.is_overloaded() && !cancelled.is_panic());
+        assert_eq!(cancelled.to_string(), "the job was cancelled");
+        assert_eq!(cancelled.projected_delay(), None);
 
         let expired = Error::expired();
-        assert!(expired.is_expired() && !expired.is_overloaded() && !expired.is_canceled());
+        assert!(expired.is_expired() && !expired.is_overloaded() && !expired.is_cancelled());
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod metrics;
 mod os;
 pub mod placement;
 pub mod profile;
-pub mod queue;
+mod queue;
 mod quiet;
 pub mod routes;
 pub mod stall;
@@ -26,8 +26,8 @@ mod sync;
 
 pub use error::Error;
 pub use lane::{
-    Bill, BuildError, CancelToken, JobHandle, Lane, LaneBuilder, LaneStats, Park, Run, Stay, Task,
-    Unpark, is_cancelled,
+    Bill, BuildError, CancelToken, JobHandle, LaneState, LaneStats, Park, Run, Stay, Task, Unpark,
+    is_cancelled,
 };
 pub use lanes::{JobKey, Lanes, LanesBuilder, Terms};
 pub use os::{CpuBudget, Nice, Priority};

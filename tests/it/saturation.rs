@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use actix_offload::{Lane, Offload, OffloadBuilder, Placement, Priority, RouteReport};
+use actix_offload::{Offload, OffloadBuilder, Placement, Priority, RouteReport, Terms};
 use actix_web::{App, HttpRequest, web};
 use offload_tests::{
     client::Client, connection::Connection, response::RawResponse, server::TestServer, work::burn,
@@ -59,15 +59,23 @@ impl Held {
     fn all_of(offload: &Offload) -> Self {
         let gate = Gate::default();
         let lanes = offload.lanes();
-        for lane in [lanes.short(), lanes.long()] {
-            wait_until("the lane is at rest", || at_rest(lane));
-            for _ in 0..lane.threads() {
+        wait_until("the lanes are at rest", || {
+            lanes.queued() + lanes.running() == 0
+        });
+        let long = Terms::new().cost(Duration::from_secs(2));
+        for (terms, threads) in [
+            (Terms::new(), lanes.short().threads),
+            (long, lanes.long().threads),
+        ] {
+            let terms = terms.patience(LONG);
+            for _ in 0..threads {
                 let gate = gate.clone();
-                lane.submit(move || gate.wait()).expect("room").detach();
+                let job = lanes.submit(&terms, move || gate.wait());
+                job.expect("room").detach();
             }
         }
         wait_until("they have begun", || {
-            let all = lanes.short().threads() + lanes.long().threads();
+            let all = lanes.short().threads + lanes.long().threads;
             lanes.queued() == 0 && lanes.running() == all
         });
         Self(gate)
@@ -78,10 +86,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.0.open();
     }
-}
-
-fn at_rest(lane: &Lane) -> bool {
-    lane.queued() + lane.running() == 0
 }
 
 /// Which handlers have begun, in order, without their scope.

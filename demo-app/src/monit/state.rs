@@ -69,7 +69,7 @@ pub(crate) struct Lane {
     #[serde(deserialize_with = "or_none")]
     pub(crate) expired: u64,
     #[serde(deserialize_with = "or_none")]
-    pub(crate) canceled: u64,
+    pub(crate) cancelled: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use offload_core::{
-    Lane,
+    LaneState,
     event_loop::{EventLoop, Label},
     routes::{Route, RouteMove, RouteReport, RouteTable},
     stall::{Stall, StallKind},
@@ -120,22 +120,22 @@ pub struct LaneReport {
     /// Jobs that waited too long and were dropped instead of begun.
     pub expired: u64,
     /// Jobs that were removed before they began, and tasks that were dropped half done.
-    pub canceled: u64,
+    pub cancelled: u64,
 }
 
 impl LaneReport {
-    /// The state of this lane now.
-    fn of(lane: &Lane) -> Self {
-        let stats = lane.stats();
+    /// The report of this state.
+    fn of(lane: LaneState) -> Self {
+        let stats = lane.stats;
         Self {
-            name: lane.name().to_owned(),
-            threads: lane.threads(),
-            queued: lane.queued(),
-            running: lane.running(),
-            projected_delay_seconds: lane.projected_delay().as_secs_f64(),
+            name: lane.name,
+            threads: lane.threads,
+            queued: lane.queued,
+            running: lane.running,
+            projected_delay_seconds: lane.projected_delay.as_secs_f64(),
             refused: stats.refused,
             expired: stats.expired,
-            canceled: stats.canceled,
+            cancelled: stats.cancelled,
         }
     }
 }

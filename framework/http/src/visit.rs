@@ -11,7 +11,7 @@ use offload_core::{
     ambient::{self, Host},
     clock::{Reading, Stopwatch},
     cost::SizeBucket,
-    placement::{Grade, Placement},
+    placement::Placement,
     routes::{PinSource, Route},
 };
 
@@ -273,7 +273,7 @@ impl Drop for Visit {
         // What is heavy was counted when it was polled.
         let rules = self.app.table().rules();
         if self.told.is_zero()
-            && rules.grade(self.cost) == Grade::Slow
+            && rules.is_slow(self.cost)
             && let Some(route) = self.route()
         {
             route.observe(self.bucket, on_loop(self.cost));

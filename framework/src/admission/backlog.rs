@@ -23,18 +23,18 @@ const ALPHA: usize = 8;
 
 /// What is asked of a lane for one job.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// What it will probably cost, in nanoseconds.
-    pub cost: u64,
+    pub(crate) cost: u64,
     /// It may wait for so long in any case.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
     /// And for so long if what it waits for is a burst and drains.
-    pub burst: Duration,
+    pub(crate) burst: Duration,
 }
 
 /// Whether a job may enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It will not wait for longer than its limit, though more comes than is worked off.
     Soon,
     /// It comes into a queue that drains, and is to be run also if that takes longer than was foreseen.
@@ -45,7 +45,7 @@ pub enum Answer {
 
 /// The book of one lane. Every figure is a gauge: what comes in goes out again by exactly as much.
 #[derive(Debug)]
-pub struct Backlog {
+pub(crate) struct Backlog {
     lane: usize,
     threads: usize,
     queued: AtomicUsize,
@@ -73,8 +73,7 @@ impl Backlog {
     /// # Panics
     ///
     /// Panics if `lane` is not 0 or 1.
-    #[must_use]
-    pub fn new(lane: usize, threads: usize) -> Self {
+    pub(crate) fn new(lane: usize, threads: usize) -> Self {
         assert!(lane < LANES, "there are {LANES} lanes, not {lane}");
         Self {
             lane,
@@ -90,7 +89,7 @@ impl Backlog {
     /// Reserves a place for one more job of `flow` among `bound`, or refuses it.
     ///
     /// The bound holds exactly. The flow's own part of it may be overshot by as many as ask at the same time.
-    pub fn admit(&self, flow: &Flow, bound: usize) -> bool {
+    pub(crate) fn admit(&self, flow: &Flow, bound: usize) -> bool {
         let own = self.gauge(flow).queued.load(Relaxed);
         let admitted = self.queued.fetch_update(Relaxed, Relaxed, |queued| {
             has_place(own, queued, bound).then_some(queued + 1)
@@ -103,13 +102,13 @@ impl Backlog {
     }
 
     /// Whether one more job of `flow` would have a place now.
-    pub fn would_admit(&self, flow: &Flow, bound: usize) -> bool {
+    pub(crate) fn would_admit(&self, flow: &Flow, bound: usize) -> bool {
         let own = self.gauge(flow).queued.load(Relaxed);
         has_place(own, self.queued.load(Relaxed), bound)
     }
 
     /// A job that was admitted is queued now, and will probably cost so many nanoseconds.
-    pub fn enter(&self, flow: &Flow, cost: u64) {
+    pub(crate) fn enter(&self, flow: &Flow, cost: u64) {
         let (gauge, rank) = (self.gauge(flow), self.rank(flow));
         gauge.nanos.fetch_add(cost, Relaxed);
         rank.nanos.fetch_add(cost, Relaxed);
@@ -122,21 +121,21 @@ impl Backlog {
     }
 
     /// A job comes from another lane, where it was admitted.
-    pub fn take_over(&self, flow: &Flow, cost: u64) {
+    pub(crate) fn take_over(&self, flow: &Flow, cost: u64) {
         self.queued.fetch_add(1, Relaxed);
         self.count(flow);
         self.enter(flow, cost);
     }
 
     /// A queued job is begun.
-    pub fn begin(&self, flow: &Flow, cost: u64) {
+    pub(crate) fn begin(&self, flow: &Flow, cost: u64) {
         self.leave(flow, cost);
         self.running.fetch_add(1, Relaxed);
         self.running_nanos.fetch_add(cost, Relaxed);
     }
 
     /// A queued job leaves without having begun.
-    pub fn leave(&self, flow: &Flow, cost: u64) {
+    pub(crate) fn leave(&self, flow: &Flow, cost: u64) {
         let (gauge, rank) = (self.gauge(flow), self.rank(flow));
         gauge.nanos.fetch_sub(cost, Relaxed);
         rank.nanos.fetch_sub(cost, Relaxed);
@@ -152,15 +151,14 @@ impl Backlog {
     }
 
     /// A job that was begun has ended. `now` is in nanoseconds on any clock that all calls share.
-    pub fn end(&self, cost: u64, now: u64) {
+    pub(crate) fn end(&self, cost: u64, now: u64) {
         self.running.fetch_sub(1, Relaxed);
         self.running_nanos.fetch_sub(cost, Relaxed);
         self.drain.completed(cost, now, self.queued() > 0);
     }
 
     /// How many jobs wait.
-    #[must_use]
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queued.load(Relaxed)
     }
 
@@ -179,13 +177,13 @@ impl Backlog {
     ///
     /// Up to its limit it may wait in any case. If it would wait for longer, it may enter only while the queue drains, and only if
     /// all that waits in its rank is gone in time, whosever it is: so no other flow's burst makes it wait for longer.
-    pub fn ask(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
+    pub(crate) fn ask(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
         let drains = |arrived| self.gauge(flow).surge.take_in(arrived);
         self.answer(flow, ask, now, drains)
     }
 
     /// What [`ask`](Self::ask) would answer, for a job that does not come yet.
-    pub fn would_answer(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
+    pub(crate) fn would_answer(&self, flow: &Flow, ask: Ask, now: u64) -> Answer {
         let drains = |arrived| self.gauge(flow).surge.drains(arrived);
         self.answer(flow, ask, now, drains)
     }
@@ -233,8 +231,7 @@ impl Backlog {
     /// its fair share makes of what its own flow has waiting, or the jobs of flows that came when they had nothing
     /// waiting, as it may be one of them, whichever is more, but no more than all that waits there; and half of what runs
     /// now. How fast the lane works that off is measured, in predicted nanoseconds, so wrong predictions correct themselves.
-    #[must_use]
-    pub fn projected_delay(&self, flow: &Flow) -> Duration {
+    pub(crate) fn projected_delay(&self, flow: &Flow) -> Duration {
         if self.queued() == 0 && self.running.load(Relaxed) < self.threads {
             return Duration::ZERO;
         }
@@ -249,7 +246,7 @@ impl Backlog {
     }
 
     /// A job took so long, of which it had a core, or wanted none, for `on_cpu`. That tells how long the next ones take.
-    pub fn took(&self, wall: Duration, on_cpu: Duration) {
+    pub(crate) fn took(&self, wall: Duration, on_cpu: Duration) {
         self.drain.took(wall, on_cpu);
     }
 

@@ -84,7 +84,7 @@ impl Lane {
 
     fn begin(&mut self, now: u64) {
         while self.running.len() < self.threads
-            && let Some(job) = self.queue.pop()
+            && let Some((job, _)) = self.queue.pop()
         {
             self.book.begin(&self.flows[job.flow], job.cost);
             let end = now + job.cost * self.stretch;

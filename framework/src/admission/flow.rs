@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use super::{surge::Surge, trial::Attempts};
+use super::surge::Surge;
 
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,7 @@ impl Weight {
     }
 
     /// The number.
-    #[must_use]
-    pub const fn get(self) -> u16 {
+    pub(crate) const fn get(self) -> u16 {
         self.0
     }
 
@@ -56,7 +55,7 @@ pub enum Rank {
 
 impl Rank {
     /// All ranks, the highest first.
-    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+    pub(crate) const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
     pub(crate) fn index(self) -> usize {
         self as usize
@@ -65,7 +64,7 @@ impl Rank {
 
 /// What the order of a queue needs to know of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     pub(crate) flow: u32,
     pub(crate) weight: Weight,
     pub(crate) rank: Rank,
@@ -105,6 +104,15 @@ pub(super) struct Gauge {
     pub(super) surge: Surge,
 }
 
+/// What a flow's trials were good for.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    pub(super) under_way: AtomicBool,
+    pub(super) failures: AtomicU32,
+    /// Jobs that could have been tried since the last trial ended.
+    pub(super) passed: AtomicU32,
+}
+
 impl Flow {
     /// A new flow.
     #[must_use]
@@ -140,8 +148,7 @@ impl Flow {
     }
 
     /// What the order of a queue needs to know of it.
-    #[must_use]
-    pub fn share(&self) -> Share {
+    pub(crate) fn share(&self) -> Share {
         Share {
             flow: self.id,
             weight: self.weight,
@@ -189,14 +196,12 @@ impl Flow {
     }
 
     /// Its weight.
-    #[must_use]
-    pub fn weight(&self) -> Weight {
+    pub(crate) fn weight(&self) -> Weight {
         self.weight
     }
 
     /// Its rank.
-    #[must_use]
-    pub fn rank(&self) -> Rank {
+    pub(crate) fn rank(&self) -> Rank {
         self.rank
     }
 }

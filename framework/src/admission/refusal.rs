@@ -18,11 +18,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::QueueFull, Self::TooLong, Self::Closed, Self::Expired];
+    pub(crate) const ALL: [Self; 4] = [Self::QueueFull, Self::TooLong, Self::Closed, Self::Expired];
 
     /// The word that metrics use.
-    #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
             Self::TooLong => "would_wait_too_long",

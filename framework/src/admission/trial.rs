@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -25,15 +25,6 @@ pub(crate) struct Trials {
     free: AtomicUsize,
     /// What costs no more is short.
     short_limit: Duration,
-}
-
-/// What a flow's trials were good for.
-#[derive(Debug, Default)]
-pub(super) struct Attempts {
-    under_way: AtomicBool,
-    failures: AtomicU32,
-    /// Jobs that could have been tried since the last trial ended.
-    passed: AtomicU32,
 }
 
 /// One job on trial. It is over when this is dropped.

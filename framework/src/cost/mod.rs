@@ -9,4 +9,4 @@ mod sketch;
 
 pub(crate) use memo::CostMemo;
 pub use size::{BodySize, SizeBucket};
-pub use sketch::CostSketch;
+pub(crate) use sketch::CostSketch;

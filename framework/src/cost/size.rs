@@ -48,7 +48,7 @@ const LABELS: [&str; SizeBucket::COUNT] = [
 
 impl SizeBucket {
     /// How many classes there are.
-    pub const COUNT: usize = UPPER.len() + 2;
+    pub(crate) const COUNT: usize = UPPER.len() + 2;
 
     /// The class of a size.
     #[must_use]
@@ -61,13 +61,12 @@ impl SizeBucket {
     }
 
     /// All classes, smallest first, [`BodySize::Unknown`]'s last.
-    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+    pub(crate) fn all() -> impl ExactSizeIterator<Item = Self> {
         (0..Self::COUNT).map(|index| Self(index as u8))
     }
 
     /// A number below [`COUNT`](Self::COUNT), for tables with a place for each class.
-    #[must_use]
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
 

@@ -25,26 +25,10 @@ const HALF_BUCKET: f64 = 1.189_207_115_002_721;
 /// answered as 500 ns and longer ones than 67 s as about 56 s. When the counts sum up to 1,024 all of them are halved:
 /// an estimate rests on the last five hundred to some thousand runs, follows a route whose cost changes, and forgets a
 /// lone outlier at the next halving.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use offload_core::cost::CostSketch;
-///
-/// let mut sketch = CostSketch::new();
-/// for _ in 0..99 {
-///     sketch.record(Duration::from_micros(40));
-/// }
-/// sketch.record(Duration::from_millis(50));
-/// assert_eq!(sketch.count(), 100);
-/// assert!(sketch.quantile(0.5).unwrap() < Duration::from_micros(50));
-/// assert!(sketch.quantile(1.0).unwrap() > Duration::from_millis(40));
-/// assert_eq!(sketch.peak(), Some(Duration::from_millis(50)));
-/// ```
 #[derive(Clone)]
-pub struct CostSketch {
+pub(crate) struct CostSketch {
     counts: [u32; BUCKETS],
+    /// How many runs the estimates rest on; those that faded away are not among them.
     total: u32,
     peak: u64,
     last: u64,
@@ -52,8 +36,7 @@ pub struct CostSketch {
 
 impl CostSketch {
     /// A sketch that has seen nothing.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             counts: [0; BUCKETS],
             total: 0,
@@ -63,14 +46,14 @@ impl CostSketch {
     }
 
     /// Takes one run in.
-    pub fn record(&mut self, cost: Duration) {
+    pub(crate) fn record(&mut self, cost: Duration) {
         self.record_weighted(cost, 1);
     }
 
     /// Takes one run in that stands for `weight` runs like it, of which only this one was looked at.
     ///
     /// A weight above 512 counts as 512, so that no single run makes all others forgotten.
-    pub fn record_weighted(&mut self, cost: Duration, weight: u32) {
+    pub(crate) fn record_weighted(&mut self, cost: Duration, weight: u32) {
         let weight = weight.min(FADE_AT / 2);
         if weight == 0 {
             return;
@@ -93,7 +76,7 @@ impl CostSketch {
     }
 
     /// Adds what `other` has seen, as if it had been seen before what this sketch sees next.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         if other.total == 0 {
             return;
         }
@@ -111,8 +94,7 @@ impl CostSketch {
     /// The cost that a part `q` of the recent runs did not exceed, or `None` if nothing was recorded.
     ///
     /// `q` is taken as 0 if it is below (or no number) and as 1 if it is above.
-    #[must_use]
-    pub fn quantile(&self, q: f64) -> Option<Duration> {
+    pub(crate) fn quantile(&self, q: f64) -> Option<Duration> {
         if self.total == 0 {
             return None;
         }
@@ -128,21 +110,13 @@ impl CostSketch {
 
     /// The highest of the recent costs: it jumps up to a dearer run at once, and each cheaper run takes a 32nd of
     /// the distance off it. `None` if nothing was recorded.
-    #[must_use]
-    pub fn peak(&self) -> Option<Duration> {
+    pub(crate) fn peak(&self) -> Option<Duration> {
         (self.total > 0).then(|| Duration::from_nanos(self.peak))
     }
 
     /// The cost recorded last, exactly. `None` if nothing was recorded.
-    #[must_use]
-    pub fn last(&self) -> Option<Duration> {
+    pub(crate) fn last(&self) -> Option<Duration> {
         (self.total > 0).then(|| Duration::from_nanos(self.last))
-    }
-
-    /// How many runs the estimates rest on; those that faded away are not among them.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        u64::from(self.total)
     }
 
     fn fade(&mut self) {
@@ -211,10 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_and_the_peak_tell_a_lone_dear_run_from_the_others() {
+        let mut sketch = CostSketch::new();
+        for _ in 0..99 {
+            sketch.record(Duration::from_micros(40));
+        }
+        sketch.record(Duration::from_millis(50));
+        assert_eq!(sketch.total, 100);
+        assert!(sketch.quantile(0.5).unwrap() < Duration::from_micros(50));
+        assert!(sketch.quantile(1.0).unwrap() > Duration::from_millis(40));
+        assert_eq!(sketch.peak(), Some(Duration::from_millis(50)));
+    }
+
+    #[test]
     fn an_empty_sketch_knows_nothing() {
         let mut sketch = CostSketch::new();
         sketch.record_weighted(nanos(5), 0);
-        assert_eq!(sketch.count(), 0);
+        assert_eq!(sketch.total, 0);
         assert_eq!(sketch.quantile(0.5), None);
         assert_eq!(sketch.peak(), None);
         assert_eq!(sketch.last(), None);
@@ -257,7 +244,7 @@ mod tests {
             Duration::from_micros(30)
         ));
         assert_eq!(sketch.peak(), Some(Duration::from_micros(30)));
-        assert!(sketch.count() < u64::from(FADE_AT));
+        assert!(sketch.total < FADE_AT);
     }
 
     #[test]
@@ -312,8 +299,8 @@ mod tests {
             for (cost, weight) in runs {
                 sketch.record_weighted(nanos(cost), weight);
                 double.merge(&sketch);
-                prop_assert!(sketch.count() < u64::from(FADE_AT));
-                prop_assert!(double.count() < u64::from(FADE_AT));
+                prop_assert!(sketch.total < FADE_AT);
+                prop_assert!(double.total < FADE_AT);
                 prop_assert!(sketch.quantile(0.2) <= sketch.quantile(0.9));
             }
         }

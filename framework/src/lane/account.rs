@@ -1,17 +1,15 @@
 //! What a queued job is on the books of its lane: whose it is, what it will probably cost, and until when it may wait.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{entry::Follow, ledger::Ledger};
+use super::entry::{self, Follow, Job};
 use crate::{
     admission::{Backlog, Flow, Probe, Trial},
-    queue::Receipt,
-    sync::{AtomicU8, AtomicU64, Mutex, Ordering},
+    sync::{AtomicU8, AtomicU64, Ordering},
 };
+
+/// One job in the queue, with its account.
+pub(crate) type Entry = entry::Entry<Job, Account>;
 
 /// The books of all the lanes between which a job can move.
 pub(crate) type Books = Arc<[Backlog]>;
@@ -31,8 +29,6 @@ pub(crate) struct Account {
     /// What its cost is remembered under; 0 if it isn't.
     key: u64,
     books: Books,
-    /// Where its ticket is from. It stays that lane's, wherever the job goes.
-    home: Arc<Ledger>,
     /// On whose book it is. This and the cost are changed only by a thread that holds the job in the state `MOVING`.
     lane: AtomicU8,
     /// Set if it is tried in the short lane though its flow is long.
@@ -41,15 +37,11 @@ pub(crate) struct Account {
     probe: Option<Probe>,
     /// Who is to know what it costs, if nothing is known of it.
     unknown_of: Option<Arc<Flow>>,
-    /// What its flow was charged, from when a lane thread takes it to when the same thread has run it.
-    receipt: Mutex<Option<Receipt>>,
 }
 
 /// How long a job may wait for its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// As long as it takes.
-    Endless,
     /// In proportion to what it costs: `factor` times that, but at least `least` and at most `most`; and if it comes in a burst, for
     /// `burst` by the projection.
     Proportional {
@@ -66,7 +58,6 @@ impl Patience {
     /// In nanoseconds, for a job that takes so long.
     pub(crate) fn of(self, takes: u64) -> u64 {
         match self {
-            Self::Endless => u64::MAX,
             Self::Fixed(patience) => nanos(patience),
             Self::Proportional {
                 least,
@@ -83,7 +74,6 @@ impl Patience {
     /// The longest that any job has, as a time.
     pub(crate) fn most(self) -> Duration {
         match self {
-            Self::Endless => Duration::MAX,
             Self::Proportional { most, .. } | Self::Fixed(most) => most,
         }
     }
@@ -100,7 +90,7 @@ impl Patience {
     pub(crate) fn burst(self) -> Duration {
         match self {
             Self::Proportional { burst, .. } => burst,
-            Self::Endless | Self::Fixed(_) => Duration::ZERO,
+            Self::Fixed(_) => Duration::ZERO,
         }
     }
 
@@ -138,13 +128,7 @@ pub(crate) struct Arrival {
 
 impl Account {
     /// The entry of a job that is not begun any more after `latest`.
-    pub(crate) fn new(
-        arrival: Arrival,
-        latest: u64,
-        books: Books,
-        home: Arc<Ledger>,
-        lane: u8,
-    ) -> Self {
+    pub(crate) fn new(arrival: Arrival, latest: u64, books: Books, lane: u8) -> Self {
         Self {
             flow: arrival.flow,
             own: arrival.own,
@@ -154,12 +138,10 @@ impl Account {
             patience: arrival.patience,
             key: arrival.key,
             books,
-            home,
             lane: AtomicU8::new(lane),
             trial: arrival.trial,
             probe: arrival.probe,
             unknown_of: arrival.unknown_of,
-            receipt: Mutex::new(None),
         }
     }
 
@@ -169,10 +151,6 @@ impl Account {
             Some(own) if self.carried.load(Ordering::Relaxed) != 0 => own,
             _ => &self.flow,
         }
-    }
-
-    pub(crate) fn home(&self) -> &Ledger {
-        &self.home
     }
 
     pub(crate) fn cost(&self) -> u64 {
@@ -228,17 +206,6 @@ impl Account {
     pub(crate) fn ended(&self, now: u64) {
         self.end_probe();
         self.book().end(self.cost(), now);
-    }
-
-    /// Keeps the receipt for what its flow was charged.
-    pub(crate) fn keep_receipt(&self, receipt: Receipt) {
-        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
-    }
-
-    /// The receipt, if it has one.
-    pub(crate) fn take_receipt(&self) -> Option<Receipt> {
-        let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
-        receipt.take()
     }
 
     fn end_probe(&self) {

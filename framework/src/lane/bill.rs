@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
-use super::{engine::Shared, entry::Entry};
+use super::{account::Entry, shared::Shared};
 use crate::queue::Receipt;
 
 /// A flow pays at most so many nanoseconds more for a job than was predicted: half of the shortest patience by default,

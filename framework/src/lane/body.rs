@@ -24,8 +24,8 @@ pin_project! {
         #[pin]
         future: Option<Fut>,
         span: Span,
-        ticket: Ticket,
-        // Known from the first poll on.
+        // Both are known from the first poll on.
+        ticket: Option<Ticket>,
         token: Option<CancelToken>,
     }
 
@@ -39,11 +39,11 @@ pin_project! {
 
 impl<Fut: Future> Body<Fut> {
     /// Wraps `future`, to run inside the span that is current here.
-    pub(crate) fn new(future: Fut, ticket: Ticket) -> Self {
+    pub(crate) fn new(future: Fut) -> Self {
         Self {
             future: Some(future),
             span: Span::current(),
-            ticket,
+            ticket: None,
             token: None,
         }
     }
@@ -57,7 +57,10 @@ impl<Fut: Future> Future for Body<Fut> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending; // Polled after the end, which async-task never does.
         };
-        let token = this.token.get_or_insert_with(CancelToken::current);
+        let token = this.token.get_or_insert_with(|| {
+            *this.ticket = Ticket::take_offered();
+            CancelToken::current()
+        });
         let poll = || token.scope(|| this.span.in_scope(|| future.poll(cx)));
         let (outcome, end) = match quiet::catch(poll) {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -66,7 +69,9 @@ impl<Fut: Future> Future for Body<Fut> {
         };
         let outcome = Quiet::new(outcome);
         clear(this.future, this.span);
-        this.ticket.end(end);
+        if let Some(ticket) = this.ticket.take() {
+            ticket.end(end);
+        }
         Poll::Ready(outcome)
     }
 }

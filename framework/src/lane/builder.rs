@@ -1,16 +1,11 @@
 //! The settings of a lane, checked as a whole when it is built.
 
 use std::{
-    fmt,
-    future::Future,
     io,
-    num::NonZeroUsize,
-    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -19,22 +14,22 @@ use rayon::ThreadPoolBuilder;
 use super::{
     Lane,
     account::Books,
-    engine::{Around, Engine, LaneThreadState, Shared},
+    engine::Engine,
     gate::Gate,
-    park::{Park, ParkBuilder},
-    resident::{Place, ResidentBuilder},
+    park::{Park, ParkBuilder, Resident, ResidentBuilder},
+    resident::Place,
+    shared::{Around, LaneThreadState, Shared},
     shelf::Shelf,
     waiting::WaitingClock,
     watch::Watch,
 };
 use crate::{
-    admission::{Backlog, Flow},
+    admission::Flow,
     cost::CostMemo,
     os::{NoThreads, Priority},
     quiet,
 };
 
-const MOST_THREADS: usize = 4096;
 const MOST_QUEUED: usize = 1 << 20;
 const LEAST_STACK: usize = 64 * 1024;
 const MOST_STACK: usize = 1 << 32;
@@ -43,31 +38,22 @@ const MOST_STACK: usize = 1 << 32;
 const ROOM_FACTOR: usize = 4;
 const LEAST_ROOM: usize = 1024;
 
-/// Settings of a [`Lane`]; see [`Lane::builder`].
-///
-/// | setting | default | allowed |
-/// | --- | --- | --- |
-/// | [`name`](Self::name) | `lane` | not empty, without NUL |
-/// | [`threads`](Self::threads) | one per logical core that this process may use | 1 to 4,096 |
-/// | [`queue_bound`](Self::queue_bound) | 1,024 jobs | 1 to 1,048,576 |
-/// | [`stack_size`](Self::stack_size) | the standard library's | 64 KiB to 4 GiB |
+/// Settings of a [`Lane`], which are documented where they are public: in [`LanesBuilder`](crate::LanesBuilder).
 #[derive(Clone)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct LaneBuilder {
-    name: String,
-    threads: Option<usize>,
+pub(crate) struct LaneBuilder {
     queue_bound: usize,
     stack_size: Option<usize>,
     around: Option<Arc<Around>>,
     local: Option<Arc<ResidentBuilder>>,
     park: Option<Arc<ParkBuilder>>,
-    priority: Priority,
-    pub(super) family: Option<Family>,
 }
 
-/// What a lane shares with the other lanes between which its jobs can move.
-#[derive(Clone)]
+/// What tells a lane from the other one, and what it shares with it, because jobs can move between them.
 pub(crate) struct Family {
+    pub(crate) name: String,
+    /// How many jobs it runs at a time.
+    pub(crate) threads: usize,
+    pub(crate) priority: Priority,
     pub(crate) books: Books,
     pub(crate) index: u8,
     /// Threads beyond those that run jobs, to which the slots of overdue jobs are lent.
@@ -81,109 +67,55 @@ pub(crate) struct Family {
 impl LaneBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            name: "lane".to_owned(),
-            threads: None,
             queue_bound: 1024,
             stack_size: None,
             around: None,
             local: None,
             park: None,
-            priority: Priority::default(),
-            family: None,
         }
     }
 
-    /// The lane's name. Its threads are called `{name}-{index}`; Linux shows the first 15 bytes of that.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// How many threads the lane has.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
-        self
-    }
-
-    /// How many jobs may wait. Jobs that have begun don't count, so a lane takes up to `threads` more than this.
-    ///
-    /// A removed job leaves a small tombstone in the queue until a lane thread passes by, or until those who submit find
-    /// them too many. A lane all of whose jobs come without a flow takes the whole bound; where there are several flows,
-    /// one gets a further place only while it has less than eight times as many as are still free.
-    pub fn queue_bound(mut self, jobs: usize) -> Self {
+    pub(crate) fn queue_bound(mut self, jobs: usize) -> Self {
         self.queue_bound = jobs;
         self
     }
 
-    /// The stack size of each thread, in bytes.
-    pub fn stack_size(mut self, bytes: usize) -> Self {
+    pub(crate) fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Gives each thread one future of its own for its whole life, which need not be `Send`.
-    ///
-    /// `build` is called with the thread's index on each thread as it starts. The future is polled there whenever it was
-    /// woken, between jobs, by turns with them; it never runs inside a job, not even while a job waits in a
-    /// `rayon::join`. It is dropped when it is ready, or on its thread when the lane ends. This is how an adapter
-    /// gives each lane thread a small event loop.
-    ///
-    /// A panic in it is logged and counted ([`LaneStats::resident_panics`](crate::LaneStats::resident_panics)), and
-    /// the future is polled again when it is woken next, and once more in any case.
-    pub fn local(
+    pub(crate) fn local(
         mut self,
-        build: impl Fn(usize) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync + 'static,
+        build: impl Fn(usize) -> Resident + Send + Sync + 'static,
     ) -> Self {
         self.local = Some(Arc::new(Box::new(build)));
         self
     }
 
-    /// Gives each thread a way to sleep of its own, which serves timers and sockets meanwhile; see [`Park`].
-    ///
-    /// `build` is called with the thread's index on each thread as it starts, before [`local`](Self::local)'s. Default:
-    /// [`std::thread::park`].
-    pub fn park(mut self, build: impl Fn(usize) -> Box<dyn Park> + Send + Sync + 'static) -> Self {
+    pub(crate) fn park(
+        mut self,
+        build: impl Fn(usize) -> Box<dyn Park> + Send + Sync + 'static,
+    ) -> Self {
         self.park = Some(Arc::new(Box::new(build)));
         self
     }
 
-    /// Wraps each piece of work on the lane's threads: each closure, each poll of a task, and building, polling and
-    /// dropping the [`local`](Self::local) future.
-    ///
-    /// `around` must call its argument once; a job whose `around` does not is canceled. This is how an adapter enters
-    /// the context of an async runtime.
-    pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+    pub(crate) fn around(
+        mut self,
+        around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+    ) -> Self {
         self.around = Some(Arc::new(Box::new(around)));
         self
     }
 
-    /// How the lane's threads stand to all others on the machine. Default: like any other thread.
-    pub fn priority(mut self, priority: Priority) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    pub(crate) fn in_family(mut self, family: Family) -> Self {
-        self.family = Some(family);
-        self
-    }
-
     /// Starts the threads.
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`BuildError`] that names the setting whose value is not allowed, or says that the operating system gave
-    /// no thread.
-    pub fn build(self) -> Result<Lane, BuildError> {
-        let threads = match self.threads {
-            Some(threads) => within("threads", threads, 1, MOST_THREADS)?,
-            None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        };
+    pub(crate) fn build(self, family: Family) -> Result<Lane, BuildError> {
+        let threads = family.threads;
         let bound = within("queue_bound", self.queue_bound, 1, MOST_QUEUED)?;
-        if self.name.is_empty() || self.name.contains('\0') {
+        if family.name.contains('\0') {
             return Err(BuildError::setting("name", "must be a text without NUL"));
         }
-        let family = self.family.unwrap_or_else(|| Family::alone(threads));
         let lane_threads = threads + family.spares;
         let all_threads = lane_threads + helpers(threads);
         let mut pool = ThreadPoolBuilder::new().num_threads(all_threads);
@@ -193,7 +125,7 @@ impl LaneBuilder {
         let room = bound.saturating_mul(ROOM_FACTOR).max(LEAST_ROOM);
         let states = std::iter::repeat_with(LaneThreadState::default);
         let shared = Arc::new(Shared {
-            name: self.name.clone(),
+            name: family.name.clone(),
             gate: Gate::new(room, threads, lane_threads, Shelf::new()),
             ledger: Arc::default(),
             around: self.around,
@@ -206,7 +138,7 @@ impl LaneBuilder {
             index: family.index,
             watch: Watch::new(family.quantum),
             memo: family.memo,
-            priority: self.priority,
+            priority: family.priority,
             threads: states.take(all_threads).collect(),
             longer: OnceLock::new(),
             unknown: AtomicUsize::new(0),
@@ -215,7 +147,7 @@ impl LaneBuilder {
             over: AtomicBool::new(false),
             epoch: family.epoch,
         });
-        let name = self.name;
+        let name = family.name;
         let place = Arc::clone(&shared);
         let pool = pool
             .thread_name(move |index| format!("{name}-{index}"))
@@ -238,31 +170,6 @@ impl LaneBuilder {
 /// what it has spawned would wait for ever.
 pub(crate) fn helpers(threads: usize) -> usize {
     (threads - 1).max(1)
-}
-
-impl Family {
-    /// For a lane between which and others nothing moves.
-    fn alone(threads: usize) -> Self {
-        Self {
-            books: [Backlog::new(0, threads)].into(),
-            index: 0,
-            spares: 0,
-            quantum: None,
-            memo: Arc::default(),
-            epoch: Instant::now(),
-        }
-    }
-}
-
-impl fmt::Debug for LaneBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LaneBuilder")
-            .field("name", &self.name)
-            .field("threads", &self.threads)
-            .field("queue_bound", &self.queue_bound)
-            .field("stack_size", &self.stack_size)
-            .finish_non_exhaustive()
-    }
 }
 
 fn within(

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt, sync::Arc};
 
-use super::entry::Entry;
+use super::account::Entry;
 
 thread_local! {
     static CURRENT: RefCell<CancelToken> = const { RefCell::new(CancelToken(None)) };

@@ -4,32 +4,40 @@ use std::fmt;
 
 use async_task::Runnable;
 
+use super::ledger::Ticket;
 use crate::sync::{AtomicBool, AtomicU8, Mutex, Ordering};
 
-/// What a lane thread does for a job.
+/// What a lane thread does for a job that has not begun.
+pub(crate) struct Job {
+    // It comes first: a job that is dropped is counted before its owner hears of it.
+    pub(super) ticket: Ticket,
+    pub(super) work: Work,
+}
+
 pub(crate) enum Work {
     /// Calls a closure that keeps its panics to itself.
-    Call(Box<dyn FnOnce() + Send>),
+    Call(Box<dyn FnOnce(Ticket) + Send>),
     /// Polls a task once.
     Poll(Runnable),
 }
 
-impl Work {
+impl Job {
     pub(crate) fn perform(self) {
-        match self {
-            Self::Call(call) => call(),
-            Self::Poll(runnable) => {
+        let Self { ticket, work } = self;
+        match work {
+            Work::Call(call) => call(ticket),
+            Work::Poll(runnable) => ticket.offer(|| {
                 runnable.run();
-            }
+            }),
         }
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Call(_) => "Call",
-            Self::Poll(_) => "Poll",
+        f.write_str(match self.work {
+            Work::Call(_) => "Call",
+            Work::Poll(_) => "Poll",
         })
     }
 }
@@ -71,7 +79,7 @@ impl Follow for () {
 /// Whoever moves the state on to an end owns what is in it. An entry that was removed stays in the queue as an empty
 /// tombstone until a lane thread meets it.
 #[derive(Debug)]
-pub(crate) struct Entry<W = Work, A = super::account::Account> {
+pub(crate) struct Entry<W, A> {
     state: AtomicU8,
     // Locked only by whoever moved the state on, thus never contended: no thread ever waits here for another.
     work: Mutex<Option<W>>,

@@ -72,9 +72,9 @@ pub(crate) enum Wanted {
 }
 
 /// What a lane thread does. None of it may unwind.
-pub(crate) trait Attendant<J, R> {
+pub(crate) trait Attendant<T, R> {
     /// Runs one job that has not begun, or sees that it has been removed.
-    fn begin(&self, job: J);
+    fn begin(&self, job: T);
     /// Polls one task that has begun.
     fn go_on(&self, task: R);
     /// Polls the thread's resident once.
@@ -105,10 +105,12 @@ pub(crate) trait Attendant<J, R> {
 
 /// The order of the jobs that have not begun. None of it may run foreign code.
 pub(crate) trait Shelf<J> {
+    /// A job that was taken out, with what the order wants to be told of it.
+    type Taken;
     /// Takes a job in. False if it was a tombstone and is dropped.
     fn put(&mut self, job: J) -> bool;
     /// The next job.
-    fn take(&mut self) -> Option<J>;
+    fn take(&mut self) -> Option<Self::Taken>;
     /// Takes the jobs that may not wait until `now` out into `late`, and drops the tombstones. Returns how many both were.
     fn take_late(&mut self, now: u64, late: &mut Vec<J>) -> usize;
     /// Drops the tombstones if they are too many. Returns how many it dropped.
@@ -178,7 +180,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// Takes one job that has not begun, or a tombstone.
-    pub(crate) fn take_fresh(&self) -> Option<J> {
+    pub(crate) fn take_fresh(&self) -> Option<S::Taken> {
         if self.waiting.load(Ordering::SeqCst) <= 0 {
             return None;
         }
@@ -292,7 +294,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// All that thread `index` does in its life.
-    pub(crate) fn serve(&self, index: usize, attendant: &impl Attendant<J, R>) {
+    pub(crate) fn serve(&self, index: usize, attendant: &impl Attendant<S::Taken, R>) {
         let seat = &self.seats[index];
         let mut holds = Holds::Nothing;
         let mut turn = Turn::Resumed;
@@ -396,7 +398,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         holds: &mut Holds,
         turn: &mut Turn,
         looked: &mut bool,
-        attendant: &impl Attendant<J, R>,
+        attendant: &impl Attendant<S::Taken, R>,
     ) {
         let seat = &self.seats[index];
         loop {
@@ -429,7 +431,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// Looks for something to do for a moment (I7). True if there is something.
-    fn look(&self, seat: &Seat, attendant: &impl Attendant<J, R>) -> bool {
+    fn look(&self, seat: &Seat, attendant: &impl Attendant<S::Taken, R>) -> bool {
         self.lookers.fetch_add(1, Ordering::SeqCst);
         let mut found = false;
         while !found && attendant.looks_on() {
@@ -445,7 +447,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
         &self,
         index: usize,
         holds: Holds,
-        attendant: &impl Attendant<J, R>,
+        attendant: &impl Attendant<S::Taken, R>,
         work: impl FnOnce(),
     ) {
         let tenure = &self.tenures[index];
@@ -464,7 +466,7 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// Takes the next job, new ones and resumed ones by turns so that neither kind starves the other.
-    fn take(&self, turn: &mut Turn) -> Option<Job<J, R>> {
+    fn take(&self, turn: &mut Turn) -> Option<Job<S::Taken, R>> {
         let this_turn = std::mem::replace(turn, turn.other());
         let fresh = || self.take_fresh().map(Job::Fresh);
         let resumed = || self.resumed.pop().map(Job::Resumed);
@@ -503,12 +505,12 @@ impl<J, R, S: Shelf<J>> Gate<J, R, S> {
     }
 
     /// Gives back a slot that the calling thread does not need.
-    fn give_up_slot(&self, attendant: &impl Attendant<J, R>) {
+    fn give_up_slot(&self, attendant: &impl Attendant<S::Taken, R>) {
         self.release_slot();
         self.unpark(self.want_thread(), attendant);
     }
 
-    fn unpark(&self, wanted: Wanted, attendant: &impl Attendant<J, R>) {
+    fn unpark(&self, wanted: Wanted, attendant: &impl Attendant<S::Taken, R>) {
         if let Wanted::Thread(index) = wanted {
             attendant.unpark(index);
         }
@@ -582,9 +584,9 @@ impl<J, R, S> fmt::Debug for Gate<J, R, S> {
 }
 
 /// What a thread takes from the queue.
-enum Job<J, R> {
+enum Job<T, R> {
     /// A job that has not begun.
-    Fresh(J),
+    Fresh(T),
     /// A task that goes on.
     Resumed(R),
 }

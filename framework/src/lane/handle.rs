@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use super::entry::{Entry, Removal};
+use super::{account::Entry, entry::Removal};
 
-/// Owns a job that was given to a lane with [`Lane::submit`](super::Lane::submit).
+/// Owns a job that was given to the lanes with [`Lanes::submit`](crate::Lanes::submit).
 ///
 /// Dropping it removes the job if the job has not begun: its closure, with all that it holds, is dropped at once on the
 /// dropping thread, never runs, and no longer counts towards the lane's bound. A job that has begun runs to its end; a
@@ -13,12 +13,12 @@ use super::entry::{Entry, Removal};
 /// # Examples
 ///
 /// ```
-/// use offload_core::Lane;
+/// use offload_core::{Lanes, Terms};
 /// use std::sync::mpsc;
 ///
-/// let lane = Lane::builder().threads(1).build()?;
+/// let lanes = Lanes::builder().threads(1).build()?;
 /// let (sender, receiver) = mpsc::channel();
-/// lane.submit(move || sender.send(2 + 2).unwrap())?.detach();
+/// lanes.submit(&Terms::new(), move || sender.send(2 + 2).unwrap())?.detach();
 /// assert_eq!(receiver.recv(), Ok(4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -1,8 +1,12 @@
-//! What became of every job that came to a lane: one ticket a job, settled by its destructor.
+//! What became of every job that came to a lane: one ticket a job, settled once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use crate::admission::Refusal;
@@ -10,7 +14,7 @@ use crate::admission::Refusal;
 /// What a lane has done since it was built.
 ///
 /// The counters are read one by one while the lane works, so they may be off against each other by what happened in
-/// between. In a lane at rest, `submitted` is the sum of `finished`, `canceled` and `expired`.
+/// between. In a lane at rest, `submitted` is the sum of `finished`, `cancelled` and `expired`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneStats {
@@ -25,13 +29,38 @@ pub struct LaneStats {
     /// Those of them that came while the lane was about to end.
     pub refused_at_the_end: u64,
     /// Jobs that were removed before they began, and tasks that were dropped half done.
-    pub canceled: u64,
+    pub cancelled: u64,
     /// Jobs that waited longer than they were allowed to, and were dropped instead of begun.
     pub expired: u64,
     /// Jobs that ended in a panic; `finished` counts these, too.
     pub panicked: u64,
     /// Polls of a thread's resident future that panicked.
     pub resident_panics: u64,
+}
+
+/// What is going on in a lane, and what it has done; see [`Lanes::short`](crate::Lanes::short).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LaneState {
+    /// The lane's name.
+    pub name: String,
+    /// How many jobs it runs at a time.
+    pub threads: usize,
+    /// How many jobs may wait.
+    pub queue_bound: usize,
+    /// How many jobs wait for their beginning. Removed jobs and tasks between two polls don't count.
+    pub queued: usize,
+    /// How many threads are at work: in a job, or polling their resident future.
+    pub running: usize,
+    /// How many of the slots for jobs are taken, with those that were lent because a job is overdue.
+    pub slots_taken: usize,
+    /// The expected wait of a job that is submitted now, without a flow of its own.
+    ///
+    /// It is projected from what waits, what that was predicted to cost, and how fast the lane has worked off such
+    /// predictions of late.
+    pub projected_delay: Duration,
+    /// What it has done since it was built.
+    pub stats: LaneStats,
 }
 
 impl LaneStats {
@@ -42,7 +71,7 @@ impl LaneStats {
             refused: self.refused + other.refused,
             refused_for_room: self.refused_for_room + other.refused_for_room,
             refused_at_the_end: self.refused_at_the_end + other.refused_at_the_end,
-            canceled: self.canceled + other.canceled,
+            cancelled: self.cancelled + other.cancelled,
             expired: self.expired + other.expired,
             panicked: self.panicked + other.panicked,
             resident_panics: self.resident_panics + other.resident_panics,
@@ -56,30 +85,24 @@ pub(crate) struct Ledger {
     submitted: AtomicU64,
     finished: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
-    canceled: AtomicU64,
+    cancelled: AtomicU64,
     expired: AtomicU64,
     panicked: AtomicU64,
     resident_panics: AtomicU64,
 }
 
 impl Ledger {
-    /// The account of a job that was admitted.
+    /// The ticket of a job that may enter.
     pub(crate) fn admit(self: &Arc<Self>) -> Ticket {
+        Ticket {
+            ledger: Arc::clone(self),
+            is_open: true,
+        }
+    }
+
+    /// A job has entered the queue or runs inline.
+    pub(crate) fn submitted(&self) {
         self.submitted.fetch_add(1, Relaxed);
-        self.ticket(Stage::Open)
-    }
-
-    /// Turns a job that was admitted and canceled for want of physical room into a refused one.
-    pub(crate) fn canceled_was_refused(&self) {
-        self.submitted.fetch_sub(1, Relaxed);
-        self.canceled.fetch_sub(1, Relaxed);
-        self.refuse(Refusal::QueueFull);
-    }
-
-    /// Turns a job that was canceled because it had waited too long into an expired one.
-    pub(crate) fn canceled_was_expired(&self) {
-        self.canceled.fetch_sub(1, Relaxed);
-        self.expired.fetch_add(1, Relaxed);
     }
 
     /// A job was not taken.
@@ -99,32 +122,24 @@ impl Ledger {
             refused: Refusal::ALL.into_iter().map(refused).sum(),
             refused_for_room: refused(Refusal::QueueFull),
             refused_at_the_end: refused(Refusal::Closed),
-            canceled: self.canceled.load(Relaxed),
+            cancelled: self.cancelled.load(Relaxed),
             expired: self.expired.load(Relaxed),
             panicked: self.panicked.load(Relaxed),
             resident_panics: self.resident_panics.load(Relaxed),
         }
     }
-
-    fn ticket(self: &Arc<Self>, stage: Stage) -> Ticket {
-        Ticket {
-            ledger: Arc::clone(self),
-            stage,
-        }
-    }
 }
 
-/// One job's entry in the ledger. It lives inside the job, so a job that is dropped anywhere settles its account.
+thread_local! {
+    /// The ticket of the task that the calling thread is about to poll for the first time.
+    static OFFERED: Cell<Option<Ticket>> = const { Cell::new(None) };
+}
+
+/// One job's entry in the ledger. It goes with the job, and settles it in one column as it is dropped at the latest.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     ledger: Arc<Ledger>,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Open,
-    Ended,
+    is_open: bool,
 }
 
 /// How a job ended.
@@ -132,25 +147,49 @@ enum Stage {
 pub(crate) enum End {
     Returned,
     Panicked,
+    /// It had waited too long before it began.
+    Expired,
+    /// There was no room for it after all.
+    Refused,
 }
 
 impl Ticket {
-    /// The job has run to its end.
-    pub(crate) fn end(&mut self, end: End) {
-        if std::mem::replace(&mut self.stage, Stage::Ended) == Stage::Ended {
-            return;
+    /// Settles the job. One whose ticket is merely dropped was cancelled.
+    pub(crate) fn end(mut self, end: End) {
+        self.is_open = false;
+        match end {
+            End::Returned => {
+                self.ledger.finished.fetch_add(1, Relaxed);
+            }
+            End::Panicked => {
+                self.ledger.panicked.fetch_add(1, Relaxed);
+                self.ledger.finished.fetch_add(1, Relaxed);
+            }
+            End::Expired => {
+                self.ledger.expired.fetch_add(1, Relaxed);
+            }
+            End::Refused => self.ledger.refuse(Refusal::QueueFull),
         }
-        if end == End::Panicked {
-            self.ledger.panicked.fetch_add(1, Relaxed);
-        }
-        self.ledger.finished.fetch_add(1, Relaxed);
+    }
+
+    /// Offers the ticket to the task that `poll` polls.
+    pub(super) fn offer(self, poll: impl FnOnce()) {
+        // A job may be started inside of another one's poll, on one of the lane's own threads.
+        let before = OFFERED.replace(Some(self));
+        poll();
+        OFFERED.set(before);
+    }
+
+    /// Takes the ticket that is offered on this thread.
+    pub(super) fn take_offered() -> Option<Self> {
+        OFFERED.take()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.stage != Stage::Ended {
-            self.ledger.canceled.fetch_add(1, Relaxed);
+        if self.is_open {
+            self.ledger.cancelled.fetch_add(1, Relaxed);
         }
     }
 }
@@ -162,24 +201,21 @@ mod tests {
     #[test]
     fn every_job_ends_in_one_column() {
         let ledger = Arc::new(Ledger::default());
-        let mut ran = ledger.admit();
-        let dropped = ledger.admit();
-        ran.end(End::Panicked);
-        ran.end(End::Returned);
-        drop(ran);
-        drop(dropped);
+        for end in [End::Returned, End::Panicked, End::Expired] {
+            ledger.submitted();
+            ledger.admit().end(end);
+        }
+        ledger.submitted();
         drop(ledger.admit());
-        ledger.canceled_was_expired();
-        drop(ledger.admit());
-        ledger.canceled_was_refused();
+        ledger.admit().end(End::Refused);
 
         let expected = LaneStats {
-            submitted: 3,
-            finished: 1,
+            submitted: 4,
+            finished: 2,
             refused: 1,
             refused_for_room: 1,
             refused_at_the_end: 0,
-            canceled: 1,
+            cancelled: 1,
             expired: 1,
             panicked: 1,
             resident_panics: 0,

@@ -13,8 +13,10 @@ mod handle;
 mod ledger;
 mod park;
 mod resident;
+mod rounds;
 mod run;
 mod seat;
+mod shared;
 mod sharing;
 mod shelf;
 mod stay;
@@ -39,24 +41,25 @@ use async_task::Runnable;
 use tracing::Span;
 
 use self::{
-    account::Account,
+    account::{Account, Entry},
     body::{Body, Call, Outcome},
-    engine::{Engine, Shared},
-    entry::{Entry, Work},
+    engine::Engine,
+    entry::{Job, Work},
     ledger::{End, Ticket},
+    shared::Shared,
 };
 pub(crate) use self::{
     account::{Arrival, Patience},
-    builder::{Family, helpers},
-    engine::Longer,
+    builder::{Family, LaneBuilder, helpers},
     resident::Place,
+    shared::Longer,
 };
 pub use self::{
     bill::Bill,
-    builder::{BuildError, LaneBuilder},
+    builder::BuildError,
     cancel::{CancelToken, is_cancelled},
     handle::JobHandle,
-    ledger::LaneStats,
+    ledger::{LaneState, LaneStats},
     park::{Park, Unpark},
     run::{Run, Task},
     stay::Stay,
@@ -69,182 +72,65 @@ use crate::{
 
 /// A pool of threads for one class of work, with a bounded queue in front.
 ///
-/// Cloning is cheap, and all clones are the same lane. Jobs begin in the order in which they were submitted. When the last
-/// clone is dropped, jobs that have not begun are canceled and dropped on the spot, those that have begun go on to their end,
-/// and the threads end after that; nothing waits for them. A task that waits has begun: it keeps the threads until its own end
-/// or until its [`Task`] is dropped.
+/// Its end is the lane's end: jobs that have not begun are cancelled and dropped on the spot, those that have begun go on to
+/// their end, and the threads end after that; nothing waits for them. A task that waits has begun: it keeps the threads until
+/// its own end or until its [`Task`] is dropped.
 ///
-/// A job that is started from one of the lane's own threads runs right there instead of queueing behind itself.
-///
-/// # Panics
-///
-/// No panic of a job ends a thread or the process: [`run`](Self::run) and [`spawn`](Self::spawn) give it back as an
-/// [`Error`], [`submit`](Self::submit) logs it.
-///
-/// # Examples
-///
-/// ```
-/// use offload_core::Lane;
-///
-/// let lane = Lane::builder().name("sums").threads(2).queue_bound(64).build()?;
-/// let sum = pollster::block_on(lane.run(|| (1..=1_000_u64).sum::<u64>()))?;
-/// assert_eq!(sum, 500_500);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone)]
-pub struct Lane {
-    owner: Arc<Owner>,
-}
-
-/// What all clones of a lane hold, and nothing else does: its end is the lane's end.
-struct Owner {
+/// A job that is started from one of the lane's own threads runs right there instead of queueing behind itself. No panic of a
+/// job ends a thread or the process.
+pub(crate) struct Lane {
     engine: Arc<Engine>,
 }
 
-impl Drop for Owner {
+impl Drop for Lane {
     fn drop(&mut self) {
-        self.engine.shared.remove_all();
+        self.shared().remove_all();
     }
 }
 
 impl Lane {
-    /// Settings for a new lane.
-    pub fn builder() -> LaneBuilder {
-        LaneBuilder::new()
-    }
-
     pub(crate) fn over(engine: Arc<Engine>) -> Self {
-        Self {
-            owner: Arc::new(Owner { engine }),
-        }
-    }
-
-    /// Runs `f` on the lane.
-    ///
-    /// The closure enters the queue now, not at the first poll. It runs inside the [`tracing::Span`] that is current here.
-    /// Called from one of the lane's own threads, it runs before this returns.
-    ///
-    /// # Errors
-    ///
-    /// The future resolves to an [`Error`] if the queue was full, the lane ended first, or `f` panicked. On overload `f`
-    /// is dropped here and never runs.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the [`Run`] before `f` has begun removes it. After that it runs to its end.
-    pub fn run<F, T>(&self, f: F) -> Run<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.run_as(self.plain(), f)
-    }
-
-    /// Polls `future` on the lane, poll by poll; while it waits it holds no thread.
-    ///
-    /// It enters the queue now. Its first poll takes its turn in the queue; when it is woken later, its next poll comes by
-    /// turns with new jobs. All polls are inside the [`tracing::Span`] that is current here. Called from one of the
-    /// lane's own threads, the first poll happens before this returns.
-    ///
-    /// # Errors
-    ///
-    /// The [`Task`] resolves to an [`Error`] if the queue was full, the lane ended before the first poll, or the future
-    /// panicked.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the [`Task`] before the first poll removes the future. After that it stops it at its next await.
-    pub fn spawn<Fut>(&self, future: Fut) -> Task<Fut::Output>
-    where
-        Fut: Future + Send + 'static,
-        Fut::Output: Send + 'static,
-    {
-        self.spawn_as(self.plain(), future)
-    }
-
-    /// Puts `f` into the queue, or refuses it at once. Nobody is told how it ends; a panic is logged.
-    ///
-    /// This is the primitive under [`run`](Self::run), for callers that have their own way to hear of the end.
-    /// Called from one of the lane's own threads, `f` runs before this returns.
-    ///
-    /// # Errors
-    ///
-    /// Returns an [`Error`] that [`is_overloaded`](Error::is_overloaded) if the queue is full; `f` is dropped here and never
-    /// runs.
-    pub fn submit<F>(&self, f: F) -> Result<JobHandle, Error>
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        self.submit_as(self.plain(), f)
+        Self { engine }
     }
 
     /// Whether the calling thread is one of this lane's threads.
-    #[must_use]
-    pub fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         Place::is_in(self.shared())
     }
 
-    /// The lane's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.shared().name
-    }
-
     /// How many threads the lane runs jobs on at a time.
-    #[must_use]
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.shared().slots
     }
 
-    /// How many jobs may wait.
-    #[must_use]
-    pub fn queue_bound(&self) -> usize {
-        self.shared().bound
-    }
-
     /// How many jobs wait for their beginning. Removed jobs and tasks between two polls don't count.
-    #[must_use]
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.shared().book().queued()
     }
 
-    /// How many threads are at work now: in a job of the lane, or polling their [`local`](LaneBuilder::local) future.
-    #[must_use]
-    pub fn running(&self) -> usize {
+    /// How many threads are at work now: in a job of the lane, or polling their resident.
+    pub(crate) fn running(&self) -> usize {
         self.shared().gate.busy()
     }
 
-    /// How many of the [`threads`](Self::threads) slots for jobs are taken, with those that were lent because a job is
-    /// overdue.
-    #[must_use]
-    pub fn slots_taken(&self) -> usize {
-        self.shared().gate.slots_taken()
-    }
-
     /// What the lane has done since it was built.
-    #[must_use]
-    pub fn stats(&self) -> LaneStats {
+    pub(crate) fn stats(&self) -> LaneStats {
         self.shared().ledger.stats()
     }
 
-    /// How long a job would wait that came now.
-    ///
-    /// It is projected from what waits, what that was predicted to cost, and how fast the lane has worked off such
-    /// predictions of late.
-    #[must_use]
-    pub fn projected_delay(&self) -> Duration {
-        self.shared().book().projected_delay(&self.shared().flow)
-    }
-
-    /// Refuses all further jobs, as if the lane were full. Those that were taken go on.
-    pub fn refuse_all(&self) {
-        self.shared().refuse_all();
-    }
-
-    /// Removes all jobs that have not begun, as if their owners had dropped them: they are dropped here and now, on the
-    /// calling thread.
-    pub fn remove_all(&self) {
-        self.shared().remove_all();
+    /// What is going on now.
+    pub(crate) fn state(&self) -> LaneState {
+        let shared = self.shared();
+        LaneState {
+            name: shared.name.clone(),
+            threads: self.threads(),
+            queue_bound: shared.bound,
+            queued: self.queued(),
+            running: self.running(),
+            slots_taken: shared.gate.slots_taken(),
+            projected_delay: shared.book().projected_delay(&shared.flow),
+            stats: self.stats(),
+        }
     }
 
     pub(crate) fn projected_delay_of(&self, arrival: &Arrival) -> Duration {
@@ -269,7 +155,8 @@ impl Lane {
         foreseen.is_ok() && shared.book().would_admit(flow, shared.bound)
     }
 
-    pub(crate) fn run_as<F, T>(&self, arrival: Arrival, f: F) -> Run<T>
+    /// Runs `f`. The closure enters the queue now, not at the first poll, and runs inside the [`Span`] that is current here.
+    pub(crate) fn run<F, T>(&self, arrival: Arrival, f: F) -> Run<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -285,14 +172,16 @@ impl Lane {
             }
         };
         // A closure is ready at its first poll, so nothing ever schedules it a second time.
-        let (runnable, task) = async_task::spawn(Body::new(Call::new(f), ticket), drop::<Runnable>);
-        match self.enqueue(Work::Poll(runnable), arrival, latest) {
+        let (runnable, task) = async_task::spawn(Body::new(Call::new(f)), drop::<Runnable>);
+        match self.enqueue(ticket, Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Run::waiting(handle, task.fallible()),
             Err(error) => Run::settled(Err(error)),
         }
     }
 
-    pub(crate) fn spawn_as<Fut>(&self, arrival: Arrival, future: Fut) -> Task<Fut::Output>
+    /// Polls `future`, poll by poll; while it waits it holds no thread. Its first poll takes its turn in the queue; when it is
+    /// woken later, its next poll comes by turns with new jobs.
+    pub(crate) fn spawn<Fut>(&self, arrival: Arrival, future: Fut) -> Task<Fut::Output>
     where
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
@@ -309,22 +198,28 @@ impl Lane {
                 }
             }
         };
-        let engine = Arc::clone(&self.owner.engine);
+        let engine = Arc::clone(&self.engine);
         let resume = move |runnable: Runnable| engine.resume(runnable);
-        let (runnable, task) = async_task::spawn(Body::new(future, ticket), resume);
+        let (runnable, task) = async_task::spawn(Body::new(future), resume);
         let task: async_task::FallibleTask<Outcome<Fut::Output>> = task.fallible();
         if inline {
+            self.shared().ledger.submitted();
+            let job = Job {
+                ticket,
+                work: Work::Poll(runnable),
+            };
             self.shared()
-                .surround("a job", || Bill::hide(|| Work::Poll(runnable).perform()));
+                .surround("a job", || Bill::hide(|| job.perform()));
             return Task::waiting(JobHandle::inline(), task);
         }
-        match self.enqueue(Work::Poll(runnable), arrival, latest) {
+        match self.enqueue(ticket, Work::Poll(runnable), arrival, latest) {
             Ok(handle) => Task::waiting(handle, task),
             Err(error) => Task::settled(Err(error)),
         }
     }
 
-    pub(crate) fn submit_as<F>(&self, arrival: Arrival, f: F) -> Result<JobHandle, Error>
+    /// Puts `f` into the queue, or refuses it at once. Nobody is told how it ends; a panic is logged.
+    pub(crate) fn submit<F>(&self, arrival: Arrival, f: F) -> Result<JobHandle, Error>
     where
         F: FnOnce() + Send + 'static,
     {
@@ -339,30 +234,12 @@ impl Lane {
         let f = Quiet::new(f);
         let (ticket, latest) = self.admit(&arrival)?;
         let span = Span::current();
-        let call = Box::new(move || call_to_the_end(f, ticket, &span));
-        self.enqueue(Work::Call(call), arrival, latest)
+        let call = Box::new(move |ticket| call_to_the_end(f, ticket, &span));
+        self.enqueue(ticket, Work::Call(call), arrival, latest)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.owner.engine.shared
-    }
-
-    pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.owner.engine
-    }
-
-    /// What a job is of which nothing is known.
-    fn plain(&self) -> Arrival {
-        Arrival {
-            flow: Arc::clone(&self.shared().flow),
-            cost: PLAIN_COST,
-            patience: Patience::Endless,
-            key: 0,
-            trial: None,
-            probe: None,
-            own: None,
-            unknown_of: None,
-        }
+        &self.engine.shared
     }
 
     /// Decides whether a job may enter, before it does, and takes its place. Returns also until when it may wait.
@@ -388,9 +265,6 @@ impl Lane {
         if shared.closed.load(Ordering::SeqCst) {
             return Err((self.projected_delay_of(arrival), Refusal::Closed));
         }
-        if patience == Patience::Endless {
-            return Ok(u64::MAX);
-        }
         let takes = shared.book().wall_time_of(arrival.cost);
         let ask = Ask {
             cost: arrival.cost,
@@ -414,17 +288,23 @@ impl Lane {
         })
     }
 
-    fn enqueue(&self, work: Work, arrival: Arrival, latest: u64) -> Result<JobHandle, Error> {
+    fn enqueue(
+        &self,
+        ticket: Ticket,
+        work: Work,
+        arrival: Arrival,
+        latest: u64,
+    ) -> Result<JobHandle, Error> {
         let shared = self.shared();
         let books = Arc::clone(&shared.books);
-        let home = Arc::clone(&shared.ledger);
-        let account = Account::new(arrival, latest, books, home, shared.index);
-        let entry = Arc::new(Entry::new(work, account));
-        if self.owner.engine.enqueue(&entry) {
+        let account = Account::new(arrival, latest, books, shared.index);
+        let entry = Arc::new(Entry::new(Job { ticket, work }, account));
+        if shared.enqueue(&entry) {
+            shared.ledger.submitted();
             Ok(JobHandle::new(entry))
         } else {
             Err(Error::overloaded(
-                self.projected_delay(),
+                shared.book().projected_delay(&shared.flow),
                 Refusal::QueueFull,
             ))
         }
@@ -432,7 +312,8 @@ impl Lane {
 
     /// Calls `f` on this thread, which is one of the lane's, as if it had come through the queue.
     fn call_inline<T>(&self, f: impl FnOnce() -> T) -> Result<T, Error> {
-        let mut ticket = self.shared().ledger.admit();
+        self.shared().ledger.submitted();
+        let ticket = self.shared().ledger.admit();
         let mut outcome = None;
         self.shared().surround("a job", || {
             let caught = quiet::catch(|| Bill::hide(f));
@@ -447,7 +328,7 @@ impl Lane {
 }
 
 /// Calls a submitted closure on the lane.
-fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span) {
+fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, ticket: Ticket, span: &Span) {
     let Some(f) = f.take() else {
         return;
     };
@@ -460,14 +341,10 @@ fn call_to_the_end<F: FnOnce()>(mut f: Quiet<F>, mut ticket: Ticket, span: &Span
     }
 }
 
-/// The cost that is assumed of jobs without a prediction. Its size doesn't matter while all have the same: the lane measures
-/// how fast it works off what was predicted.
-const PLAIN_COST: u64 = 1_000_000;
-
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane")
-            .field("name", &self.name())
+            .field("name", &self.shared().name)
             .field("threads", &self.threads())
             .field("queued", &self.queued())
             .field("running", &self.running())

@@ -27,6 +27,8 @@ fn job() -> Job {
 
 /// The simplest order that there is.
 impl Shelf<Job> for VecDeque<Job> {
+    type Taken = Job;
+
     fn put(&mut self, job: Job) -> bool {
         self.push_back(job);
         true

@@ -2,6 +2,8 @@
 
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::OnceLock,
     thread::{self, Thread},
 };
@@ -32,6 +34,12 @@ pub type Unpark = Box<dyn Fn() + Send + Sync>;
 
 /// Builds how the lane thread with the given index parks, on that thread.
 pub(crate) type ParkBuilder = Box<dyn Fn(usize) -> Box<dyn Park> + Send + Sync>;
+
+/// A future that never leaves its thread.
+pub(crate) type Resident = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Builds the resident of the lane thread with the given index, on that thread.
+pub(crate) type ResidentBuilder = Box<dyn Fn(usize) -> Resident + Send + Sync>;
 
 /// Lets anybody wake one lane thread.
 #[derive(Default)]

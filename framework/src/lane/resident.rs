@@ -3,8 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    future::Future,
-    pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Wake, Waker},
@@ -12,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{engine::Shared, park::Park};
+use super::{
+    park::{Park, Resident},
+    shared::Shared,
+};
 use crate::{clock::LoopClock, os, quiet};
 
 /// A thread that is at work looks after its timers and sockets so often.
@@ -20,12 +21,6 @@ const BREATHE_EVERY: Duration = Duration::from_micros(200);
 
 /// What has taken no longer is not worth a look at the thread's CPU clock.
 const EXACT: Duration = Duration::from_micros(100);
-
-/// A future that never leaves its thread.
-pub(crate) type Resident = Pin<Box<dyn Future<Output = ()>>>;
-
-/// Builds the resident of the lane thread with the given index, on that thread.
-pub(crate) type ResidentBuilder = Box<dyn Fn(usize) -> Resident + Send + Sync>;
 
 thread_local! {
     static PLACE: RefCell<Option<Rc<Place>>> = const { RefCell::new(None) };

@@ -53,7 +53,7 @@ pub(crate) fn result_of<T>(outcome: Option<Outcome<T>>) -> Result<T, Error> {
     match outcome.and_then(|mut outcome| outcome.take()) {
         Some(Ok(value)) => Ok(value),
         Some(Err(payload)) => Err(Error::panic(payload)),
-        None => Err(Error::canceled()),
+        None => Err(Error::cancelled()),
     }
 }
 
@@ -70,12 +70,6 @@ macro_rules! awaitable {
 
             pub(crate) fn waiting(handle: JobHandle, task: FallibleTask<Outcome<T>>) -> Self {
                 Self(Waiting::Lane { handle, task })
-            }
-
-            /// Whether the lane has refused it, so that it never runs and the error is there already.
-            #[must_use]
-            pub fn is_refused(&self) -> bool {
-                matches!(&self.0, Waiting::Settled(Some(Err(_))))
             }
 
             /// Lets the job run to its end though nobody awaits it. Its value is dropped on the lane.
@@ -101,11 +95,11 @@ macro_rules! awaitable {
 }
 
 awaitable! {
-    /// A closure on its way through a lane; see [`Lane::run`](super::Lane::run).
+    /// A closure on its way through a lane; see [`Lanes::run`](crate::Lanes::run).
     ///
     /// # Errors
     ///
-    /// Resolves to an [`Error`] that [`is_overloaded`](Error::is_overloaded), [`is_canceled`](Error::is_canceled) or
+    /// Resolves to an [`Error`] that [`is_overloaded`](Error::is_overloaded), [`is_cancelled`](Error::is_cancelled) or
     /// [`is_panic`](Error::is_panic).
     ///
     /// # Panics
@@ -120,11 +114,11 @@ awaitable! {
 }
 
 awaitable! {
-    /// A future on its way through a lane; see [`Lane::spawn`](super::Lane::spawn).
+    /// A future on its way through a lane; see [`Lanes::spawn`](crate::Lanes::spawn).
     ///
     /// # Errors
     ///
-    /// Resolves to an [`Error`] that [`is_overloaded`](Error::is_overloaded), [`is_canceled`](Error::is_canceled) or
+    /// Resolves to an [`Error`] that [`is_overloaded`](Error::is_overloaded), [`is_cancelled`](Error::is_cancelled) or
     /// [`is_panic`](Error::is_panic).
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::Shared;
+use super::shared::Shared;
 use crate::{
     admission::{Balance, Slots, Used, Weights},
     os,
@@ -29,12 +29,12 @@ impl Sharing {
     /// Looks at what both lanes have used since the last look, and withdraws a slot of the short one or restores one.
     pub(crate) fn look(&mut self, shared: &Shared) {
         let long = shared.longer.get().and_then(|longer| longer.lane.upgrade());
-        let long = long.filter(|long| long.shared.book().has_work());
+        let long = long.filter(|long| long.book().has_work());
         let Some(long) = long else {
             return self.settle(shared);
         };
         // Where the system does not tell, all threads are equals, and nobody is left with crumbs.
-        let Some(used_long) = cpu_time(&long.shared) else {
+        let Some(used_long) = cpu_time(&long) else {
             return self.settle(shared);
         };
         let before = self.long.replace(used_long);
@@ -59,11 +59,11 @@ impl Sharing {
         }
         let weights = Weights {
             short: shared.book().weights(),
-            long: long.shared.book().weights(),
+            long: long.book().weights(),
         };
         match self.balance.look(used, weights) {
             // One whose jobs all sleep or wait for something is behind because it does not want the cores.
-            Slots::Fewer if wants_cores(&long.shared) => shared.gate.withdraw_slot(),
+            Slots::Fewer if wants_cores(&long) => shared.gate.withdraw_slot(),
             Slots::Fewer => self.settle(shared),
             Slots::AsMany => {}
             Slots::More => restore_one(shared),
@@ -140,7 +140,7 @@ mod tests {
             .patience(endless..=endless)
             .build()
             .unwrap();
-        let gate = &lanes.short().shared().gate;
+        let gate = &lanes.short_lane().shared().gate;
         let (short, long) = (
             terms(1, Duration::from_millis(1)),
             terms(1000, Duration::from_secs(1)),
@@ -156,7 +156,7 @@ mod tests {
         let rounds = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         until("the short lane has done its work", || {
             assert_eq!(gate.withdrawn(), 0);
-            if lanes.short().queued() < 10 {
+            if lanes.short().queued < 10 {
                 let rounds = Arc::clone(&rounds);
                 let short_job = move || {
                     let end = Instant::now() + Duration::from_millis(1);
@@ -181,7 +181,7 @@ mod tests {
             .patience(endless..=endless)
             .build()
             .unwrap();
-        let gate = &lanes.short().shared().gate;
+        let gate = &lanes.short_lane().shared().gate;
         let (short, long) = (
             terms(1, Duration::from_millis(1)),
             terms(1000, Duration::from_secs(1)),
@@ -194,7 +194,7 @@ mod tests {
             lanes.submit(&long, long_job).unwrap().detach();
         }
         until("a slot is withdrawn", || {
-            if lanes.short().queued() < 10 {
+            if lanes.short().queued < 10 {
                 let short_job = || {
                     let end = Instant::now() + Duration::from_millis(1);
                     while Instant::now() < end {}

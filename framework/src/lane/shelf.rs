@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{entry::Entry, gate};
+use super::{account::Entry, gate};
 use crate::queue::{FairQueue, Receipt};
 
 /// Below this many entries nobody looks for tombstones.
@@ -32,6 +32,9 @@ impl Shelf {
 }
 
 impl gate::Shelf<Arc<Entry>> for Shelf {
+    /// With the receipt for what its flow was charged.
+    type Taken = (Arc<Entry>, Receipt);
+
     fn put(&mut self, entry: Arc<Entry>) -> bool {
         if entry.is_tombstone() {
             return false;
@@ -41,10 +44,8 @@ impl gate::Shelf<Arc<Entry>> for Shelf {
         true
     }
 
-    fn take(&mut self) -> Option<Arc<Entry>> {
-        let (entry, receipt) = self.jobs.pop_with_receipt()?;
-        entry.account().keep_receipt(receipt);
-        Some(entry)
+    fn take(&mut self) -> Option<Self::Taken> {
+        self.jobs.pop()
     }
 
     fn take_late(&mut self, now: u64, late: &mut Vec<Arc<Entry>>) -> usize {

@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc};
 
 use super::resident::Place;
 
-/// Something has begun on the calling lane thread and goes on there, by its [`local`](super::LaneBuilder::local) future.
+/// Something has begun on the calling lane thread and goes on there, by its [`local`](crate::LanesBuilder::local) future.
 ///
 /// While it lives, new jobs go to other idle threads of the lane if there are any, so that what waits here is not kept by what
 /// computes; and what jobs leave to rayon is not run here, because it may wait for what waits here.
@@ -12,11 +12,11 @@ use super::resident::Place;
 /// # Examples
 ///
 /// ```
-/// use offload_core::{Lane, Stay};
+/// use offload_core::{Lanes, Stay};
 ///
-/// let lane = Lane::builder().threads(2).build()?;
+/// let lanes = Lanes::builder().threads(2).build()?;
 /// assert!(Stay::here().is_none(), "this is no lane thread");
-/// let stays = pollster::block_on(lane.run(|| Stay::here().is_some()))?;
+/// let stays = pollster::block_on(lanes.run(|| Stay::here().is_some()))?;
 /// assert!(stays);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

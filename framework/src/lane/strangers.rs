@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::engine::Shared;
+use super::shared::Shared;
 use crate::os::{self, CpuBudget};
 
 /// The time between two looks. Long enough that ticks and bursts even out.
@@ -247,7 +247,7 @@ mod beside_others {
             .patience(endless..=endless)
             .build()
             .unwrap();
-        let long = lanes.long().shared();
+        let long = lanes.long_lane().shared();
         assert_eq!((long.slots, long.gate.room()), (cores, cores));
         let busy: Vec<Busy> = (0..2 * cores).map(|_| Busy::start()).collect();
         let (over, at_once) = (

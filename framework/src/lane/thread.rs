@@ -11,14 +11,10 @@ use async_task::Runnable;
 use rayon::Yield;
 
 use super::{
-    bill::Bill,
-    cancel::CancelToken,
-    engine::Shared,
-    entry::{Carried, Entry, Work},
-    gate::Attendant,
-    resident::Place,
+    account::Entry, bill::Bill, cancel::CancelToken, entry::Carried, gate::Attendant,
+    resident::Place, shared::Shared,
 };
-use crate::{admission::Flow, clock::Reading, os};
+use crate::{admission::Flow, clock::Reading, os, queue::Receipt};
 
 /// How many of rayon's jobs a thread runs between two of the lane's, so that they don't starve it.
 const RAYON_JOBS_A_BREATH: usize = 32;
@@ -79,7 +75,7 @@ impl LaneThread<'_> {
             None => None,
         };
         // `None`: a tombstone.
-        let work = entry.begin()?;
+        let job = entry.begin()?;
         if let Some(flow) = account.unknown_of() {
             self.shared.threads[self.place.index()].unknown.begin(flow);
             self.shared.watch.hurry();
@@ -89,7 +85,7 @@ impl LaneThread<'_> {
         let token = CancelToken::of(entry);
         let mark = self.place.clock().start();
         self.shared
-            .surround("a job", || token.scope(|| work.perform()));
+            .surround("a job", || token.scope(|| job.perform()));
         // A job may have given its work to the thread's resident. The first part of that belongs to the job's turn.
         if self.shared.gate.take_notice(self.place.index()) {
             self.place.poll_resident();
@@ -162,8 +158,8 @@ impl LaneThread<'_> {
             return false;
         };
         match entry.carry(|account| {
-            let (here, there) = (self.shared.waiting_now(), lane.shared.waiting_now());
-            account.move_to(lane.shared.index, cost, here, there);
+            let (here, there) = (self.shared.waiting_now(), lane.waiting_now());
+            account.move_to(lane.index, cost, here, there);
         }) {
             Carried::Whole => {
                 lane.enqueue(entry);
@@ -186,13 +182,8 @@ impl Drop for Unknown<'_> {
     }
 }
 
-impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
-    fn begin(&self, entry: Arc<Entry>) {
-        // Taken now: another thread may have it next if it is carried to another lane.
-        let Some(receipt) = entry.account().take_receipt() else {
-            self.run(&entry);
-            return;
-        };
+impl Attendant<(Arc<Entry>, Receipt), Runnable> for LaneThread<'_> {
+    fn begin(&self, (entry, receipt): (Arc<Entry>, Receipt)) {
         let bill = Bill::new(self.place.shared(), &entry, receipt);
         match bill.offer(|| self.run(&entry)) {
             (Some(cost), Some(bill)) => bill.settle(cost),
@@ -202,7 +193,9 @@ impl Attendant<Arc<Entry>, Runnable> for LaneThread<'_> {
     }
 
     fn go_on(&self, task: Runnable) {
-        self.shared.surround("a job", || Work::Poll(task).perform());
+        self.shared.surround("a job", || {
+            task.run();
+        });
     }
 
     fn poll_resident(&self) {

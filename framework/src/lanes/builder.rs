@@ -14,7 +14,7 @@ use super::{Inner, Lanes};
 use crate::{
     admission::{Backlog, Probes, Trials},
     cost::CostMemo,
-    lane::{BuildError, Family, Lane, LaneBuilder, Longer, Park, Patience, helpers},
+    lane::{BuildError, Family, LaneBuilder, Longer, Park, Patience, helpers},
     os::{CpuBudget, Priority},
 };
 
@@ -66,7 +66,7 @@ impl LanesBuilder {
     pub(super) fn new() -> Self {
         Self {
             name: "offload".to_owned(),
-            lane: Lane::builder(),
+            lane: LaneBuilder::new(),
             threads: None,
             long_threads: None,
             spare_threads: None,
@@ -163,8 +163,15 @@ impl LanesBuilder {
         self
     }
 
-    /// Gives each thread of both lanes one future of its own; see [`LaneBuilder::local`]. The index that `build` gets is
-    /// the thread's in its lane.
+    /// Gives each thread of both lanes one future of its own for its whole life, which need not be `Send`.
+    ///
+    /// `build` is called with the thread's index in its lane, on each thread as it starts. The future is polled there whenever it
+    /// was woken, between jobs, by turns with them; it never runs inside a job, not even while a job waits in a
+    /// `rayon::join`. It is dropped when it is ready, or on its thread when the lane ends. This is how an adapter
+    /// gives each lane thread a small event loop.
+    ///
+    /// A panic in it is logged and counted ([`LaneStats::resident_panics`](crate::LaneStats::resident_panics)), and
+    /// the future is polled again when it is woken next, and once more in any case.
     pub fn local(
         mut self,
         build: impl Fn(usize) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync + 'static,
@@ -173,13 +180,20 @@ impl LanesBuilder {
         self
     }
 
-    /// Gives each thread of both lanes a way to sleep of its own; see [`LaneBuilder::park`].
+    /// Gives each thread of both lanes a way to sleep of its own, which serves timers and sockets meanwhile; see [`Park`].
+    ///
+    /// `build` is called with the thread's index in its lane, on each thread as it starts, before [`local`](Self::local)'s.
+    /// Default: [`std::thread::park`].
     pub fn park(mut self, build: impl Fn(usize) -> Box<dyn Park> + Send + Sync + 'static) -> Self {
         self.lane = self.lane.park(build);
         self
     }
 
-    /// Wraps each piece of work on the threads of both lanes; see [`LaneBuilder::around`].
+    /// Wraps each piece of work on the threads of both lanes: each closure, each poll of a task, and building, polling and
+    /// dropping the [`local`](Self::local) future.
+    ///
+    /// `around` must call its argument once; a job whose `around` does not is cancelled. This is how an adapter enters
+    /// the context of an async runtime.
     pub fn around(mut self, around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
         self.lane = self.lane.around(around);
         self
@@ -262,32 +276,28 @@ impl LanesBuilder {
             burst: self.burst_patience,
         };
         let epoch = Instant::now();
-        let family = |index, spares, quantum| Family {
-            books: Arc::clone(&books),
-            index,
-            spares,
-            quantum,
-            memo: Arc::clone(&memo),
-            epoch,
-        };
-        let lane = |index, name: &str, priority| {
-            let name = format!("{}-{name}", self.name);
-            let lane = self.lane.clone();
-            lane.name(name)
-                .threads(threads_of(index))
-                .priority(priority)
+        let lane = |index, name, priority, spares, quantum| {
+            let family = Family {
+                name: format!("{}-{name}", self.name),
+                threads: threads_of(index),
+                priority,
+                books: Arc::clone(&books),
+                index,
+                spares,
+                quantum,
+                memo: Arc::clone(&memo),
+                epoch,
+            };
+            self.lane.clone().build(family)
         };
         let quantum = self.short_limit * OVERDUE;
         let short_limit = self.short_limit + self.short_limit / TOLERANCE;
-        let short = lane(SHORT, "short", self.short_priority)
-            .in_family(family(SHORT, spares, Some(quantum)))
-            .build()?;
-        let long = lane(LONG, "long", self.long_priority)
-            .in_family(family(LONG, long_spares(spares, long_threads), None))
-            .build()?;
+        let short = lane(SHORT, "short", self.short_priority, spares, Some(quantum))?;
+        let spares_of_long = long_spares(spares, long_threads);
+        let long = lane(LONG, "long", self.long_priority, spares_of_long, None)?;
         // It is set here only, once.
         let _ = short.shared().longer.set(Longer {
-            lane: Arc::downgrade(long.engine()),
+            lane: Arc::downgrade(long.shared()),
             limit: short_limit,
         });
         Ok(Lanes {

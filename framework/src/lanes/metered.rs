@@ -10,8 +10,12 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{JobKey, attribute};
-use crate::{clock::Stopwatch, cost::CostMemo, lane::Bill};
+use super::terms::JobKey;
+use crate::{
+    clock::Stopwatch,
+    cost::CostMemo,
+    lane::{Bill, Place},
+};
 
 pin_project! {
     /// A future whose polls are measured and attributed to its kind.
@@ -60,5 +64,20 @@ impl<Fut: Future> Future for Metered<Fut> {
             }
         }
         polled
+    }
+}
+
+/// Runs `work` on the calling lane thread as part of the job of that key.
+pub(super) fn attribute<T>(key: JobKey, work: impl FnOnce() -> T) -> T {
+    let _attributed = Attributed(Place::attribute(key.word()));
+    work()
+}
+
+/// Puts the key back that was there before.
+struct Attributed(u64);
+
+impl Drop for Attributed {
+    fn drop(&mut self) {
+        Place::attribute(self.0);
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use self::metered::Metered;
+use self::metered::{Metered, attribute};
 pub use self::{
     builder::LanesBuilder,
     terms::{JobKey, Terms},
@@ -24,7 +24,7 @@ use crate::{
     clock::Stopwatch,
     cost::CostMemo,
     error::Error,
-    lane::{Arrival, JobHandle, Lane, LaneStats, Patience, Place, Run, Task},
+    lane::{Arrival, JobHandle, Lane, LaneState, LaneStats, Patience, Run, Task},
 };
 
 /// Two lanes, one for short jobs and one for long ones, and the knowledge which is which.
@@ -36,7 +36,15 @@ use crate::{
 /// thread falls behind all others for the rest of it, and the next of its kind go to the long lane, those already queued
 /// included.
 ///
-/// Cloning is cheap, and all clones are the same lanes.
+/// Cloning is cheap, and all clones are the same lanes. When the last one is dropped, jobs that have not begun are cancelled and
+/// dropped on the spot, those that have begun go on to their end, and the threads end after that; nothing waits for them.
+/// A task that waits has begun. A job that is started from one of the lanes' own threads runs right there instead of
+/// queueing behind itself.
+///
+/// # Panics
+///
+/// No panic of a job ends a thread or the process: [`run`](Self::run) and [`spawn`](Self::spawn) give it back as an
+/// [`Error`], [`submit`](Self::submit) logs it.
 ///
 /// # Examples
 ///
@@ -70,15 +78,27 @@ impl Lanes {
         LanesBuilder::new()
     }
 
-    /// The lane for short jobs and for those of which nothing is known.
+    /// What is going on in the lane for short jobs and for those of which nothing is known.
     #[must_use]
-    pub fn short(&self) -> &Lane {
+    pub fn short(&self) -> LaneState {
+        self.inner.short.state()
+    }
+
+    /// What is going on in the lane for long jobs.
+    #[must_use]
+    pub fn long(&self) -> LaneState {
+        self.inner.long.state()
+    }
+
+    /// For the tests of what is inside of a lane.
+    #[cfg(all(test, target_os = "linux", not(loom)))]
+    pub(crate) fn short_lane(&self) -> &Lane {
         &self.inner.short
     }
 
-    /// The lane for long jobs.
-    #[must_use]
-    pub fn long(&self) -> &Lane {
+    /// For the tests of what is inside of a lane.
+    #[cfg(all(test, target_os = "linux", not(loom)))]
+    pub(crate) fn long_lane(&self) -> &Lane {
         &self.inner.long
     }
 
@@ -142,7 +162,9 @@ impl Lanes {
 
     /// Runs `f` on the lane that it belongs to.
     ///
-    /// What it will cost is told from what closures of the same type cost before. Otherwise like [`Lane::run`].
+    /// What it will cost is told from what closures of the same type cost before. The closure enters the queue now, not at
+    /// the first poll, and runs inside the [`tracing::Span`] that is current here. Called from one of the lanes' own threads,
+    /// it runs before this returns.
     ///
     /// # Errors
     ///
@@ -180,7 +202,7 @@ impl Lanes {
         let (lane, arrival) = self.place(terms);
         // Not the lanes themselves: what is queued must not keep them from ending.
         let memo = Arc::clone(&self.inner.memo);
-        lane.run_as(arrival, move || {
+        lane.run(arrival, move || {
             let watch = Stopwatch::start();
             let value = f();
             if let Some(key) = key {
@@ -192,7 +214,10 @@ impl Lanes {
 
     /// Polls `future` on the lane that it belongs to.
     ///
-    /// What it will cost is told from what futures of the same type cost before. Otherwise like [`Lane::spawn`].
+    /// What it will cost is told from what futures of the same type cost before. It enters the queue now. Its first poll takes
+    /// its turn in the queue; when it is woken later, its next poll comes by turns with new jobs, and while it waits it holds
+    /// no thread. All polls are inside the [`tracing::Span`] that is current here. Called from one of the lanes' own threads,
+    /// the first poll happens before this returns.
     ///
     /// # Errors
     ///
@@ -208,13 +233,14 @@ impl Lanes {
     {
         let key = self.key_of_type::<Fut>();
         let (lane, arrival) = self.place(&Terms::new().key(key));
-        lane.spawn_as(
+        lane.spawn(
             arrival,
             Metered::new(future, Arc::clone(&self.inner.memo), key),
         )
     }
 
-    /// Puts `f` into the queue of the lane that it belongs to by `terms`, or refuses it at once.
+    /// Puts `f` into the queue of the lane that it belongs to by `terms`, or refuses it at once. Nobody is told how it ends; a
+    /// panic is logged. Called from one of the lanes' own threads, `f` runs before this returns.
     ///
     /// # Errors
     ///
@@ -226,7 +252,7 @@ impl Lanes {
         F: FnOnce() + Send + 'static,
     {
         let (lane, arrival) = self.place(terms);
-        let submitted = lane.submit_as(arrival, f);
+        let submitted = lane.submit(arrival, f);
         if submitted.is_err()
             && let Some(key) = terms.key.get()
         {
@@ -266,7 +292,7 @@ impl Lanes {
         Fut::Output: Send + 'static,
     {
         let (lane, arrival) = self.place(terms);
-        lane.spawn_as(arrival, future)
+        lane.spawn(arrival, future)
     }
 
     /// How long a job on these terms would wait that came now.
@@ -296,14 +322,15 @@ impl Lanes {
 
     /// Refuses all further jobs, as if both lanes were full. Those that were taken go on.
     pub fn refuse_all(&self) {
-        self.inner.short.refuse_all();
-        self.inner.long.refuse_all();
+        self.inner.short.shared().refuse_all();
+        self.inner.long.shared().refuse_all();
     }
 
-    /// Removes all jobs that have not begun, as if their owners had dropped them.
+    /// Removes all jobs that have not begun, as if their owners had dropped them: they are dropped here and now, on the
+    /// calling thread.
     pub fn remove_all(&self) {
-        self.inner.short.remove_all();
-        self.inner.long.remove_all();
+        self.inner.short.shared().remove_all();
+        self.inner.long.shared().remove_all();
     }
 
     /// The lane for a job on these terms, and what it is there.
@@ -445,20 +472,6 @@ enum Way {
 impl Way {
     fn with_trial(tried: bool) -> Self {
         if tried { Self::Trial } else { Self::Plain }
-    }
-}
-
-fn attribute<T>(key: JobKey, work: impl FnOnce() -> T) -> T {
-    let _attributed = Attributed(Place::attribute(key.word()));
-    work()
-}
-
-/// Puts the key back that was there before.
-struct Attributed(u64);
-
-impl Drop for Attributed {
-    fn drop(&mut self) {
-        Place::attribute(self.0);
     }
 }
 

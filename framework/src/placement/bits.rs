@@ -13,8 +13,7 @@ const LOOP: u8 = 2;
 
 impl Verdict {
     /// The verdict in one word, for an atomic. Zero is the default verdict.
-    #[must_use]
-    pub fn to_bits(self) -> u64 {
+    pub(crate) fn to_bits(self) -> u64 {
         let (stance, small, large) = match self.stance {
             Stance::Unknown { within } => (UNKNOWN, within, 0),
             Stance::Lane { clean } => (LANE, 0, clean),
@@ -27,8 +26,7 @@ impl Verdict {
     }
 
     /// The verdict of [`to_bits`](Self::to_bits). Words that it never gives are read as the verdict that comes nearest.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         let [stance, relapses, small, ..] = bits.to_le_bytes();
         let large = (bits >> 32) as u32;
         let stance = match stance {

@@ -10,44 +10,26 @@ use super::Placement;
 ///
 /// `from` and `to` are the same where a first judgement confirms the place that an unknown route had anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Move {
+pub(crate) struct Move {
     /// Where it ran until now.
-    pub from: Placement,
+    pub(crate) from: Placement,
     /// Where it runs from now on.
-    pub to: Placement,
+    pub(crate) to: Placement,
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 impl Move {
     /// Whether the route runs somewhere else than before.
-    #[must_use]
-    pub fn changes_place(&self) -> bool {
+    pub(crate) fn changes_place(&self) -> bool {
         self.from != self.to
-    }
-
-    /// The cost of the run that decided it, if one run did.
-    #[must_use]
-    pub fn cost(&self) -> Option<Duration> {
-        match self.reason {
-            Reason::OverBudget { cost }
-            | Reason::SlowRun { cost }
-            | Reason::SlowLaneRun { cost }
-            | Reason::RepeatedlyOverBudget { cost } => Some(cost),
-            Reason::WithinBudget { .. }
-            | Reason::CleanRuns { .. }
-            | Reason::Pinned(_)
-            | Reason::LoadedFromProfile
-            | Reason::Mistaken
-            | Reason::OwnRuns { .. } => None,
-        }
     }
 }
 
 /// Why a route was given its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub(crate) enum Reason {
     /// An unknown route stayed within the budget so many times in a row.
     WithinBudget {
         /// How many runs it took.
@@ -93,7 +75,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons in a word each, as metrics name them.
-    pub const WORDS: [&str; 11] = [
+    pub(crate) const WORDS: [&str; 11] = [
         "within_budget",
         "over_budget",
         "slow_run",
@@ -107,12 +89,7 @@ impl Reason {
         "own_runs",
     ];
 
-    /// Its word among [`WORDS`](Self::WORDS).
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        Self::WORDS[self.index()]
-    }
-
+    /// Where its word is among [`WORDS`](Self::WORDS).
     pub(crate) fn index(&self) -> usize {
         match self {
             Self::WithinBudget { .. } => 0,

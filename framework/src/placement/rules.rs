@@ -40,14 +40,11 @@ pub enum Policy {
 /// # Examples
 ///
 /// ```
+/// use offload_core::placement::Rules;
 /// use std::time::Duration;
-/// use offload_core::placement::{Grade, Rules};
 ///
 /// let rules = Rules { budget: Duration::from_micros(200), ..Rules::default() };
-/// assert_eq!(rules.grade(Duration::from_micros(150)), Grade::Clean);
-/// assert_eq!(rules.grade(Duration::from_micros(190)), Grade::Edge);
-/// assert_eq!(rules.grade(Duration::from_micros(300)), Grade::Over);
-/// assert_eq!(rules.grade(Duration::from_millis(50)), Grade::Slow);
+/// assert!(rules.is_slow(Duration::from_millis(50)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -68,7 +65,7 @@ pub struct Rules {
 
 /// What one run says about its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grade {
+pub(crate) enum Grade {
     /// At most four fifths of the budget.
     Clean,
     /// Within the budget, but too near to its edge to prove anything.
@@ -83,9 +80,14 @@ pub enum Grade {
 pub(super) const MOST_CLEAN_RUNS: u32 = 1 << 20;
 
 impl Rules {
-    /// Grades the cost of one run.
+    /// Whether one run of that cost on the event loop is enough to send its route to the lane.
     #[must_use]
-    pub fn grade(&self, cost: Duration) -> Grade {
+    pub fn is_slow(&self, cost: Duration) -> bool {
+        self.grade(cost) == Grade::Slow
+    }
+
+    /// Grades the cost of one run.
+    pub(crate) fn grade(&self, cost: Duration) -> Grade {
         if cost <= self.budget {
             if cost <= self.clean_limit() {
                 Grade::Clean
@@ -108,8 +110,7 @@ impl Rules {
     /// The clean runs in a row that lead from the lane to the loop after so many relapses.
     ///
     /// It is [`clean_runs`](Self::clean_runs) times four to the power of `relapses`, but no more than 1,048,576.
-    #[must_use]
-    pub fn clean_runs_after(&self, relapses: u8) -> u32 {
+    pub(crate) fn clean_runs_after(&self, relapses: u8) -> u32 {
         4_u32
             .saturating_pow(u32::from(relapses))
             .saturating_mul(self.clean_runs.get())

@@ -22,28 +22,8 @@ pub(super) const FADE_AFTER: u32 = 1 << 16;
 /// What is known about one route for one class of body sizes: a small state machine.
 ///
 /// The default knows nothing. See [`observe`](Self::observe) for how it changes.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use offload_core::placement::{Placement, Rules, Verdict};
-///
-/// let rules = Rules::default();
-/// let mut verdict = Verdict::default();
-/// assert_eq!(verdict.placement(&rules), Placement::Lane);
-///
-/// for _ in 0..3 {
-///     (verdict, _) = verdict.observe(Duration::from_micros(20), Placement::Lane, &rules);
-/// }
-/// assert_eq!(verdict.placement(&rules), Placement::Loop);
-///
-/// let (verdict, moved) = verdict.observe(Duration::from_millis(50), Placement::Loop, &rules);
-/// assert_eq!(verdict.placement(&rules), Placement::Lane);
-/// assert_eq!(moved.unwrap().reason.to_string(), "slow run of 50.0ms on the event loop");
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub(super) stance: Stance,
     pub(super) relapses: u8,
 }
@@ -70,17 +50,16 @@ const ON_LANE: Stance = Stance::Lane { clean: 0 };
 
 /// How far a route has come on its way to the event loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The clean runs that count so far.
-    pub clean_runs: u32,
+    pub(crate) clean_runs: u32,
     /// The clean runs that it takes.
-    pub needed: u32,
+    pub(crate) needed: u32,
 }
 
 impl Verdict {
     /// A verdict that was reached earlier and kept.
-    #[must_use]
-    pub fn kept(placement: Placement, relapses: u8) -> Self {
+    pub(crate) fn kept(placement: Placement, relapses: u8) -> Self {
         Self {
             stance: match placement {
                 Placement::Loop => ON_LOOP,
@@ -91,8 +70,7 @@ impl Verdict {
     }
 
     /// Where a request runs under this verdict.
-    #[must_use]
-    pub fn placement(self, rules: &Rules) -> Placement {
+    pub(crate) fn placement(self, rules: &Rules) -> Placement {
         match rules.policy {
             Policy::AlwaysLane => Placement::Lane,
             Policy::AlwaysLoop => Placement::Loop,
@@ -101,8 +79,7 @@ impl Verdict {
     }
 
     /// Where the route belongs by what was learned, or `None` while it is unknown.
-    #[must_use]
-    pub fn known(self) -> Option<Placement> {
+    pub(crate) fn known(self) -> Option<Placement> {
         match self.stance {
             Stance::Unknown { .. } => None,
             Stance::Lane { .. } => Some(Placement::Lane),
@@ -111,14 +88,12 @@ impl Verdict {
     }
 
     /// How often the route came back from the loop, less what has faded.
-    #[must_use]
-    pub fn relapses(self) -> u8 {
+    pub(crate) fn relapses(self) -> u8 {
         self.relapses
     }
 
     /// How near the route is to the event loop; `None` if it is there.
-    #[must_use]
-    pub fn progress(self, rules: &Rules) -> Option<Progress> {
+    pub(crate) fn progress(self, rules: &Rules) -> Option<Progress> {
         match self.stance {
             Stance::Unknown { within } => Some(Progress {
                 clean_runs: u32::from(within),
@@ -133,8 +108,7 @@ impl Verdict {
     }
 
     /// Whether a clean run would leave the verdict as it is. [`credit`](Self::credit) is for those runs.
-    #[must_use]
-    pub fn is_settled(self, rules: &Rules) -> bool {
+    pub(crate) fn is_settled(self, rules: &Rules) -> bool {
         rules.policy != Policy::Learned || matches!(self.stance, Stance::Loop { level: 0, .. })
     }
 
@@ -148,8 +122,12 @@ impl Verdict {
     ///
     /// A cost is a cost wherever it was measured: stragglers, which began before the last move, count like all others.
     /// Under [`Policy::AlwaysLane`] and [`Policy::AlwaysLoop`] nothing changes.
-    #[must_use]
-    pub fn observe(self, cost: Duration, ran: Placement, rules: &Rules) -> (Self, Option<Move>) {
+    pub(crate) fn observe(
+        self,
+        cost: Duration,
+        ran: Placement,
+        rules: &Rules,
+    ) -> (Self, Option<Move>) {
         if rules.policy != Policy::Learned {
             return (self, None);
         }
@@ -161,8 +139,7 @@ impl Verdict {
     }
 
     /// Credits a route on the loop with clean runs that were only counted: 65,536 of them take one relapse off.
-    #[must_use]
-    pub fn credit(self, clean_runs: u32) -> Self {
+    pub(crate) fn credit(self, clean_runs: u32) -> Self {
         let Stance::Loop { level, fading } = self.stance else {
             return self;
         };
@@ -279,7 +256,7 @@ mod tests {
 
         let (heavy, moves) = feed(verdict, [101]);
         assert_eq!(heavy.known(), Some(Placement::Lane));
-        assert_eq!(moves[0].cost(), Some(micros(101)));
+        assert_eq!(moves[0].reason, Reason::OverBudget { cost: micros(101) });
         assert!(!moves[0].changes_place(), "it ran on the lane anyway");
     }
 

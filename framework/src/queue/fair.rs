@@ -24,23 +24,7 @@ const CREDIT: Virtual = 50_000_000;
 /// The algorithm is start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with predicted
 /// costs in place of packet lengths, and with the credit, which is an addition of ours. Whoever learns what a job really cost can have that [charged](Self::charge) instead.
 /// Putting in and taking out cost the logarithm of the number of flows that wait.
-///
-/// # Examples
-///
-/// ```
-/// use offload_core::{admission::{Flow, Rank, Weight}, queue::FairQueue};
-///
-/// let flood = Flow::new(Weight::default(), Rank::Normal);
-/// let small = Flow::new(Weight::default(), Rank::Normal);
-/// let mut queue = FairQueue::new();
-/// for n in 0..100 {
-///     queue.push(flood.share(), 5_000_000, format!("flood {n}"));
-/// }
-/// queue.push(small.share(), 5_000_000, "small".to_owned());
-/// assert_eq!(queue.pop().as_deref(), Some("flood 0"));
-/// assert_eq!(queue.pop().as_deref(), Some("small"));
-/// ```
-pub struct FairQueue<T> {
+pub(crate) struct FairQueue<T> {
     levels: [Level<T>; Rank::ALL.len()],
     length: usize,
     pushed: u64,
@@ -48,7 +32,7 @@ pub struct FairQueue<T> {
 
 /// What a flow was charged for a job that was taken out, so that it can be put right.
 #[derive(Clone, Copy, Debug)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     share: Share,
     cost: u64,
     start: Virtual,
@@ -86,8 +70,7 @@ struct Job<T> {
 
 impl<T> FairQueue<T> {
     /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             levels: std::array::from_fn(|_| Level::new()),
             length: 0,
@@ -96,7 +79,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Puts a job in that will probably cost so many nanoseconds; 0 counts as 1.
-    pub fn push(&mut self, share: Share, cost: u64, job: T) {
+    pub(crate) fn push(&mut self, share: Share, cost: u64, job: T) {
         self.pushed += 1;
         self.length += 1;
         self.levels[share.rank.index()].push(Job {
@@ -107,13 +90,8 @@ impl<T> FairQueue<T> {
         });
     }
 
-    /// Takes the next job out.
-    pub fn pop(&mut self) -> Option<T> {
-        self.pop_with_receipt().map(|(job, _)| job)
-    }
-
     /// Takes the next job out, with the receipt for what its flow was charged.
-    pub fn pop_with_receipt(&mut self) -> Option<(T, Receipt)> {
+    pub(crate) fn pop(&mut self) -> Option<(T, Receipt)> {
         let taken = self.levels.iter_mut().find_map(Level::pop)?;
         self.length -= 1;
         Some(taken)
@@ -125,27 +103,20 @@ impl<T> FairQueue<T> {
     /// A flow whose jobs are dearer than predicted waits for longer after that, and one whose jobs were cheaper gets the
     /// difference back, though never so that it comes before those that are next already. Call it once for a receipt, or
     /// never: a receipt that was not used leaves nothing behind.
-    pub fn charge(&mut self, receipt: Receipt, actual: u64) {
+    pub(crate) fn charge(&mut self, receipt: Receipt, actual: u64) {
         self.levels[receipt.share.rank.index()].charge(receipt, actual);
     }
 
     /// Drops the jobs that are `dead`. Their flows are not charged for them.
-    pub fn sweep(&mut self, mut dead: impl FnMut(&T) -> bool) {
+    pub(crate) fn sweep(&mut self, mut dead: impl FnMut(&T) -> bool) {
         for level in &mut self.levels {
             self.length -= level.sweep(&mut dead);
         }
     }
 
     /// How many jobs there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     /// How many flows are remembered.

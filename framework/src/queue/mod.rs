@@ -4,4 +4,4 @@ mod fair;
 #[cfg(all(test, not(loom)))]
 mod properties;
 
-pub use fair::{FairQueue, Receipt};
+pub(crate) use fair::{FairQueue, Receipt};

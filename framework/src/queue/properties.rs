@@ -19,6 +19,23 @@ fn rank() -> impl Strategy<Value = Rank> {
     prop::sample::select(Rank::ALL.to_vec())
 }
 
+/// The next job, without its receipt.
+fn next<T>(queue: &mut FairQueue<T>) -> Option<T> {
+    queue.pop().map(|(job, _)| job)
+}
+
+#[test]
+fn a_flood_does_not_hold_up_the_first_job_of_another_flow() {
+    let (flood, small) = (share(0, 100, Rank::Normal), share(1, 100, Rank::Normal));
+    let mut queue = FairQueue::new();
+    for _ in 0..100 {
+        queue.push(flood, 5_000_000, "flood");
+    }
+    queue.push(small, 5_000_000, "small");
+    assert_eq!(next(&mut queue), Some("flood"));
+    assert_eq!(next(&mut queue), Some("small"));
+}
+
 /// A flow that uses half of its share, in bursts of four jobs.
 #[test]
 fn a_burst_of_a_flow_below_its_share_is_served_at_once() {
@@ -29,22 +46,22 @@ fn a_burst_of_a_flow_below_its_share_is_served_at_once() {
         queue.push(flood, COST, 'f');
     }
     for _ in 0..12 {
-        queue.pop();
+        next(&mut queue);
     }
     for _ in 0..4 {
         for _ in 0..4 {
             queue.push(modest, COST, 'm');
         }
-        let burst: String = (0..4).filter_map(|_| queue.pop()).collect();
+        let burst: String = (0..4).filter_map(|_| next(&mut queue)).collect();
         assert_eq!(burst, "mmmm");
-        let rest: String = (0..12).filter_map(|_| queue.pop()).collect();
+        let rest: String = (0..12).filter_map(|_| next(&mut queue)).collect();
         assert_eq!(rest, "f".repeat(12));
     }
     // Beyond its share it waits as the others do, after what it had in hand.
     for _ in 0..40 {
         queue.push(modest, COST, 'm');
     }
-    let order: String = (0..24).filter_map(|_| queue.pop()).collect();
+    let order: String = (0..24).filter_map(|_| next(&mut queue)).collect();
     let count = order.matches('m').count();
     assert!((12..=15).contains(&count), "{order}");
 }
@@ -90,7 +107,7 @@ proptest! {
                 Step::Pop => {
                     let waiting = lines.iter().filter(|(_, line)| !line.is_empty());
                     let highest = waiting.map(|(flow, _)| ranks[*flow as usize]).min();
-                    match queue.pop_with_receipt() {
+                    match queue.pop() {
                         Some(((flow, number), receipt)) => {
                             receipts.push_back(receipt);
                             prop_assert_eq!(Some(ranks[flow as usize]), highest);
@@ -115,11 +132,11 @@ proptest! {
             prop_assert_eq!(queue.len(), lines.values().map(VecDeque::len).sum::<usize>());
             prop_assert!(queue.flows() <= 6);
         }
-        while queue.pop().is_some() {}
+        while next(&mut queue).is_some() {}
         for receipt in receipts {
             queue.charge(receipt, 1_000_000);
         }
-        prop_assert!(queue.is_empty());
+        prop_assert!(queue.len() == 0);
         prop_assert_eq!(queue.flows(), 0, "an empty queue remembers nobody");
     }
 
@@ -139,7 +156,7 @@ proptest! {
         let per_weight = [1.0 / f64::from(weights.0), 1.0 / f64::from(weights.1)];
         let bound = 1_000_000.0 * (per_weight[0] + per_weight[1]);
         while left[0] > 1 && left[1] > 1 {
-            let (flow, cost) = queue.pop().unwrap();
+            let (flow, cost) = next(&mut queue).unwrap();
             let at = flow as usize - 1;
             left[at] -= 1;
             got[at] += cost as f64 * per_weight[at];
@@ -164,7 +181,7 @@ proptest! {
         let per_weight = [1.0 / f64::from(weights.0), 1.0 / f64::from(weights.1)];
         let bound = 1_000_000.0 * (per_weight[0] + per_weight[1]);
         while left[0] > 1 && left[1] > 1 {
-            let ((flow, cost), receipt) = queue.pop_with_receipt().unwrap();
+            let ((flow, cost), receipt) = queue.pop().unwrap();
             queue.charge(receipt, cost);
             let at = flow as usize - 1;
             left[at] -= 1;
@@ -185,11 +202,11 @@ proptest! {
             queue.push(share(number as u32 % flows, 100, Rank::Normal), cost, number as u32 % flows);
         }
         for _ in 0..taken {
-            queue.pop();
+            next(&mut queue);
         }
         queue.push(share(99, 100, Rank::Normal), 1_000_000, 99);
         let mut before = HashSet::new();
-        while let Some(flow) = queue.pop() {
+        while let Some(flow) = next(&mut queue) {
             if flow == 99 {
                 return Ok(());
             }
@@ -211,7 +228,7 @@ fn with_background(jobs: u64) -> FairQueue<u32> {
 /// How many jobs of the background come before the next of another flow.
 fn background_before(queue: &mut FairQueue<u32>, flow: u32) -> usize {
     let mut before = 0;
-    while let Some(next) = queue.pop() {
+    while let Some(next) = next(queue) {
         if next == flow {
             break;
         }
@@ -226,8 +243,8 @@ fn a_flow_that_cost_more_than_predicted_waits_for_it() {
     queue.push(share(2, 100, Rank::Normal), 100, 2);
     assert_eq!(background_before(&mut queue, 2), 1);
     queue.push(share(2, 100, Rank::Normal), 100, 2);
-    queue.pop();
-    let (flow, receipt) = queue.pop_with_receipt().unwrap();
+    next(&mut queue);
+    let (flow, receipt) = queue.pop().unwrap();
     assert_eq!(flow, 2);
     queue.charge(receipt, 1_000);
     queue.push(share(2, 100, Rank::Normal), 100, 2);
@@ -240,9 +257,9 @@ fn what_never_ran_costs_its_flow_nothing() {
     for _ in 0..10 {
         queue.push(share(2, 100, Rank::Normal), 1_000, 2);
     }
-    queue.pop();
+    next(&mut queue);
     for _ in 0..9 {
-        let (flow, receipt) = queue.pop_with_receipt().unwrap();
+        let (flow, receipt) = queue.pop().unwrap();
         // The refund goes no further back than what was taken last, so the other flow may come in between once.
         queue.charge(receipt, if flow == 2 { 0 } else { 100 });
     }
@@ -259,13 +276,13 @@ fn what_never_ran_costs_its_flow_nothing() {
 #[test]
 fn a_rest_settles_what_a_long_job_owes() {
     let mut queue = with_background(100);
-    queue.pop();
+    next(&mut queue);
     queue.push(share(2, 100, Rank::Normal), 1, 2);
-    let (flow, receipt) = queue.pop_with_receipt().unwrap();
+    let (flow, receipt) = queue.pop().unwrap();
     assert_eq!(flow, 2);
     // While it runs, the other flow gets as much as it really costs.
     for _ in 0..50 {
-        queue.pop();
+        next(&mut queue);
     }
     queue.push(share(2, 100, Rank::Normal), 1, 2);
     queue.charge(receipt, 5_000);
@@ -275,13 +292,13 @@ fn a_rest_settles_what_a_long_job_owes() {
 #[test]
 fn a_receipt_of_a_time_that_is_forgotten_changes_nothing() {
     let mut queue = with_background(1);
-    let (_, receipt) = queue.pop_with_receipt().unwrap();
+    let (_, receipt) = queue.pop().unwrap();
     queue.push(share(2, 100, Rank::Normal), 100, 2);
     queue.charge(receipt, u64::MAX);
     queue.push(share(1, 100, Rank::Normal), 100, 1);
     queue.push(share(2, 100, Rank::Normal), 100, 2);
     assert_eq!(
-        [queue.pop(), queue.pop(), queue.pop()],
+        [next(&mut queue), next(&mut queue), next(&mut queue)],
         [Some(2), Some(1), Some(2)]
     );
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{record::Record, table::Name};
+use super::{record::Record, shared::Name};
 use crate::{cost::SizeBucket, placement::Verdict};
 
 /// The verdicts of a route.

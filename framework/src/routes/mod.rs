@@ -15,25 +15,26 @@
 //! All atomic accesses are relaxed: each word stands for itself and publishes nothing else.
 
 mod label;
-mod last_move;
 mod learned;
 mod moves;
 mod pin;
 mod record;
 mod report;
 mod route;
+mod shared;
 mod table;
+mod tallies;
 mod tally;
 mod warm;
 
 #[cfg(test)]
 mod tests;
 
-pub use last_move::LastMove;
+pub use record::Observation;
 pub use report::{BucketReport, CostReport, MoveReport, RouteMove, RouteReport};
-pub use route::{Observation, Route};
+pub use route::Route;
 #[cfg(feature = "metrics")]
-pub(crate) use table::Name;
+pub(crate) use shared::Name;
 pub use table::RouteTable;
 pub use tally::LoopTally;
 pub use warm::Restored;

@@ -8,13 +8,24 @@ use std::{
     time::Duration,
 };
 
-use super::{route::Observation, tally::Tallied};
+use super::tallies::Tallied;
 use crate::{
     admission::Refusal,
     cost::{CostSketch, SizeBucket},
     event_loop::PollTimes,
     placement::{Placement, Reason},
 };
+
+/// What was measured of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// How long it kept its thread.
+    pub cost: Duration,
+    /// Where it ran.
+    pub ran: Placement,
+    /// How long it had waited for a lane, if it ran on one.
+    pub queued: Option<Duration>,
+}
 
 /// On cache lines of its own: what `Route::place` reads changes far less often than this.
 #[repr(align(64))]

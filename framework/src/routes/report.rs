@@ -146,11 +146,11 @@ impl Route {
             panics: counts.panics.load(Relaxed),
             refused: counts.refused.iter().map(|count| count.load(Relaxed)).sum(),
             cancelled: counts.cancelled.load(Relaxed),
-            last_move: self.last_move().map(|last| MoveReport {
-                from: last.moved.from,
-                to: last.moved.to,
-                reason: last.moved.reason.to_string(),
-                age_s: last.age.as_secs_f64(),
+            last_move: self.last_move().map(|(moved, age)| MoveReport {
+                from: moved.from,
+                to: moved.to,
+                reason: moved.reason.to_string(),
+                age_s: age.as_secs_f64(),
             }),
             buckets: SizeBucket::all()
                 .filter_map(|bucket| {

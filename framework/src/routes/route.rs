@@ -3,19 +3,18 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use super::{
-    last_move::{LastMove, LastMoveCell},
     learned::{Kept, Verdicts},
     pin::Pin,
-    record::{Record, Runs},
-    table::{Name, Shared},
-    tally::{SAMPLE, Tallied},
+    record::{Observation, Record, Runs},
+    shared::{Name, Shared},
+    tallies::{SAMPLE, Tallied},
 };
 #[cfg(feature = "metrics")]
 use crate::event_loop::PollTimes;
@@ -24,17 +23,6 @@ use crate::{
     cost::{BodySize, SizeBucket},
     placement::{Grade, Move, PinSource, Placement, Policy, Reason, Rules, Verdict},
 };
-
-/// What was measured of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observation {
-    /// How long it kept its thread.
-    pub cost: Duration,
-    /// Where it ran.
-    pub ran: Placement,
-    /// How long it had waited for a lane, if it ran on one.
-    pub queued: Option<Duration>,
-}
 
 /// A method and a resource pattern of one app, with all that is known about it.
 ///
@@ -64,7 +52,7 @@ pub struct Observation {
 ///     });
 /// }
 /// assert_eq!(route.place(none), Placement::Loop);
-/// assert_eq!(route.last_move().unwrap().moved.reason.to_string(), "first 3 runs within budget");
+/// assert_eq!(route.report().last_move.unwrap().reason, "first 3 runs within budget");
 /// ```
 pub struct Route {
     id: u32,
@@ -78,7 +66,8 @@ pub struct Route {
     method: Box<str>,
     pattern: Box<str>,
     shared: Arc<Shared>,
-    last_move: LastMoveCell,
+    /// What gave it its place last, and how long after the table was made.
+    last_move: Mutex<Option<(Move, Duration)>>,
     flow: OnceLock<Arc<Flow>>,
     probes: OnceLock<Arc<Flow>>,
     patience: OnceLock<Duration>,
@@ -125,7 +114,7 @@ impl Route {
             pattern,
             tallied_before: shared.tallies.sum(id),
             shared,
-            last_move: LastMoveCell::default(),
+            last_move: Mutex::default(),
             flow: OnceLock::new(),
             probes: OnceLock::new(),
             patience: OnceLock::new(),
@@ -358,10 +347,20 @@ impl Route {
         self.record.moves_by[reason].load(Relaxed)
     }
 
-    /// The last time it was given a place, if it was.
-    #[must_use]
-    pub fn last_move(&self) -> Option<LastMove> {
-        self.last_move.load(self.shared.started.elapsed())
+    /// What gave it its place last, if anything did, and how long ago. Waits for whoever notes one, so it is for reports only.
+    pub(super) fn last_move(&self) -> Option<(Move, Duration)> {
+        let last = self
+            .last_move
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.map(|(moved, at)| (moved, self.shared.started.elapsed().saturating_sub(at)))
+    }
+
+    /// Notes what gave it its place, or leaves that out if a report is at it: it may be an event loop that asks (T1).
+    fn note_move(&self, moved: Move, at: Duration) {
+        if let Ok(mut last) = self.last_move.try_lock() {
+            *last = Some((moved, at));
+        }
     }
 
     /// Where it runs, in one word for a display: on a lane if any body size that was met so far does.
@@ -428,7 +427,7 @@ impl Route {
                 to: self.placement(),
                 reason: Reason::LoadedFromProfile,
             };
-            self.last_move.store(moved, self.shared.started.elapsed());
+            self.note_move(moved, self.shared.started.elapsed());
         }
         restored
     }
@@ -490,7 +489,7 @@ impl Route {
     fn announce(&self, moved: Move) {
         let now = self.shared.started.elapsed();
         // Also where a first judgement confirms the place that it had: it is why the route is there.
-        self.last_move.store(moved, now);
+        self.note_move(moved, now);
         if !moved.changes_place() {
             return;
         }

@@ -13,7 +13,9 @@ use super::{
     moves::LatestMoves,
     report::RouteMove,
     route::{Kind, Route},
-    tally::{LoopTally, Tallies},
+    shared::{Name, Shared},
+    tallies::Tallies,
+    tally::LoopTally,
 };
 use crate::{event_loop::Label, placement::Rules};
 
@@ -41,18 +43,6 @@ pub struct RouteTable {
     routes: Arc<Mutex<Routes>>,
 }
 
-/// What all routes of a table need.
-pub(super) struct Shared {
-    pub(super) rules: Rules,
-    pub(super) capacity: usize,
-    pub(super) started: Instant,
-    pub(super) tallies: Tallies,
-    pub(super) moves: LatestMoves,
-}
-
-/// An app, a method and a pattern.
-pub(crate) type Name = (u32, Box<str>, Box<str>);
-
 /// The identifiers of all that have one below the capacity, and of those that are free, are 0, 1, 2, … without a gap.
 #[derive(Default)]
 struct Routes {
@@ -65,21 +55,20 @@ struct Routes {
 }
 
 impl RouteTable {
-    /// How many routes a table holds unless [`with_capacity`](Self::with_capacity) says otherwise.
-    pub const DEFAULT_CAPACITY: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+    /// How many routes a table holds.
+    const CAPACITY: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
-    /// An empty table.
-    #[must_use]
-    pub fn new(rules: Rules) -> Self {
-        Self::with_capacity(rules, Self::DEFAULT_CAPACITY)
-    }
-
-    /// An empty table that holds at most so many routes.
+    /// An empty table, for at most 10,000 routes.
     ///
     /// All further routes of one app share a route labelled `(other)`, which stays on the lane under
     /// [`Policy::Learned`](crate::placement::Policy::Learned). Of identifiers beyond the capacity there is one per app.
     #[must_use]
-    pub fn with_capacity(rules: Rules, routes: NonZeroU32) -> Self {
+    pub fn new(rules: Rules) -> Self {
+        Self::with_capacity(rules, Self::CAPACITY)
+    }
+
+    /// An empty table that holds at most so many routes.
+    pub(super) fn with_capacity(rules: Rules, routes: NonZeroU32) -> Self {
         let capacity = routes.get() as usize;
         Self {
             shared: Arc::new(Shared {

@@ -200,7 +200,7 @@ fn a_pinned_route_ignores_the_model_but_is_measured() {
     }
     assert_eq!(route.place(none()), Placement::Lane);
     assert_eq!(route.report().lane_runs, 103);
-    let reason = |route: &Route| route.last_move().unwrap().moved.reason;
+    let reason = |route: &Route| route.last_move().unwrap().0.reason;
     assert_eq!(reason(&route), Reason::Pinned(PinSource::Attribute));
 
     route.pin(Placement::Loop, PinSource::Configuration);
@@ -412,7 +412,7 @@ fn what_was_learned_is_taken_over() {
     assert_eq!(route.place(none()), Placement::Loop);
     assert_eq!(route.place(large()), Placement::Lane);
     assert_eq!(route.placement(), Placement::Lane);
-    let last = route.last_move().unwrap().moved;
+    let (last, _) = route.last_move().unwrap();
     assert_eq!(last.reason, Reason::LoadedFromProfile);
     let sort = after.route(3, "POST", "/sort").report();
     assert_eq!(sort.buckets[0].clean_runs_needed, Some(32));

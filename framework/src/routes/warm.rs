@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{
-    learned::Verdicts,
-    table::{Name, RouteTable},
-};
+use super::{learned::Verdicts, shared::Name, table::RouteTable};
 use crate::{
     cost::SizeBucket,
     placement::Verdict,

@@ -5,14 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use offload_core::Lane;
-
-use crate::support::{Drops, Occupied, on_each_executor};
+use crate::support::{Drops, Lane, Occupied, on_each_executor};
 
 #[test]
 fn a_full_queue_refuses_at_once() {
     on_each_executor(|| async {
-        let lane = Lane::builder().threads(2).queue_bound(3).build().unwrap();
+        let lane = Lane(Lane::builder().threads(2).queue_bound(3).build().unwrap());
         let occupied = Occupied::all_of(&lane);
         let ran = Arc::new(AtomicUsize::new(0));
         let drops = Drops::default();
@@ -46,7 +44,7 @@ fn a_full_queue_refuses_at_once() {
 
 #[test]
 fn a_removed_job_frees_its_place() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).queue_bound(1).build().unwrap());
     let occupied = Occupied::all_of(&lane);
     let first = lane.run(|| 1);
     assert!(lane.submit(|| ()).is_err());
@@ -58,7 +56,7 @@ fn a_removed_job_frees_its_place() {
 
 #[test]
 fn a_job_from_inside_needs_no_place() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).queue_bound(1).build().unwrap());
     let inner = lane.clone();
     let result = pollster::block_on(lane.run(move || {
         (0..10)

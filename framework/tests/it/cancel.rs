@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use offload_core::{JobHandle, Lane};
+use offload_core::JobHandle;
 
-use crate::support::{Drops, Gate, Occupied, lane, until};
+use crate::support::{Drops, Gate, Lane, Occupied, lane, until};
 
 #[test]
 fn dropping_before_the_beginning_drops_the_closure_at_once_and_here() {
@@ -31,7 +31,7 @@ fn dropping_before_the_beginning_drops_the_closure_at_once_and_here() {
     let run = lane.run(move || drop(one));
     let task = lane.spawn(async move { drop(two) });
     let handle = lane.submit(move || drop(three)).unwrap();
-    let canceled = lane.submit(move || drop(four)).unwrap();
+    let cancelled = lane.submit(move || drop(four)).unwrap();
     assert_eq!(lane.queued(), 4);
     assert!(dropped_on.try_recv().is_err());
 
@@ -42,10 +42,10 @@ fn dropping_before_the_beginning_drops_the_closure_at_once_and_here() {
     assert_eq!(dropped_on.try_recv(), Ok(here));
     drop(handle);
     assert_eq!(dropped_on.try_recv(), Ok(here));
-    assert!(canceled.cancel());
+    assert!(cancelled.cancel());
     assert_eq!(dropped_on.try_recv(), Ok(here));
     assert_eq!(lane.queued(), 0);
-    assert_eq!(lane.stats().canceled, 4);
+    assert_eq!(lane.stats().cancelled, 4);
 
     drop(occupied);
     pollster::block_on(lane.run(|| ())).unwrap();
@@ -77,7 +77,7 @@ fn a_closure_that_has_begun_runs_to_its_end() {
     until("the closure has ended", || ended.load(SeqCst) == 1);
     until("its value was dropped", || drops.alive() == 0);
     until("it counts as finished", || lane.stats().finished == 1);
-    assert_eq!(lane.stats().canceled, 0);
+    assert_eq!(lane.stats().cancelled, 0);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_detached_job_runs() {
 
 #[test]
 fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).queue_bound(1).build().unwrap());
     let occupied = Occupied::all_of(&lane);
     // Far more than the queue has room for, while its only thread is in a job.
     let mut full = 0;
@@ -112,7 +112,7 @@ fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
     assert!(full < 8, "{full} times");
     assert_eq!(lane.queued(), 0);
     let stats = lane.stats();
-    assert_eq!(stats.canceled, 20_000);
+    assert_eq!(stats.cancelled, 20_000);
     assert_eq!(stats.submitted, 20_001, "with the occupant");
     let last = lane.run(|| 7);
     drop(occupied);
@@ -121,7 +121,7 @@ fn removed_jobs_make_room_though_no_lane_thread_passes_by() {
 
 #[test]
 fn each_job_runs_or_is_removed_but_never_both() {
-    let lane = Lane::builder().threads(2).queue_bound(64).build().unwrap();
+    let lane = Lane(Lane::builder().threads(2).queue_bound(64).build().unwrap());
     let ran = Arc::new(AtomicUsize::new(0));
     let mut removed = 0;
     let mut kept = 0;
@@ -144,6 +144,6 @@ fn each_job_runs_or_is_removed_but_never_both() {
     }
     until("all that were kept ran", || ran.load(SeqCst) == kept);
     let stats = lane.stats();
-    assert_eq!(stats.canceled, removed);
+    assert_eq!(stats.cancelled, removed);
     until("all are counted", || lane.stats().finished == kept as u64);
 }

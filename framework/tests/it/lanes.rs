@@ -13,15 +13,11 @@ mod trials;
 use std::{
     sync::{Arc, Barrier, Mutex},
     thread,
-    time::Duration,
 };
 
 use offload_core::{JobHandle, Lanes, LanesBuilder, Priority, Terms};
 
-use crate::support::Gate;
-
-/// Longer than any test takes, so that nothing is refused or dropped for having waited on a slow machine.
-const LONG: Duration = Duration::from_secs(3600);
+use crate::support::{Gate, LONG};
 
 /// Lanes that stand up to whatever else a busy machine does: priorities are not what is tested here.
 fn sturdy() -> LanesBuilder {

@@ -1,31 +1,33 @@
-//! A lane ends with its last handle: what waits is canceled, what runs ends, and the threads go.
+//! A lane ends with its last handle: what waits is cancelled, what runs ends, and the threads go.
 
 use std::{
     future::pending,
     sync::{Arc, Barrier},
 };
 
-use offload_core::Lane;
-
-use crate::support::{Drops, Gate, Occupied, until};
+use crate::support::{Drops, Gate, Lane, Occupied, until};
 
 /// A lane each of whose threads owns one token for as long as it lives, and what the threads share another.
 /// So no token is alive only when the threads have ended and nothing of the lane has leaked.
 fn watched_lane(threads: usize, drops: &Drops) -> Lane {
-    let drops = drops.clone();
-    let lane = Lane::builder()
-        .threads(threads)
-        .local(move |_| {
-            let token = drops.token();
-            Box::pin(async move {
-                let _token = token;
-                pending::<()>().await;
+    let owned = drops.clone();
+    let lane = Lane(
+        Lane::builder()
+            .threads(threads)
+            .local(move |_| {
+                let token = owned.token();
+                Box::pin(async move {
+                    let _token = token;
+                    pending::<()>().await;
+                })
             })
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     // A thread that has run a job has built its resident.
     drop(Occupied::all_of(&lane));
+    // And so has one of the long lane a moment later.
+    until("all residents are there", || drops.alive() == threads + 2);
     lane
 }
 
@@ -36,13 +38,13 @@ fn the_threads_end_with_the_last_handle() {
     let clone = lane.clone();
     drop(lane);
     assert_eq!(pollster::block_on(clone.run(|| 1)).unwrap(), 1);
-    assert_eq!(drops.alive(), 4);
+    assert_eq!(drops.alive(), 5);
     drop(clone);
     until("the threads have ended", || drops.alive() == 0);
 }
 
 #[test]
-fn queued_jobs_are_canceled_and_running_ones_finish() {
+fn queued_jobs_are_cancelled_and_running_ones_finish() {
     let drops = Drops::default();
     let lane = watched_lane(1, &drops);
     let (begun, gate) = (Arc::new(Barrier::new(2)), Gate::default());
@@ -58,8 +60,8 @@ fn queued_jobs_are_canceled_and_running_ones_finish() {
     let handle = lane.submit(|| unreachable!()).unwrap();
 
     drop(lane);
-    assert!(pollster::block_on(queued).unwrap_err().is_canceled());
-    assert!(pollster::block_on(spawned).unwrap_err().is_canceled());
+    assert!(pollster::block_on(queued).unwrap_err().is_cancelled());
+    assert!(pollster::block_on(spawned).unwrap_err().is_cancelled());
     assert!(!handle.cancel(), "it is out of the queue already");
     gate.open();
     assert_eq!(pollster::block_on(running).unwrap(), "finished");

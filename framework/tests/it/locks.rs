@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use offload_core::{Lane, Lanes, Stay};
+use offload_core::{Lanes, Stay, Terms};
 use rayon::prelude::*;
 
-use crate::support::{burn, lane};
+use crate::support::{LONG, Lane, burn, lane};
 
 /// What a job does under a lock: long enough in both halves that each is stolen while others wait for the lock.
 fn parallel_sum() -> u64 {
@@ -88,9 +88,10 @@ fn a_job_may_wait_for_what_another_one_sends() {
 #[test]
 fn all_jobs_may_wait_for_what_they_have_spawned_on_rayon() {
     let lanes = Lanes::builder().threads(2).build().unwrap();
+    let long = Terms::new().cost(Duration::from_secs(1)).patience(LONG);
     let runs: Vec<_> = (0..8)
         .map(|n| {
-            lanes.long().run(move || {
+            lanes.run_with(&long, move || {
                 let (tell, told) = mpsc::channel();
                 rayon::spawn(move || tell.send(n).unwrap());
                 told.recv().unwrap()
@@ -105,7 +106,7 @@ fn all_jobs_may_wait_for_what_they_have_spawned_on_rayon() {
 /// What a job leaves to rayon waits for another one, which waits on the same thread.
 #[test]
 fn what_is_left_to_rayon_is_not_run_where_a_job_waits() {
-    let lane = Lane::builder().threads(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).build().unwrap());
     thread_local!(static WAITS_HERE: Cell<Option<Stay>> = const { Cell::new(None) });
 
     let (tell, told) = mpsc::channel::<()>();

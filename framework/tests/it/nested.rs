@@ -12,10 +12,9 @@ use std::{
     thread,
 };
 
-use offload_core::Lane;
 use rayon::prelude::*;
 
-use crate::support::{Gate, lane, until};
+use crate::support::{Gate, Lane, lane, of_the_short_lane, until};
 
 thread_local! {
     /// What the lane does on this thread now, in its own code and not in what rayon steals.
@@ -85,32 +84,34 @@ fn many_parallel_jobs_on_two_threads_all_run_and_never_meet_a_resident() {
     let faults = Arc::new(AtomicUsize::new(0));
     let (registered, counted, faulty) =
         (Arc::clone(&wakers), Arc::clone(&polls), Arc::clone(&faults));
-    let lane = Lane::builder()
-        .threads(2)
-        .local(move |_| {
-            let (registered, counted, faulty) = (
-                Arc::clone(&registered),
-                Arc::clone(&counted),
-                Arc::clone(&faulty),
-            );
-            let mut known = false;
-            Box::pin(poll_fn(move |cx| {
-                if OCCUPIED.replace(true) {
-                    faulty.fetch_add(1, SeqCst);
-                }
-                if !known {
-                    registered.lock().unwrap().push(cx.waker().clone());
-                    known = true;
-                }
-                // A handler may use rayon as well, and so make its thread wait inside the poll.
-                assert_eq!(fibonacci(5), 5);
-                counted.fetch_add(1, SeqCst);
-                OCCUPIED.set(false);
-                Poll::<()>::Pending
+    let lane = Lane(
+        Lane::builder()
+            .threads(2)
+            .local(of_the_short_lane(move |_| {
+                let (registered, counted, faulty) = (
+                    Arc::clone(&registered),
+                    Arc::clone(&counted),
+                    Arc::clone(&faulty),
+                );
+                let mut known = false;
+                Box::pin(poll_fn(move |cx| {
+                    if OCCUPIED.replace(true) {
+                        faulty.fetch_add(1, SeqCst);
+                    }
+                    if !known {
+                        registered.lock().unwrap().push(cx.waker().clone());
+                        known = true;
+                    }
+                    // A handler may use rayon as well, and so make its thread wait inside the poll.
+                    assert_eq!(fibonacci(5), 5);
+                    counted.fetch_add(1, SeqCst);
+                    OCCUPIED.set(false);
+                    Poll::<()>::Pending
+                }))
             }))
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     until("both residents are there", || {
         wakers.lock().unwrap().len() == 2
     });

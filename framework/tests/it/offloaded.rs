@@ -50,8 +50,8 @@ fn without_a_host_the_fallback_lane_serves() {
         assert!(spawn(async { thread_name() }).await.starts_with("offload-"));
     });
     let fallback = Lanes::fallback().unwrap();
-    assert_eq!(fallback.short().name(), "offload-short");
-    assert!(fallback.short().stats().submitted >= 8);
+    assert_eq!(fallback.short().name, "offload-short");
+    assert!(fallback.short().stats.submitted >= 8);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_panic_of_the_body_resumes_on_the_awaiting_side() {
 #[test]
 fn a_refusal_unwinds_with_the_typed_error() {
     let lanes = lanes();
-    let occupied = Occupied::all_of(lanes.short());
+    let occupied = Occupied::all_of(&lanes);
     let waiting = lanes.run(|| ());
     let _entered = ambient::enter(TestHost::new(lanes));
     let payload = std::panic::catch_unwind(|| pollster::block_on(run(|| ()))).unwrap_err();

@@ -43,7 +43,7 @@ fn no_job_is_stuck_while_a_thread_is_idle() {
                         (lane.clone(), Arc::clone(&most_slots), Arc::clone(&at_work));
                     let job = move || {
                         assert!(at_work.fetch_add(1, SeqCst) < inner.threads());
-                        slots.fetch_max(inner.slots_taken(), SeqCst);
+                        slots.fetch_max(inner.short().slots_taken, SeqCst);
                         at_work.fetch_sub(1, SeqCst);
                         n
                     };
@@ -59,7 +59,7 @@ fn no_job_is_stuck_while_a_thread_is_idle() {
     });
     assert!(most_slots.load(SeqCst) <= 2);
     until("the lane is at rest", || {
-        lane.running() + lane.slots_taken() == 0
+        lane.running() + lane.short().slots_taken == 0
     });
     assert_eq!(lane.stats().finished, 9_000);
 }
@@ -73,7 +73,7 @@ fn never_more_slots_are_taken_than_there_are() {
     let (watched, seen, stop) = (lane.clone(), Arc::clone(&most), Arc::clone(&done));
     let watcher = thread::spawn(move || {
         while !stop.load(SeqCst) {
-            seen.fetch_max(watched.slots_taken(), SeqCst);
+            seen.fetch_max(watched.short().slots_taken, SeqCst);
             thread::yield_now();
         }
     });

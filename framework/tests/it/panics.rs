@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, sync::Barrier, thread};
 
-use offload_core::Lane;
-
-use crate::support::{Gate, Occupied, lane, on_each_executor, panic_quietly, until};
+use crate::support::{Gate, Lane, Occupied, lane, on_each_executor, panic_quietly, until};
 
 #[test]
 fn a_panic_comes_back_with_its_payload() {
@@ -115,7 +113,7 @@ fn a_destructor_that_panics_ends_nothing() {
         lane.queued() == 0 && lane.running() == 0
     });
     drop(task);
-    until("the future is gone", || lane.stats().canceled == 1);
+    until("the future is gone", || lane.stats().cancelled == 1);
     let occupied = Occupied::all_of(&lane);
     let bomb = Bomb;
     drop(lane.run(move || drop(bomb)));
@@ -125,29 +123,31 @@ fn a_destructor_that_panics_ends_nothing() {
 
 #[test]
 fn a_surrounding_that_panics_or_forgets_cancels_the_job() {
-    let lane = Lane::builder()
-        .threads(1)
-        .around(|_| panic_quietly("around"))
-        .build()
-        .unwrap();
+    let lane = Lane(
+        Lane::builder()
+            .threads(1)
+            .around(|_| panic_quietly("around"))
+            .build()
+            .unwrap(),
+    );
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
 
-    let lane = Lane::builder().threads(1).around(|_| ()).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).around(|_| ()).build().unwrap());
     assert!(
         pollster::block_on(lane.run(|| ()))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
     assert!(
         pollster::block_on(lane.spawn(async {}))
             .unwrap_err()
-            .is_canceled()
+            .is_cancelled()
     );
-    assert_eq!(lane.stats().canceled, 2);
+    assert_eq!(lane.stats().cancelled, 2);
 }
 
 fn thread_ids(lane: &Lane) -> HashSet<thread::ThreadId> {

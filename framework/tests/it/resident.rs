@@ -13,9 +13,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use offload_core::Lane;
-
-use crate::support::{Gate, Occupied, panic_quietly, until};
+use crate::support::{Gate, Lane, Occupied, of_the_short_lane, panic_quietly, until};
 
 #[derive(Default)]
 struct Watched {
@@ -36,22 +34,24 @@ impl Watched {
 fn answering_lane(threads: usize) -> (Lane, Vec<Arc<Watched>>) {
     let watched: Vec<Arc<Watched>> = (0..threads).map(|_| Arc::default()).collect();
     let all = watched.clone();
-    let lane = Lane::builder()
-        .threads(threads)
-        .local(move |index| {
-            let mine = Arc::clone(&all[index]);
-            let not_send = Rc::new(());
-            Box::pin(poll_fn(move |cx| {
-                let _still_here = &not_send;
-                mine.polls.fetch_add(1, SeqCst);
-                mine.threads.lock().unwrap().push(thread::current().id());
-                mine.answered.store(mine.asked.load(SeqCst), SeqCst);
-                *mine.waker.lock().unwrap() = Some(cx.waker().clone());
-                Poll::<()>::Pending
+    let lane = Lane(
+        Lane::builder()
+            .threads(threads)
+            .local(of_the_short_lane(move |index| {
+                let mine = Arc::clone(&all[index]);
+                let not_send = Rc::new(());
+                Box::pin(poll_fn(move |cx| {
+                    let _still_here = &not_send;
+                    mine.polls.fetch_add(1, SeqCst);
+                    mine.threads.lock().unwrap().push(thread::current().id());
+                    mine.answered.store(mine.asked.load(SeqCst), SeqCst);
+                    *mine.waker.lock().unwrap() = Some(cx.waker().clone());
+                    Poll::<()>::Pending
+                }))
             }))
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     until("all residents are there", || {
         watched.iter().all(|it| it.waker.lock().unwrap().is_some())
     });
@@ -117,18 +117,20 @@ fn a_wake_up_during_a_job_is_heard_after_it() {
 fn a_resident_that_always_wakes_itself_takes_turns_with_the_jobs() {
     let polls = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&polls);
-    let lane = Lane::builder()
-        .threads(1)
-        .local(move |_| {
-            let count = Arc::clone(&count);
-            Box::pin(poll_fn(move |cx| {
-                count.fetch_add(1, SeqCst);
-                cx.waker().wake_by_ref();
-                Poll::<()>::Pending
+    let lane = Lane(
+        Lane::builder()
+            .threads(1)
+            .local(of_the_short_lane(move |_| {
+                let count = Arc::clone(&count);
+                Box::pin(poll_fn(move |cx| {
+                    count.fetch_add(1, SeqCst);
+                    cx.waker().wake_by_ref();
+                    Poll::<()>::Pending
+                }))
             }))
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     let occupied = Occupied::all_of(&lane);
     let runs: Vec<_> = (0..200)
         .map(|_| {
@@ -154,20 +156,22 @@ fn a_panic_of_a_resident_is_counted_and_survived() {
     let armed = Arc::new(AtomicUsize::new(0));
     let waker = Arc::new(Mutex::new(None::<Waker>));
     let (trigger, shown) = (Arc::clone(&armed), Arc::clone(&waker));
-    let lane = Lane::builder()
-        .threads(1)
-        .local(move |_| {
-            let (trigger, shown) = (Arc::clone(&trigger), Arc::clone(&shown));
-            Box::pin(poll_fn(move |cx| {
-                *shown.lock().unwrap() = Some(cx.waker().clone());
-                if trigger.swap(0, SeqCst) == 1 {
-                    panic_quietly("resident");
-                }
-                Poll::<()>::Pending
+    let lane = Lane(
+        Lane::builder()
+            .threads(1)
+            .local(of_the_short_lane(move |_| {
+                let (trigger, shown) = (Arc::clone(&trigger), Arc::clone(&shown));
+                Box::pin(poll_fn(move |cx| {
+                    *shown.lock().unwrap() = Some(cx.waker().clone());
+                    if trigger.swap(0, SeqCst) == 1 {
+                        panic_quietly("resident");
+                    }
+                    Poll::<()>::Pending
+                }))
             }))
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     until("it is there", || waker.lock().unwrap().is_some());
     for panics in 1..=5 {
         armed.store(1, SeqCst);
@@ -182,16 +186,18 @@ fn a_panic_of_a_resident_is_counted_and_survived() {
 
 #[test]
 fn a_resident_whose_builder_panics_leaves_a_working_thread() {
-    let lane = Lane::builder()
-        .threads(2)
-        .local(|index| {
-            if index == 0 {
-                panic_quietly("builder");
-            }
-            Box::pin(async {})
-        })
-        .build()
-        .unwrap();
+    let lane = Lane(
+        Lane::builder()
+            .threads(2)
+            .local(|index| {
+                if index == 0 {
+                    panic_quietly("builder");
+                }
+                Box::pin(async {})
+            })
+            .build()
+            .unwrap(),
+    );
     drop(Occupied::all_of(&lane));
     assert_eq!(pollster::block_on(lane.run(|| 1)).unwrap(), 1);
 }
@@ -210,23 +216,25 @@ fn the_surrounding_is_there_for_all_work() {
     }
 
     let (sender, seen) = mpsc::channel();
-    let lane = Lane::builder()
-        .threads(1)
-        .around(|work| {
-            INSIDE.with(|inside| *inside.borrow_mut() += 1);
-            work();
-            INSIDE.with(|inside| *inside.borrow_mut() -= 1);
-        })
-        .local(move |_| {
-            let checks = Checks(sender.clone());
-            let _ = checks.0.send(("build", inside()));
-            Box::pin(poll_fn(move |_| {
-                let _ = checks.0.send(("poll", inside()));
-                Poll::Pending
+    let lane = Lane(
+        Lane::builder()
+            .threads(1)
+            .around(|work| {
+                INSIDE.with(|inside| *inside.borrow_mut() += 1);
+                work();
+                INSIDE.with(|inside| *inside.borrow_mut() -= 1);
+            })
+            .local(of_the_short_lane(move |_| {
+                let checks = Checks(sender.clone());
+                let _ = checks.0.send(("build", inside()));
+                Box::pin(poll_fn(move |_| {
+                    let _ = checks.0.send(("poll", inside()));
+                    Poll::Pending
+                }))
             }))
-        })
-        .build()
-        .unwrap();
+            .build()
+            .unwrap(),
+    );
     let gate = Gate::default();
     let waits = gate.clone();
     let task = lane.spawn(async move {
@@ -255,26 +263,28 @@ fn a_local_set_makes_each_thread_a_small_event_loop() {
         .unwrap();
     let handle = runtime.handle().clone();
     let (sender, receiver) = smol::channel::unbounded::<Handler>();
-    let lane = Lane::builder()
-        .threads(2)
-        .around(move |work| {
-            let _entered = handle.enter();
-            work();
-        })
-        .local(move |_| {
-            let receiver = receiver.clone();
-            let set = tokio::task::LocalSet::new();
-            Box::pin(async move {
-                set.run_until(async move {
-                    while let Ok(handler) = receiver.recv().await {
-                        handler();
-                    }
-                })
-                .await;
+    let lane = Lane(
+        Lane::builder()
+            .threads(2)
+            .around(move |work| {
+                let _entered = handle.enter();
+                work();
             })
-        })
-        .build()
-        .unwrap();
+            .local(of_the_short_lane(move |_| {
+                let receiver = receiver.clone();
+                let set = tokio::task::LocalSet::new();
+                Box::pin(async move {
+                    set.run_until(async move {
+                        while let Ok(handler) = receiver.recv().await {
+                            handler();
+                        }
+                    })
+                    .await;
+                })
+            }))
+            .build()
+            .unwrap(),
+    );
 
     let (tell, told) = mpsc::channel();
     let all = Arc::new(tokio::sync::Barrier::new(60));

@@ -6,13 +6,13 @@ use std::{
     thread,
 };
 
-use offload_core::{Lane, Run, Task};
+use offload_core::{Run, Task};
 
-use crate::support::{lane, on_each_executor};
+use crate::support::{Lane, lane, on_each_executor};
 
 #[test]
 fn a_value_comes_back_on_each_executor() {
-    let lane = Lane::builder().name("values").threads(2).build().unwrap();
+    let lane = Lane(Lane::builder().name("values").threads(2).build().unwrap());
     on_each_executor(|| async {
         let caller = thread::current().id();
         let (text, thread) = lane
@@ -22,7 +22,10 @@ fn a_value_comes_back_on_each_executor() {
         assert_eq!(text, "value");
         assert_ne!(thread.id(), caller);
         let name = thread.name().unwrap().to_owned();
-        assert!(name == "values-0" || name == "values-1", "{name}");
+        assert!(
+            name == "values-short-0" || name == "values-short-1",
+            "{name}"
+        );
     });
 }
 

@@ -10,13 +10,13 @@ use std::{
     thread,
 };
 
-use offload_core::{Lane, Task};
+use offload_core::Task;
 
-use crate::support::{Drops, Gate, Occupied, lane, on_each_executor, until};
+use crate::support::{Drops, Gate, Lane, Occupied, lane, on_each_executor, until};
 
 #[test]
 fn each_poll_is_on_the_lane() {
-    let lane = Lane::builder().name("polls").threads(1).build().unwrap();
+    let lane = Lane(Lane::builder().name("polls").threads(1).build().unwrap());
     on_each_executor(|| async {
         let gate = Gate::default();
         let inner = lane.clone();
@@ -29,7 +29,7 @@ fn each_poll_is_on_the_lane() {
         });
         until("the future waits", || gate.waiting() == 1);
         gate.open();
-        assert_eq!(task.await.unwrap().as_deref(), Some("polls-0"));
+        assert_eq!(task.await.unwrap().as_deref(), Some("polls-short-0"));
     });
 }
 
@@ -60,7 +60,7 @@ fn two_hundred_waiting_futures_hold_no_thread() {
 
 #[test]
 fn a_wake_up_is_heard_even_when_the_queue_is_full() {
-    let lane = Lane::builder().threads(1).queue_bound(1).build().unwrap();
+    let lane = Lane(Lane::builder().threads(1).queue_bound(1).build().unwrap());
     let gate = Gate::default();
     let waits = gate.clone();
     let task = lane.spawn(waits);
@@ -96,7 +96,7 @@ fn a_future_that_always_wakes_itself_starves_nobody() {
     let before = polls.load(SeqCst);
     until("it still goes round", || polls.load(SeqCst) > before);
     drop(busy);
-    until("it was dropped", || lane.stats().canceled == 1);
+    until("it was dropped", || lane.stats().cancelled == 1);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn dropping_a_begun_task_stops_it_at_its_next_await() {
     gate.open();
     pollster::block_on(lane.run(|| ())).unwrap();
     assert_eq!(went_on.load(SeqCst), 0);
-    until("it is counted", || lane.stats().canceled == 1);
+    until("it is counted", || lane.stats().cancelled == 1);
 }
 
 #[test]

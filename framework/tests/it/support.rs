@@ -1,7 +1,8 @@
 //! Gates, executors and a patient eye, so that no test has to guess how long something takes.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
+    ops::Deref,
     pin::Pin,
     sync::{Arc, Condvar, Mutex},
     task::{Context, Poll, Waker},
@@ -9,13 +10,75 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offload_core::{Lane, clock::thread_cpu_time};
+use offload_core::{
+    Error, JobHandle, Lanes, LanesBuilder, Priority, Run, Task, Terms, clock::thread_cpu_time,
+};
 
 /// After this long a condition is taken to never become true. Far beyond what a slow machine needs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Longer than any test takes, so that nothing is refused or dropped for having waited on a slow machine.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
+/// One lane whose jobs are all alike: the short one of two, to which all of them go. None of its slots is ever lent.
+#[derive(Clone)]
+pub(crate) struct Lane(pub(crate) Lanes);
+
 pub(crate) fn lane(threads: usize) -> Lane {
-    Lane::builder().threads(threads).build().unwrap()
+    Lane(Lane::builder().threads(threads).build().unwrap())
+}
+
+impl Lane {
+    pub(crate) fn builder() -> LanesBuilder {
+        Lanes::builder()
+            .priorities(Priority::Normal, Priority::Normal)
+            .long_threads(1)
+            .spare_threads(0)
+            .short_limit(Duration::from_secs(1))
+            .patience(LONG..=LONG)
+    }
+
+    pub(crate) fn run<F, T>(&self, f: F) -> Run<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.0.run_with(&Terms::new(), f)
+    }
+
+    pub(crate) fn spawn<Fut>(&self, future: Fut) -> Task<Fut::Output>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        self.0.submit_future(&Terms::new(), future)
+    }
+
+    pub(crate) fn submit(&self, f: impl FnOnce() + Send + 'static) -> Result<JobHandle, Error> {
+        self.0.submit(&Terms::new(), f)
+    }
+}
+
+impl Deref for Lane {
+    type Target = Lanes;
+
+    fn deref(&self) -> &Lanes {
+        &self.0
+    }
+}
+
+type Resident = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Gives only the threads of the short lane a resident.
+pub(crate) fn of_the_short_lane(build: impl Fn(usize) -> Resident) -> impl Fn(usize) -> Resident {
+    move |index| {
+        let is_short = |name: &str| name.contains("-short-");
+        if thread::current().name().is_some_and(is_short) {
+            build(index)
+        } else {
+            Box::pin(ready(()))
+        }
+    }
 }
 
 /// Waits until `condition` is true.
@@ -108,17 +171,27 @@ impl Future for Gate {
 pub(crate) struct Occupied(Gate);
 
 impl Occupied {
-    pub(crate) fn all_of(lane: &Lane) -> Self {
+    /// Of the short lane.
+    pub(crate) fn all_of(lanes: &Lanes) -> Self {
+        Self::all(lanes, lanes.short().threads, &Terms::new().patience(LONG))
+    }
+
+    /// Of the long lane.
+    pub(crate) fn all_of_long(lanes: &Lanes) -> Self {
+        let terms = Terms::new().cost(Duration::from_secs(2)).patience(LONG);
+        Self::all(lanes, lanes.long().threads, &terms)
+    }
+
+    fn all(lanes: &Lanes, threads: usize, terms: &Terms) -> Self {
         let gate = Gate::default();
-        let begun = Arc::new(std::sync::Barrier::new(lane.threads() + 1));
-        for _ in 0..lane.threads() {
+        let begun = Arc::new(std::sync::Barrier::new(threads + 1));
+        for _ in 0..threads {
             let (gate, begun) = (gate.clone(), Arc::clone(&begun));
-            lane.submit(move || {
+            let job = move || {
                 begun.wait();
                 gate.pass();
-            })
-            .unwrap()
-            .detach();
+            };
+            lanes.submit(terms, job).unwrap().detach();
         }
         begun.wait();
         Self(gate)

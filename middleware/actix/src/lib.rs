@@ -32,7 +32,7 @@ mod wrap;
 #[cfg(feature = "metrics")]
 pub use offload_core::metrics::{BOUNDS, Publisher};
 pub use offload_core::{
-    CancelToken, CpuBudget, Error, JobHandle, Lane, Lanes, LanesBuilder, Nice, Priority, Run, Task,
+    CancelToken, CpuBudget, Error, JobHandle, Lanes, LanesBuilder, Nice, Priority, Run, Task,
     Terms,
     admission::{Rank, Weight},
     clock, is_cancelled,

@@ -74,7 +74,7 @@ fn what_is_known_is_served_beside_a_flood(method: impl Fn(usize) -> String) {
     wait_until("it has what it can get", || {
         // How many are at a time in the long lane depends on what other programs leave of the cores.
         let lanes = offload.lanes();
-        lanes.short().running() > 0 && lanes.long().running() > 0 && lanes.short().queued() == 0
+        lanes.short().running > 0 && lanes.long().running > 0 && lanes.short().queued == 0
     });
     let answered = (0..30).filter(|_| known() == 200).count();
     drop(end);

@@ -190,8 +190,8 @@ fn before_the_first_answer_what_computes_is_no_hint_at_others() {
         .collect();
     becomes_light(&offload, &server);
     // Where long ones are known to run, and where a light one would wait behind them.
-    assert_eq!(offload.lanes().long().stats().submitted, 0);
-    assert_eq!(offload.lanes().long().running(), 0);
+    assert_eq!(offload.lanes().long().stats.submitted, 0);
+    assert_eq!(offload.lanes().long().running, 0);
     drop(over);
     all_are_answered(endless);
 }

@@ -80,7 +80,7 @@ fn nothing_runs_for_clients_that_vanished() {
         // The lanes are still held.
         let stats = offload.lanes().stats();
         assert_eq!(stats.finished, before.finished);
-        assert_eq!(stats.canceled - before.canceled, CLIENTS as u64);
+        assert_eq!(stats.cancelled - before.cancelled, CLIENTS as u64);
         assert_eq!(begun.count(), 0);
 
         let next = open(server.addr(), "/stays", "");

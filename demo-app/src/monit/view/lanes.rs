@@ -43,7 +43,7 @@ fn columns() -> Vec<Column> {
         Column::right("REFUSED", 5, 7),
         Column::right("REFUSED/S", 4, 9),
         Column::right("EXPIRED", 7, 7),
-        Column::right("CANCELED", 8, 8),
+        Column::right("CANCELLED", 8, 9),
         Column::left("THREADS", 6, (7, 40)),
     ]
 }
@@ -77,7 +77,7 @@ fn row(lane: &Lane, refused: Option<f64>, theme: Theme, threads: usize) -> Vec<C
             },
         ),
         Cell::new(units::count(lane.expired)),
-        Cell::new(units::count(lane.canceled)),
+        Cell::new(units::count(lane.cancelled)),
         Cell::spans(bar(lane, theme, threads)),
     ]
 }

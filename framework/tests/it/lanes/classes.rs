@@ -27,15 +27,15 @@ fn a_job_known_as_short_runs_though_all_threads_of_the_long_lane_are_held() {
     let (short, long) = (lanes.key("short"), lanes.key("long"));
     lanes.record(short, SHORT);
     lanes.record(long, DEAR);
-    let occupied = Occupied::all_of(lanes.long());
+    let occupied = Occupied::all_of_long(&lanes);
 
     let name = where_it_runs(&lanes, &Terms::new().key(short));
     assert!(name.starts_with("known-short-"), "{name}");
     let waiting = lanes.run_with(&Terms::new().key(long), this_thread);
-    assert_eq!(lanes.long().queued(), 1);
+    assert_eq!(lanes.long().queued, 1);
     let name = where_it_runs(&lanes, &Terms::new().key(short));
     assert!(name.starts_with("known-short-"), "{name}");
-    assert_eq!(lanes.long().queued(), 1);
+    assert_eq!(lanes.long().queued, 1);
 
     drop(occupied);
     let name = pollster::block_on(waiting).unwrap();
@@ -127,7 +127,7 @@ fn a_job_that_computes_for_too_long_is_known_as_long_before_its_end() {
     let lanes = patient().threads(1).spare_threads(0).build().unwrap();
     let terms = Terms::new().key(lanes.key("computes"));
     let computing = Computing::one(&lanes, &terms);
-    let submitted = || lanes.long().stats().submitted;
+    let submitted = || lanes.long().stats.submitted;
     assert_eq!(submitted(), 0);
     until("the next of its kind goes to the long lane", || {
         drop(lanes.submit(&terms, || ()));
@@ -152,7 +152,7 @@ fn a_job_that_is_found_overdue_when_it_has_hardly_computed_is_known_as_long_in_t
     });
     until("the next of its kind goes to the long lane", || {
         drop(lanes.submit(&terms, || ()));
-        lanes.long().stats().submitted > 0
+        lanes.long().stats.submitted > 0
     });
     drop(computing);
 }
@@ -162,7 +162,7 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
     let lanes = single().name("moved").build().unwrap();
     let key = lanes.key("turns out long");
     let terms = Terms::new().key(key);
-    let occupied = Occupied::all_of(lanes.long());
+    let occupied = Occupied::all_of_long(&lanes);
     let first = Held::one(&lanes, &Terms::new());
     let (ran, on_long) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let mut queued: Vec<_> = (0..8)
@@ -176,16 +176,16 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
             })
         })
         .collect();
-    assert_eq!((lanes.short().queued(), lanes.long().queued()), (8, 0));
+    assert_eq!((lanes.short().queued, lanes.long().queued), (8, 0));
     lanes.record(key, DEAR);
     drop(first);
-    until("all have moved", || lanes.long().queued() == 8);
-    assert_eq!(lanes.short().queued(), 0);
+    until("all have moved", || lanes.long().queued == 8);
+    assert_eq!(lanes.short().queued, 0);
     assert_eq!(lanes.stats().submitted, 10, "each of them once");
 
     queued.truncate(5);
-    assert_eq!(lanes.long().queued(), 5);
-    assert_eq!(lanes.stats().canceled, 3);
+    assert_eq!(lanes.long().queued, 5);
+    assert_eq!(lanes.stats().cancelled, 3);
     assert_eq!(ran.load(SeqCst), 0);
 
     drop(occupied);
@@ -195,7 +195,10 @@ fn queued_jobs_that_turned_out_long_move_and_can_still_be_removed() {
     assert_eq!((ran.load(SeqCst), on_long.load(SeqCst)), (5, 5));
     until("all have ended", || lanes.stats().finished == 7);
     let stats = lanes.stats();
-    assert_eq!((stats.submitted, stats.canceled, stats.refused), (10, 3, 0));
+    assert_eq!(
+        (stats.submitted, stats.cancelled, stats.refused),
+        (10, 3, 0)
+    );
     until("the lanes are at rest", || lanes.running() == 0);
     assert_eq!(lanes.queued(), 0);
 }
@@ -206,26 +209,29 @@ fn jobs_that_moved_and_then_waited_too_long_are_expired_where_they_came_in() {
     let key = lanes.key("turns out long");
     let patience = Duration::from_millis(500);
     let terms = Terms::new().key(key).patience(patience);
-    let occupied = Occupied::all_of(lanes.long());
+    let occupied = Occupied::all_of_long(&lanes);
     let first = Held::one(&lanes, &Terms::new());
     let late = [(); 2].map(|()| lanes.run_with(&terms, || ()));
     let start = Instant::now(); // Not before: their patience begins with them.
     lanes.record(key, DEAR);
     drop(first);
-    until("they have moved", || lanes.short().queued() == 0);
+    until("they have moved", || lanes.short().queued == 0);
     until("their patience is over", || start.elapsed() > patience);
     drop(occupied);
     for run in late {
         assert!(pollster::block_on(run).unwrap_err().is_expired());
     }
     // They are counted a moment after they were told.
-    until("all are counted", || lanes.short().stats().expired == 2);
-    for lane in [lanes.short(), lanes.long()] {
+    until("all are counted", || lanes.short().stats.expired == 2);
+    for stats in [
+        |lanes: &Lanes| lanes.short().stats,
+        |lanes: &Lanes| lanes.long().stats,
+    ] {
         until("it is at rest", || {
-            let stats = lane.stats();
+            let stats = stats(&lanes);
             stats.submitted == stats.finished + stats.expired
         });
-        assert_eq!(lane.stats().canceled, 0);
+        assert_eq!(stats(&lanes).cancelled, 0);
     }
 }
 
@@ -245,8 +251,8 @@ fn dropped_lanes_cancel_what_is_queued() {
     drop(lanes);
     // Their threads are still held, so it was the end of the lanes that ended them.
     for run in closures {
-        assert!(pollster::block_on(run).unwrap_err().is_canceled());
+        assert!(pollster::block_on(run).unwrap_err().is_cancelled());
     }
-    assert!(pollster::block_on(future).unwrap_err().is_canceled());
+    assert!(pollster::block_on(future).unwrap_err().is_cancelled());
     drop(held);
 }

@@ -34,7 +34,7 @@ fn order_of<T: Clone + Send + 'static>(
     let order = Order::<T>(Arc::default());
     let held = Held::one(&lanes, &normal());
     submit(&lanes, &order);
-    assert_eq!(lanes.short().queued(), count);
+    assert_eq!(lanes.short().queued, count);
     drop(held);
     until("all have run", || order.so_far().len() == count);
     order.so_far()

@@ -35,7 +35,7 @@ fn hold_one_after_another(lanes: &Lanes, count: usize) -> Vec<Held> {
     let held: Vec<_> = (0..count)
         .map(|_| Held::one(lanes, &Terms::new()))
         .collect();
-    assert_eq!(lanes.short().slots_taken(), count);
+    assert_eq!(lanes.short().slots_taken, count);
     held
 }
 
@@ -50,7 +50,7 @@ fn waits_for(lanes: &Lanes, end: impl FnOnce()) {
         })
         .unwrap()
         .detach();
-    assert_eq!((lanes.short().queued(), count.load(SeqCst)), (1, 0));
+    assert_eq!((lanes.short().queued, count.load(SeqCst)), (1, 0));
     end();
     ran.pass();
 }
@@ -94,7 +94,7 @@ fn afterwards_no_more_jobs_run_at_a_time_than_there_are_threads() {
     let borrowed = Held::one(&lanes, &Terms::new());
     drop((held, borrowed));
     until("the overdue ones have ended", || {
-        lanes.running() == 0 && lanes.short().slots_taken() == 0
+        lanes.running() == 0 && lanes.short().slots_taken == 0
     });
 
     // Of those that are known: an unknown one is overdue so soon that any may be. And not for long: once a lane has found that other
@@ -121,5 +121,5 @@ fn afterwards_no_more_jobs_run_at_a_time_than_there_are_threads() {
         }
     }
     assert!(most.load(SeqCst) <= THREADS, "{}", most.load(SeqCst));
-    assert!(lanes.short().slots_taken() <= THREADS);
+    assert!(lanes.short().slots_taken <= THREADS);
 }

@@ -36,13 +36,13 @@ fn what_has_waited_too_long_is_dropped_instead_of_begun() {
     assert_eq!(pollster::block_on(last).unwrap(), 7);
     let error = pollster::block_on(run).unwrap_err();
     assert!(
-        error.is_expired() && !error.is_overloaded() && !error.is_canceled(),
+        error.is_expired() && !error.is_overloaded() && !error.is_cancelled(),
         "{error}"
     );
     assert!(handle.has_expired());
     assert_eq!(drops.alive(), 0);
     let stats = lanes.stats();
-    assert_eq!((stats.expired, stats.canceled, stats.panicked), (2, 0, 0));
+    assert_eq!((stats.expired, stats.cancelled, stats.panicked), (2, 0, 0));
     until("both others are counted", || lanes.stats().finished == 2);
     assert_eq!(lanes.stats().submitted, 4);
     assert_eq!(lanes.queued(), 0);

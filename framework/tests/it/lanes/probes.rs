@@ -85,7 +85,7 @@ fn what_is_carried_to_the_long_lane_does_not_come_first_there() {
     for number in 0..6 {
         let terms = unknown.job(&lanes, number);
         order.submit(&lanes, &terms, "unknown");
-        until("it is carried", || lanes.long().queued() == number + 1);
+        until("it is carried", || lanes.long().queued == number + 1);
     }
     let known = long.flow(&Flow::unnamed());
     order.submit(&lanes, &known, "known");

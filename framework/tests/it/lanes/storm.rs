@@ -213,10 +213,10 @@ fn every_job_runs_once_or_never_and_all_are_accounted_for() {
     let lanes = &storm.lanes;
     until("the lanes are at rest", || {
         let stats = lanes.stats();
-        stats.submitted == stats.finished + stats.canceled + stats.expired
+        stats.submitted == stats.finished + stats.cancelled + stats.expired
             && lanes.running() + lanes.queued() == 0
             // A thread gives its slot back when it finds nothing more to do.
-            && lanes.short().slots_taken() + lanes.long().slots_taken() == 0
+            && lanes.short().slots_taken + lanes.long().slots_taken == 0
     });
     let stats = lanes.stats();
     let ran: Vec<_> = storm.ran.iter().map(|count| count.load(SeqCst)).collect();
@@ -239,7 +239,7 @@ fn every_job_runs_once_or_never_and_all_are_accounted_for() {
     for count in [
         stats.finished,
         stats.refused,
-        stats.canceled,
+        stats.cancelled,
         stats.expired,
         stats.panicked,
     ] {

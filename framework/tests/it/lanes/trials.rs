@@ -32,9 +32,7 @@ fn was_tried(lanes: &Lanes, terms: &Terms, cost: Duration) -> bool {
     };
     let name = pollster::block_on(lanes.run_with(terms, job)).unwrap();
     // A trial ends a moment after its result is there.
-    until("its thread is done with it", || {
-        lanes.short().running() == 0
-    });
+    until("its thread is done with it", || lanes.short().running == 0);
     name.contains("-short-")
 }
 

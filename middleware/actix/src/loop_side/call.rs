@@ -220,7 +220,7 @@ impl LaneCall {
         {
             route.count_refused(Refusal::Expired);
         }
-        let delay = self.caller.core.lanes.short().projected_delay();
+        let delay = self.caller.core.lanes.projected_delay(&Terms::new());
         self.caller.refused(delay)
     }
 

@@ -10,7 +10,7 @@ use offload_core::{
     clock::{LoopClock, Reading, Stopwatch},
     cost::SizeBucket,
     event_loop::{EventLoop, Label},
-    placement::{Grade, Placement},
+    placement::Placement,
     routes::{LoopTally, PinSource, Route},
 };
 use offload_http::decisions::on_loop;
@@ -223,7 +223,7 @@ impl Visit {
     /// It counts again if it turns out to be slow, or another route's, or heavy once more when its route has become light meanwhile.
     pub(crate) fn tell(&mut self) {
         let rules = self.core().table.rules();
-        let is_slow = |cost| rules.grade(cost) == Grade::Slow;
+        let is_slow = |cost| rules.is_slow(cost);
         let is_news = self.told.is_none_or(|(slot, before)| {
             let again = self.cost - before > rules.budget && !self.is_paced();
             slot != self.slot || is_slow(self.cost) && (!is_slow(before) || again)

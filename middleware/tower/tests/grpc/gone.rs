@@ -31,7 +31,7 @@ fn what_is_queued_never_begins() {
         drop(held);
         client.one("Echo", b"x").expect("an answer");
         assert_eq!(served.seen.count("Sum"), 0);
-        assert_eq!(offload.lanes().stats().canceled, 1);
+        assert_eq!(offload.lanes().stats().cancelled, 1);
     });
 }
 
@@ -68,6 +68,6 @@ fn what_awaits_is_dropped() {
         assert_eq!(served.seen.count("Await dropped"), 0);
         call.abort();
         wait_until("it is dropped", || served.seen.count("Await dropped") == 1);
-        wait_until("it is counted", || offload.lanes().stats().canceled == 1);
+        wait_until("it is counted", || offload.lanes().stats().cancelled == 1);
     });
 }

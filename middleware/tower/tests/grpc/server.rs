@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use offload_core::placement::Rules;
+use offload_core::{Terms, placement::Rules};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Request, Status,
@@ -120,12 +120,15 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn all_of(lanes: &Lanes) -> Self {
         wait_until("the lanes are at rest", || is_at_rest(lanes));
-        let both = [lanes.short(), lanes.long()];
+        let (short, long) = (
+            vec![Terms::new(); lanes.short().threads],
+            vec![Terms::new().cost(HANG); lanes.long().threads],
+        );
         let mut held = Vec::<Sender<()>>::new();
-        for lane in both.into_iter().flat_map(|lane| vec![lane; lane.threads()]) {
+        for terms in [short, long].concat() {
             let (sender, receiver) = channel();
             held.push(sender);
-            let job = lane.submit(move || {
+            let job = lanes.submit(&terms, move || {
                 let _dropped = receiver.recv();
             });
             job.expect("room").detach();

@@ -1,6 +1,9 @@
 //! Deadlines that clients name: kept where a request would wait, and of no account where it does not.
 
+use std::time::Duration;
+
 use axum::{Router, routing::get};
+use offload_core::Terms;
 use offload_tests::client::Client;
 
 use crate::site::{Gate, HEAVY, Site, builder, side, wait_until};
@@ -40,12 +43,12 @@ fn a_deadline_counts_on_lanes_only() {
     // Both lanes are held, and something waits already.
     let gate = Gate::default();
     let lanes = site.offload.lanes();
-    let held: Vec<_> = [lanes.short(), lanes.long()]
+    let (short, long) = (Terms::new(), Terms::new().cost(Duration::from_secs(1)));
+    let held: Vec<_> = [&short, &short, &long, &long]
         .into_iter()
-        .flat_map(|lane| [lane, lane])
-        .map(|lane| {
+        .map(|terms| {
             let gate = gate.clone();
-            lane.run(move || gate.wait())
+            lanes.run_with(terms, move || gate.wait())
         })
         .collect();
     wait_until("both run", || lanes.running() == 2);

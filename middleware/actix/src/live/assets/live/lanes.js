@@ -49,7 +49,7 @@ function update(card, lane, history) {
   setText(figures.queued, count(lane.queued));
   setText(figures.delay, duration(lane.projected_delay_seconds));
   setText(figures.refused, `${rate(history.refusedRate(lane.name))}, ${count(lane.refused)} in all`);
-  setText(figures.ended, `${count(lane.expired)}, ${count(lane.canceled)}`);
+  setText(figures.ended, `${count(lane.expired)}, ${count(lane.cancelled)}`);
   const full = lane.running >= lane.threads;
   setData(card.root, "level", full && lane.queued > 0 ? "busy" : full || spares > 0 ? "full" : "free");
 }
