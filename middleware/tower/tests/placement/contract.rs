@@ -228,5 +228,5 @@ async fn what_clients_make_up_is_one_route() {
         .collect();
     names.sort_by_key(|(method, ..)| *method);
     let unmatched = |method| (method, "(unmatched)", Placement::Loop);
-    assert_eq!(names, [unmatched("(other)"), unmatched("GET")]);
+    assert_eq!(names, [unmatched("(extension)"), unmatched("GET")]);
 }
