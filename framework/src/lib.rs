@@ -15,6 +15,7 @@ mod lane;
 mod lanes;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod nanos;
 mod os;
 pub mod placement;
 pub mod profile;

@@ -13,6 +13,7 @@ use super::{
     flow::{Flow, Gauge, LANES, Rank},
     surge::{Arrived, MOMENT},
 };
+use crate::nanos::nanos;
 
 /// A flow may have so many times as many jobs queued as there are places still free.
 ///
@@ -293,10 +294,6 @@ impl Backlog {
     fn rank(&self, flow: &Flow) -> &RankBook {
         &self.ranks[flow.rank().index()]
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether there is a place for one more job of a flow that has `own` of the `queued` ones.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::surge::Surge;
+use crate::nanos::nanos;
 
 /// A flow's share of what there is, against those of the others: 1 to 1,000, by default 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +159,7 @@ impl Flow {
 
     /// One of its jobs, of which nothing was known, has cost so much and is not at its end: the next ones need not wait for that.
     pub(crate) fn learn_at_least(&self, cost: Duration) {
-        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(cost);
         self.costs_at_least.fetch_max(nanos, Relaxed);
     }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::nanos::nanos;
+
 /// Two buckets an octave over 26 octaves from 1 us on reach 67 s; one bucket more lies below 1 us.
 const OCTAVES: usize = 26;
 const BUCKETS: usize = 1 + 2 * OCTAVES;
@@ -58,7 +60,7 @@ impl CostSketch {
         if weight == 0 {
             return;
         }
-        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(cost);
         self.last = nanos;
         if nanos >= self.peak {
             self.peak = nanos;
@@ -174,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    fn nanos(value: u64) -> Duration {
+    fn ns(value: u64) -> Duration {
         Duration::from_nanos(value)
     }
 
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn an_empty_sketch_knows_nothing() {
         let mut sketch = CostSketch::new();
-        sketch.record_weighted(nanos(5), 0);
+        sketch.record_weighted(ns(5), 0);
         assert_eq!(sketch.total, 0);
         assert_eq!(sketch.quantile(0.5), None);
         assert_eq!(sketch.peak(), None);
@@ -211,12 +213,12 @@ mod tests {
     fn the_ends_of_the_scale_hold_everything() {
         let mut sketch = CostSketch::new();
         sketch.record(Duration::ZERO);
-        assert_eq!(sketch.quantile(1.0), Some(nanos(500)));
+        assert_eq!(sketch.quantile(1.0), Some(ns(500)));
         sketch.record(Duration::MAX);
         let longest = sketch.quantile(1.0).unwrap();
         assert!(near(longest, Duration::from_secs(56)), "{longest:?}");
         assert!(sketch.quantile(f64::NAN).is_some());
-        assert_eq!(sketch.quantile(-1.0), Some(nanos(500)));
+        assert_eq!(sketch.quantile(-1.0), Some(ns(500)));
         assert_eq!(sketch.quantile(2.0), Some(longest));
     }
 
@@ -268,12 +270,12 @@ mod tests {
         fn one_cost_is_answered_within_the_stated_error(cost in 1_000_u64..60_000_000_000, runs in 1..2_000) {
             let mut sketch = CostSketch::new();
             for _ in 0..runs {
-                sketch.record(nanos(cost));
+                sketch.record(ns(cost));
             }
             for q in [0.0, 0.5, 0.95, 1.0] {
-                prop_assert!(near(sketch.quantile(q).unwrap(), nanos(cost)));
+                prop_assert!(near(sketch.quantile(q).unwrap(), ns(cost)));
             }
-            prop_assert_eq!(sketch.peak(), Some(nanos(cost)));
+            prop_assert_eq!(sketch.peak(), Some(ns(cost)));
         }
 
         #[test]
@@ -283,11 +285,11 @@ mod tests {
         ) {
             let mut sketch = CostSketch::new();
             for cost in &costs {
-                sketch.record(nanos(*cost));
+                sketch.record(ns(*cost));
             }
             costs.sort_unstable();
             let rank = ((q * costs.len() as f64).ceil() as usize).clamp(1, costs.len());
-            prop_assert!(near(sketch.quantile(q).unwrap(), nanos(costs[rank - 1])));
+            prop_assert!(near(sketch.quantile(q).unwrap(), ns(costs[rank - 1])));
         }
 
         #[test]
@@ -297,7 +299,7 @@ mod tests {
             let mut sketch = CostSketch::new();
             let mut double = CostSketch::new();
             for (cost, weight) in runs {
-                sketch.record_weighted(nanos(cost), weight);
+                sketch.record_weighted(ns(cost), weight);
                 double.merge(&sketch);
                 prop_assert!(sketch.total < FADE_AT);
                 prop_assert!(double.total < FADE_AT);

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::entry::{self, Follow, Job};
 use crate::{
     admission::{Backlog, Flow, Probe, Trial},
+    nanos::nanos,
     sync::{AtomicU8, AtomicU64, Ordering},
 };
 
@@ -104,10 +105,6 @@ impl Patience {
             _ => self.of(takes),
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What is known of a job when it comes to a lane.

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use super::{account::Entry, shared::Shared};
-use crate::queue::Receipt;
+use crate::{nanos::nanos, queue::Receipt};
 
 /// A flow pays at most so many nanoseconds more for a job than was predicted: half of the shortest patience by default,
 /// as much as a job may wait that is admitted.
@@ -57,7 +57,7 @@ impl Bill {
     pub fn settle(self, cost: Duration) {
         let account = self.entry.account();
         account.has_cost(cost);
-        let nanos = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(cost);
         // What was lent a slot held up nobody, and a debt must not make what was admitted meanwhile wait for too long.
         let nanos = nanos.min(account.cost().saturating_add(MOST_DEBT));
         self.shared.gate.shelf().charge(self.receipt, nanos);

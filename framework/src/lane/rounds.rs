@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{shared::Shared, sharing::Sharing, strangers::Strangers};
-use crate::os;
+use crate::{nanos::nanos, os};
 
 /// So many looks a quantum, which bounds how late an overdue job is noticed.
 const LOOKS_A_QUANTUM: u32 = 4;
@@ -152,8 +152,4 @@ struct Sight {
     set_back: bool,
     /// What was remembered last of what it costs.
     remembered: Duration,
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     admission::{Backlog, Flow},
     cost::CostMemo,
+    nanos::nanos,
     os::{self, Priority, ThreadRef},
     quiet,
 };
@@ -89,7 +90,7 @@ pub(crate) struct Longer {
 impl Shared {
     /// Nanoseconds on the lane's clock.
     pub(crate) fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.epoch.elapsed())
     }
 
     /// Nanoseconds on the clock by which jobs wait.

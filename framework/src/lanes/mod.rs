@@ -25,6 +25,7 @@ use crate::{
     cost::CostMemo,
     error::Error,
     lane::{Arrival, JobHandle, Lane, LaneState, LaneStats, Patience, Run, Task},
+    nanos::nanos,
 };
 
 /// Two lanes, one for short jobs and one for long ones, and the knowledge which is which.
@@ -426,7 +427,7 @@ impl Lanes {
         let arrival = Arrival {
             flow: Arc::clone(flow),
             own: comes_first.then(|| Arc::clone(own)),
-            cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
+            cost: nanos(cost),
             patience: terms.patience.map_or(patience, Patience::Fixed),
             key: terms.key.word(),
             trial: None,

@@ -13,6 +13,7 @@ use crate::{
     admission::Refusal,
     cost::{CostSketch, SizeBucket},
     event_loop::PollTimes,
+    nanos::nanos,
     placement::{Placement, Reason},
 };
 
@@ -69,7 +70,7 @@ pub(super) struct Runs {
 impl Record {
     /// Counts a run and returns how many there were before, of this body size and in this place.
     pub(super) fn count_run(&self, bucket: SizeBucket, run: &Observation) -> u64 {
-        let nanos = u64::try_from(run.cost.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(run.cost);
         let runs = match run.ran {
             Placement::Loop => {
                 self.loop_nanos.fetch_add(nanos, Relaxed);
@@ -123,7 +124,7 @@ impl Record {
 
     /// Takes a run on a lane into the moving average. Concurrent runs may overwrite each other, which only costs a sample.
     pub(super) fn expect(&self, bucket: SizeBucket, cost: Duration) {
-        let new = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let new = nanos(cost);
         let average = &self.expected[bucket.index()];
         let next = match average.load(Relaxed) {
             0 => new,
