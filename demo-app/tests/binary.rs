@@ -303,19 +303,6 @@ fn wrong_flags_are_refused_by_name() {
 }
 
 #[test]
-fn what_has_no_meaning_on_axum_is_refused_in_one_line() {
-    let flags = ["--server", "axum", "--profile", "p.json"];
-    let Output { status, stderr, .. } = output_of(&mut program(&flags));
-    assert_eq!(status.code(), Some(2));
-    let said = String::from_utf8_lossy(&stderr);
-    let first = said.lines().next().unwrap_or_default();
-    assert!(
-        first.contains("--profile has no meaning with --server axum"),
-        "{said}"
-    );
-}
-
-#[test]
 fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let addr = taken.local_addr().expect("an address").to_string();

@@ -10,6 +10,7 @@ mod gate;
 mod ends;
 mod hook;
 mod hop;
+mod layer;
 mod lines;
 mod logger;
 mod telemetry;

@@ -12,6 +12,11 @@ pub enum Answer {
         /// How long the request would have waited.
         delay: Duration,
     },
+    /// The server comes to its end, and no time is left for the request.
+    Ending {
+        /// How long it would have waited.
+        delay: Duration,
+    },
     /// The header in which the client says how long it waits cannot be read.
     BadDeadline {
         /// The header's name.
@@ -37,7 +42,7 @@ impl Answer {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Overloaded { .. } => 503,
+            Self::Overloaded { .. } | Self::Ending { .. } => 503,
             Self::BadDeadline { .. } => 400,
             Self::Panicked => 500,
         }
@@ -47,7 +52,7 @@ impl Answer {
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Overloaded { delay } => {
+            Self::Overloaded { delay } | Self::Ending { delay } => {
                 Some(delay.as_secs_f64().ceil().clamp(1.0, 3600.0) as u64)
             }
             Self::BadDeadline { .. } | Self::Panicked => None,
@@ -58,7 +63,7 @@ impl Answer {
     #[must_use]
     pub fn body(&self) -> Option<Value> {
         Some(match self {
-            Self::Overloaded { .. } => json!({
+            Self::Overloaded { .. } | Self::Ending { .. } => json!({
                 "error": "overloaded",
                 "retry_after_seconds": self.retry_after(),
             }),

@@ -181,7 +181,7 @@ impl App {
                 };
                 let limits = Limits {
                     longest_patience: self.shared.lanes.longest_patience(),
-                    time_left: None,
+                    time_left: self.shared.underway.time_left(),
                     deadline: arrival.deadline,
                 };
                 let route = known.as_ref().map(|known| &known.route);
@@ -197,6 +197,7 @@ impl App {
                     terms,
                     submitted: Instant::now(),
                     so_far: Duration::ZERO,
+                    waiting: None,
                 })
             }
         }
@@ -223,6 +224,7 @@ impl App {
             terms,
             submitted: Instant::now(),
             so_far,
+            waiting: None,
         }
     }
 

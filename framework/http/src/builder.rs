@@ -130,7 +130,7 @@ impl<A: Adapter> OffloadBuilder<A> {
         self
     }
 
-    /// Pins the route of `method` and `pattern` to one side, whatever it costs.
+    /// Pins the route of `method` and `pattern` to one side, whatever it costs. The method is a text such as `"GET"`, or an `http::Method`.
     ///
     /// `pattern` is the full pattern as the framework writes it, with what it is nested in: `/users/{id}`. In gRPC it is
     /// `/package.Service/Method`, with the method `POST`. [`Placement::Loop`] is the opt-out for a route that must stay where
@@ -145,13 +145,13 @@ impl<A: Adapter> OffloadBuilder<A> {
     /// app's first response on.
     pub fn pin(
         mut self,
-        method: impl Into<String>,
-        pattern: impl Into<String>,
+        method: impl AsRef<str>,
+        pattern: impl AsRef<str>,
         placement: Placement,
     ) -> Self {
         self.settings.pins.push(Pin {
-            method: method.into(),
-            pattern: named(&pattern.into()).to_owned(),
+            method: method.as_ref().to_owned(),
+            pattern: named(pattern.as_ref()).to_owned(),
             placement,
         });
         self
@@ -163,13 +163,13 @@ impl<A: Adapter> OffloadBuilder<A> {
     /// `pattern` is written as for [`pin`](Self::pin).
     pub fn serve(
         mut self,
-        method: impl Into<String>,
-        pattern: impl Into<String>,
+        method: impl AsRef<str>,
+        pattern: impl AsRef<str>,
         serving: Serving,
     ) -> Self {
         self.settings.served.push(Served {
-            method: method.into(),
-            pattern: named(&pattern.into()).to_owned(),
+            method: method.as_ref().to_owned(),
+            pattern: named(pattern.as_ref()).to_owned(),
             serving,
         });
         self

@@ -15,13 +15,16 @@ use offload_core::{
     placement::Placement,
     routes::{PinSource, Route},
 };
+use tracing::Span;
 
 use crate::{
     answer::Answer,
     app::{App, Known, UNMATCHED, label},
     decisions::{self, on_lane},
+    drain::Pass,
     panics::{self, PanicPayload},
     seat::Seat,
+    spans::{Fate, Line, Running, Traced, Waiting},
     visit::{Claim, End},
 };
 
@@ -38,11 +41,16 @@ pub struct Ticket {
     pub(crate) submitted: Instant,
     /// What it has cost before it came here.
     pub(crate) so_far: Duration,
+    /// If anybody listens.
+    pub(crate) waiting: Option<Box<Waiting>>,
 }
 
 /// What whoever waits for a request on a lane keeps of it.
-#[derive(Clone, Debug)]
-pub struct Stub(Option<Arc<Known>>);
+#[derive(Debug)]
+pub struct Stub {
+    known: Option<Arc<Known>>,
+    fate: Option<Arc<Fate>>,
+}
 
 /// How long a request has waited for its lane, and how long it ran until it was answered.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +80,9 @@ pub struct LaneVisit {
     /// How much of it was before.
     so_far: Duration,
     finished: bool,
+    complete: bool,
+    /// If anybody listens.
+    spans: Option<Running>,
 }
 
 impl Ticket {
@@ -86,15 +97,36 @@ impl Ticket {
         &self.terms
     }
 
+    /// Makes the spans of its wait and its run, inside of the one that `hook` makes, or else of the one that is current, or
+    /// else of one of the plugin's own. To be called just before it is submitted, and before its [`stub`](Self::stub) is taken.
+    pub fn trace(&mut self, line: Line<'_>, hook: Option<impl FnOnce() -> Span>) {
+        let route = self.known.as_ref().map(|known| &known.route);
+        let traced = Traced::of(line, route, hook);
+        if traced.is_heard() {
+            let waiting = traced.wait(&self.app.shared.underway, route);
+            self.waiting = Some(Box::new(waiting));
+        }
+    }
+
+    /// Counts it as under way until the pass is dropped. To be called before it is submitted.
+    pub fn enter(&self) -> Pass {
+        self.app.shared.underway.enter(())
+    }
+
     /// What to keep while it is away.
     #[must_use]
     pub fn stub(&self) -> Stub {
-        Stub(self.known.as_ref().map(Arc::clone))
+        Stub {
+            known: self.known.as_ref().map(Arc::clone),
+            fate: self.waiting.as_ref().and_then(|waiting| waiting.fate()),
+        }
     }
 
     /// It begins on the calling lane thread. To be called in the first poll of its job.
     pub fn begin(self) -> LaneVisit {
         let began = Instant::now();
+        let route = self.known.as_ref().map(|known| &known.route);
+        let spans = self.waiting.map(|waiting| waiting.begin(route));
         LaneVisit {
             queued: began - self.submitted,
             began,
@@ -108,6 +140,8 @@ impl Ticket {
             cost: self.so_far,
             so_far: self.so_far,
             finished: false,
+            complete: false,
+            spans,
         }
     }
 }
@@ -116,7 +150,7 @@ impl Stub {
     /// What its client is answered if it ended on its lane without an answer, which is counted.
     #[must_use]
     pub fn ended(&self, error: offload_core::Error) -> Answer {
-        let route = self.0.as_ref().map(|known| &*known.route);
+        let route = self.known.as_ref().map(|known| &*known.route);
         match error.into_panic() {
             Ok(panic) => panics::answer(route, &*panic),
             Err(error) => {
@@ -128,9 +162,24 @@ impl Stub {
         }
     }
 
+    /// It was submitted.
+    pub fn submitted(&self) {
+        if let Some(fate) = &self.fate {
+            fate.taken(); // If it was refused, its spans are closed already.
+        }
+    }
+
+    /// Nobody waits for it any more, which somebody else counts.
+    pub fn given_up(&self) {
+        if let Some(fate) = &self.fate {
+            fate.cancelled();
+        }
+    }
+
     /// Its client has gone, or nobody reads the rest of its answer.
     pub fn left(&self) {
-        if let Some(known) = &self.0 {
+        self.given_up();
+        if let Some(known) = &self.known {
             known.route.count_cancelled();
         }
     }
@@ -177,6 +226,7 @@ impl LaneVisit {
             let pattern = if is_route { &path } else { UNMATCHED };
             self.known = Some(self.app.open(method, pattern));
         }
+        self.tell_route();
         decisions::count_on_lane(
             &self.app.shared.lanes,
             self.key,
@@ -192,7 +242,30 @@ impl LaneVisit {
     /// What whoever waits for the rest keeps of it, with its route if that is known by now.
     #[must_use]
     pub fn stub(&self) -> Stub {
-        Stub(self.known.as_ref().map(Arc::clone))
+        Stub {
+            known: self.known.as_ref().map(Arc::clone),
+            fate: None,
+        }
+    }
+
+    /// Its answer's head has this status, which its spans tell.
+    pub fn answered(&self, status: u16) {
+        if let Some(spans) = &self.spans {
+            spans.answered(status);
+        }
+    }
+
+    /// All of its answer has been given to whoever waits for it.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// Calls `work` inside of its spans.
+    pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.spans {
+            Some(spans) => spans.in_scope(work),
+            None => work(),
+        }
     }
 
     /// Nothing but the making of a response's body moved here; the handler has ended elsewhere.
@@ -207,6 +280,10 @@ impl LaneVisit {
     }
 
     fn measured<T>(&self, work: impl FnOnce() -> T) -> (Result<T, PanicPayload>, Duration) {
+        self.in_scope(|| self.measured_inside(work))
+    }
+
+    fn measured_inside<T>(&self, work: impl FnOnce() -> T) -> (Result<T, PanicPayload>, Duration) {
         let seat = Seat::here(&self.app.shared);
         let entered = ambient::enter(Rc::clone(&seat) as Rc<dyn Host>);
         seat.event_loop.begin_now(label(self.known.as_ref()));
@@ -226,6 +303,13 @@ impl LaneVisit {
         (outcome, cost)
     }
 
+    fn tell_route(&mut self) {
+        let route = self.known.as_ref().map(|known| &known.route);
+        if let Some(spans) = &mut self.spans {
+            spans.routed(route);
+        }
+    }
+
     fn budget(&self) -> Duration {
         self.app.table().rules().budget
     }
@@ -243,6 +327,10 @@ impl Drop for LaneVisit {
             if let Some(route) = self.route() {
                 route.observe(self.bucket, on_lane(self.cost, Some(self.queued)));
             }
+        }
+        self.tell_route();
+        if let Some(spans) = &self.spans {
+            spans.ended(self.complete);
         }
         if let Some(bill) = self.bill.take() {
             bill.settle(self.cost.saturating_sub(self.so_far));

@@ -6,6 +6,8 @@ mod app;
 mod builder;
 pub mod deadline;
 pub mod decisions;
+pub mod drain;
+mod ending;
 mod error;
 mod keeper;
 mod lane;
@@ -13,10 +15,12 @@ pub mod mode;
 mod numbers;
 pub mod panics;
 mod plugin;
+mod race;
 pub mod report;
 mod seat;
 pub mod server_timing;
 mod serving;
+pub mod spans;
 pub mod terms;
 mod unrouted;
 mod visit;
@@ -25,6 +29,7 @@ pub use crate::{
     answer::Answer,
     app::{App, Arrival, EMPTY, METHODS, Placed, RouteName, UNMATCHED, named},
     builder::{Adapter, OffloadBuilder, ReadsAhead, RequestSpan},
+    ending::Ended,
     error::BuildError,
     lane::{LaneVisit, Stub, Ticket, Timing},
     mode::Mode,

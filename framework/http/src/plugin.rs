@@ -21,6 +21,7 @@ use offload_core::{
 
 use crate::{
     app::App,
+    drain::Underway,
     error::BuildError,
     keeper::Keeper,
     mode::Mode,
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) table: RouteTable,
     pub(crate) loops: EventLoops,
     pub(crate) unrouted: Unrouted,
+    pub(crate) underway: Arc<Underway>,
     pub(crate) stalls: Option<StallWatch>,
     pub(crate) mode: Mode,
     pins: Vec<Pin>,
@@ -170,6 +172,7 @@ impl Plugin {
                 loops,
                 profile,
                 unrouted: Unrouted::default(),
+                underway: Arc::default(),
                 mode: settings.mode,
                 pins: settings.pins,
                 served: settings.served,
@@ -232,6 +235,12 @@ impl Plugin {
     #[must_use]
     pub fn unrouted(&self) -> &Unrouted {
         &self.shared.unrouted
+    }
+
+    /// What is under way on the lanes.
+    #[must_use]
+    pub fn underway(&self) -> &Arc<Underway> {
+        &self.shared.underway
     }
 
     /// How much of the plugin is at work.

@@ -14,6 +14,7 @@ use offload_core::{
     placement::Placement,
     routes::{PinSource, Route},
 };
+use tracing::Span;
 
 use crate::{
     app::{App, Known, label},
@@ -21,6 +22,7 @@ use crate::{
     lane::Ticket,
     panics::PanicPayload,
     seat::Seat,
+    spans::Line,
 };
 
 /// How a request has ended.
@@ -160,7 +162,14 @@ impl Visit {
         if self.app.shared.lanes.is_current() {
             return None;
         }
-        Some(self.app.ticket_to_go_on(known, self.bucket, self.cost))
+        let mut ticket = self.app.ticket_to_go_on(known, self.bucket, self.cost);
+        // Its head is the handler's by now, so no hook can be asked.
+        let line = Line {
+            method: known.route.method(),
+            path: None,
+        };
+        ticket.trace(line, None::<fn() -> Span>);
+        Some(ticket)
     }
 
     /// What it has cost so far.

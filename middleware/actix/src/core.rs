@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_http::header::HeaderName;
 use offload_core::{Lanes, routes::RouteTable};
-use offload_http::{Number, Plugin, RequestSpan};
+use offload_http::{Number, Plugin, RequestSpan, drain::Underway};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     lifetime::Hurry,
     local::SharedRuntime,
     loop_record::LoopRecords,
-    shutdown::Underway,
 };
 
 /// What all clones of an [`Offload`](crate::Offload) and all event loops share.

@@ -25,7 +25,6 @@ mod panics;
 mod route_index;
 mod server_timing;
 mod shutdown;
-mod spans;
 mod start;
 mod wrap;
 
@@ -42,7 +41,8 @@ pub use offload_core::{
     stall::{Stall, StallCount, StallKind, StallWatch, StallWatchBuilder},
 };
 pub use offload_http::{
-    BuildError, Mode, Report, Serving,
+    BuildError, Ended, Mode, Report, Serving,
+    drain::Drained,
     mode::UnknownMode,
     report::{LaneReport, LoopReport, StallReport},
 };
@@ -57,7 +57,6 @@ pub use crate::{
         service::{OffloadApp, OffloadService},
     },
     offload::Offload,
-    shutdown::{Drained, Ended},
     wrap::{OffloadMiddleware, WrapFuture},
 };
 

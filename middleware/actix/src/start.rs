@@ -46,7 +46,7 @@ pub(crate) fn core(
         lanes: plugin.lanes().clone(),
         table: plugin.table().clone(),
         loops: LoopRecords::new(plugin.loops().clone(), prompt, watched, pools),
-        underway: Arc::default(),
+        underway: Arc::clone(plugin.underway()),
         server_timing,
         handle: runtime.handle(),
         workers: CpuBudget::detect().loops(),

@@ -15,6 +15,7 @@ mod code {
     pub(super) const INVALID_ARGUMENT: u16 = 3;
     pub(super) const RESOURCE_EXHAUSTED: u16 = 8;
     pub(super) const INTERNAL: u16 = 13;
+    pub(super) const UNAVAILABLE: u16 = 14;
 }
 
 /// An answer as a response of that protocol.
@@ -46,6 +47,7 @@ fn in_http<B>(answer: &Answer) -> Response<OffloadBody<B>> {
 fn in_grpc<B>(answer: &Answer) -> Response<OffloadBody<B>> {
     let (code, message) = match answer {
         Answer::Overloaded { .. } => (code::RESOURCE_EXHAUSTED, "overloaded"),
+        Answer::Ending { .. } => (code::UNAVAILABLE, "the server comes to its end"),
         Answer::BadDeadline { .. } => (code::INVALID_ARGUMENT, "grpc-timeout cannot be read"),
         Answer::Panicked => (code::INTERNAL, "the handler panicked"),
     };

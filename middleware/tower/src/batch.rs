@@ -88,7 +88,11 @@ where
             std::future::poll_fn(|cx| self.fill(cx)).await;
             let batch = std::mem::take(&mut self.batch);
             let is_last = batch.is_last;
-            if sender.try_send(batch).is_err() || is_last {
+            if sender.try_send(batch).is_err() {
+                break;
+            }
+            if is_last {
+                self.complete();
                 break;
             }
             // What is taken as fast as it is made would have its thread for itself.
@@ -147,6 +151,11 @@ where
 }
 
 impl<B> Making<B> {
+    /// All of it has been given to whoever waits for it.
+    pub(crate) fn complete(&mut self) {
+        self.visit.complete();
+    }
+
     /// Its destructor is the app's.
     fn end(&mut self) {
         let Some(body) = self.body.take() else { return };

@@ -11,7 +11,7 @@ use futures_channel::mpsc;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use offload_core::Task;
-use offload_http::{Stub, Visit, panics};
+use offload_http::{Stub, Visit, drain::Pass, panics};
 
 use crate::{
     batch::{Batch, Batches, channel},
@@ -87,6 +87,8 @@ struct FromLane<B> {
     stub: Stub,
     /// Dropped with it, which ends the making.
     _task: Task<()>,
+    /// It is under way until then.
+    _pass: Pass,
     /// Where it has come from, if it has begun on a worker and no lane has taken it yet.
     origin: Option<Origin<B>>,
     owed: Owed,
@@ -119,7 +121,7 @@ impl<B> OffloadBody<B> {
         Self(Inner::Bare(Box::pin(body)))
     }
 
-    pub(crate) fn of_lane(seed: Seed, task: Task<()>, head: &HeaderMap) -> Self {
+    pub(crate) fn of_lane(seed: Seed, task: Task<()>, pass: Pass, head: &HeaderMap) -> Self {
         Self(Inner::Lane(Box::new(FromLane {
             batch: seed.first,
             rest: seed.rest,
@@ -127,6 +129,7 @@ impl<B> OffloadBody<B> {
             was_empty: seed.was_empty,
             stub: seed.stub,
             _task: task,
+            _pass: pass,
             origin: None,
             owed: Owed::by(head),
         })))
@@ -236,9 +239,10 @@ where
         let size = self.body.size_hint();
         let slot = Slot::of(self.body);
         let (lanes, terms) = (ticket.lanes().clone(), ticket.terms().clone());
-        let stub = ticket.stub();
+        let (stub, pass) = (ticket.stub(), ticket.enter());
         let made = lane::go_on(slot.clone(), ticket, Surroundings::here(), sender);
         let task = lanes.submit_future(&terms, made);
+        stub.submitted();
         Inner::Lane(Box::new(FromLane {
             batch: Batch::default(),
             rest: Some(rest),
@@ -246,6 +250,7 @@ where
             was_empty: false,
             stub,
             _task: task,
+            _pass: pass,
             origin: Some(Origin {
                 slot,
                 visit: self.visit,

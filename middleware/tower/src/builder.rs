@@ -1,6 +1,7 @@
 //! The settings, which the shared half documents and checks, and what its layers need of them.
 
 use http::HeaderName;
+use offload_http::RequestSpan;
 
 /// Builds an [`Offload`](crate::Offload).
 ///
@@ -25,8 +26,9 @@ pub type OffloadBuilder = offload_http::OffloadBuilder<Tower>;
 pub enum Tower {}
 
 /// What a layer needs beside the lanes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) server_timing: bool,
+    pub(crate) request_span: Option<RequestSpan<Tower>>,
 }

@@ -13,11 +13,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_channel::oneshot;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use offload_core::{Task, ambient, cost::BodySize, placement::Placement};
 use offload_http::{
-    Answer, Arrival, End, Placed, Stub, Ticket, Timing, Visit, mode::Mode, panics, server_timing,
+    Answer, Arrival, End, Mode, Placed, Stub, Ticket, Timing, Visit, drain::Pass, panics,
+    server_timing, spans::Line,
 };
 use tower_service::Service;
 
@@ -74,6 +75,9 @@ struct OnLane<B, E> {
     task: Task<()>,
     reply: oneshot::Receiver<Reply<E>>,
     stub: Stub,
+    pass: Pass,
+    /// What is answered in HTTP/1 may close its connection.
+    is_http1: bool,
     /// Where it has come from, if it has begun on a worker.
     origin: Option<(Slot<Handler<B, E>>, Visit)>,
 }
@@ -119,8 +123,10 @@ where
                         return Poll::Pending;
                     }
                     Ok(Some(Placed::Lane(ticket))) => {
+                        let is_http1 = request.version() < Version::HTTP_2;
                         let handler = Box::pin(async move { service.call(request).await });
-                        let lane = this.submit(&Slot::of(handler), ticket);
+                        let mut lane = this.submit(&Slot::of(handler), ticket);
+                        lane.is_http1 = is_http1;
                         this.state = State::Lane(Box::new(lane));
                     }
                     Ok(None) => this.state = State::Bare(Box::pin(service.call(request))),
@@ -168,7 +174,15 @@ where
                         Replied::Back(handler, visit) => {
                             this.state = State::Stays(handler, visit, Rest::default());
                         }
-                        Replied::Ended(answer) => return Poll::Ready(Ok(this.answer(&answer))),
+                        Replied::Ended(answer) => {
+                            let mut response = this.answer(&answer);
+                            if lane.is_http1 && matches!(answer, Answer::Ending { .. }) {
+                                // The client shall come back to whoever serves next.
+                                let close = HeaderValue::from_static("close");
+                                response.headers_mut().insert(header::CONNECTION, close);
+                            }
+                            return Poll::Ready(Ok(response));
+                        }
                     }
                 }
                 State::Over => panic!("an `OffloadFuture` was polled after it was ready"),
@@ -201,7 +215,7 @@ where
         };
         let chosen = layered.options.deadline_header.as_ref();
         let deadline = layered.protocol.deadline(request.headers(), chosen);
-        let placed = layered.app.arrive(&Arrival {
+        let mut placed = layered.app.arrive(&Arrival {
             method: head.method.as_str(),
             path: head.uri.path(),
             query: head.uri.query(),
@@ -216,13 +230,21 @@ where
         if matches!(&placed, Placed::Lane(ticket) if ticket.lanes().is_current()) {
             return Ok(None);
         }
+        if let Placed::Lane(ticket) = &mut placed {
+            let line = Line {
+                method: head.method.as_str(),
+                path: Some(head.uri.path()),
+            };
+            let make = layered.options.request_span.as_ref();
+            ticket.trace(line, make.map(|make| || make(head)));
+        }
         Ok(Some(placed))
     }
 
     fn submit(&self, handler: &Slot<Handler<B, S::Error>>, ticket: Ticket) -> OnLane<B, S::Error> {
         let (sender, reply) = oneshot::channel();
         let (lanes, terms) = (ticket.lanes().clone(), ticket.terms().clone());
-        let stub = ticket.stub();
+        let (stub, pass) = (ticket.stub(), ticket.enter());
         let protocol = self.layered.protocol;
         let served = lane::serve(
             handler.clone(),
@@ -231,10 +253,14 @@ where
             protocol,
             sender,
         );
+        let task = lanes.submit_future(&terms, served);
+        stub.submitted();
         OnLane {
-            task: lanes.submit_future(&terms, served),
+            task,
             reply,
             stub,
+            pass,
+            is_http1: false,
             origin: None,
         }
     }
@@ -312,9 +338,8 @@ where
             Outcome::Error(error) => return Err(error),
             Outcome::Panicked(answer) => return Ok(self.answer(&answer)),
             Outcome::Response(response) => {
-                let task = lane.task;
                 let (head, seed) = response.into_parts();
-                let body = OffloadBody::of_lane(seed, task, &head.headers);
+                let body = OffloadBody::of_lane(seed, lane.task, lane.pass, &head.headers);
                 Response::from_parts(head, body)
             }
         };
@@ -360,12 +385,25 @@ enum Replied<B, E> {
 }
 
 impl<B, E> OnLane<B, E> {
+    /// What its client is told when there is no time left for it.
+    fn refused(&self) -> Answer {
+        let delay = Duration::ZERO;
+        self.pass.refusal(Answer::Overloaded { delay })
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Replied<B, E>> {
-        if let Ok(reply) = ready!(Pin::new(&mut self.reply).poll(cx)) {
-            if let Some((_, visit)) = &mut self.origin {
-                visit.moved();
+        match Pin::new(&mut self.reply).poll(cx) {
+            Poll::Ready(Ok(reply)) => {
+                if let Some((_, visit)) = &mut self.origin {
+                    visit.moved();
+                }
+                return Poll::Ready(Replied::Answered(reply));
             }
-            return Poll::Ready(Replied::Answered(reply));
+            Poll::Ready(Err(_)) => {} // It ends without one.
+            Poll::Pending => {
+                ready!(self.pass.poll_refused(cx));
+                return Poll::Ready(Replied::Ended(self.refused()));
+            }
         }
         if let Some((slot, visit)) = self.origin.take() {
             if let Some(handler) = slot.take() {
@@ -373,9 +411,13 @@ impl<B, E> OnLane<B, E> {
             }
             self.origin = Some((slot, visit));
         }
-        let ended = match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Err(error) => self.stub.ended(error),
-            Ok(()) => Answer::Panicked, // It never ends so.
+        let ended = match Pin::new(&mut self.task).poll(cx) {
+            Poll::Ready(Err(error)) => self.pass.refusal(self.stub.ended(error)),
+            Poll::Ready(Ok(())) => Answer::Panicked, // It never ends so.
+            Poll::Pending => {
+                ready!(self.pass.poll_refused(cx));
+                self.refused()
+            }
         };
         if let Some((_, visit)) = &mut self.origin {
             visit.moved();
@@ -390,10 +432,10 @@ where
 {
     fn drop(&mut self) {
         // What has begun on a worker says so itself.
-        if let State::Lane(lane) = &self.state
-            && lane.origin.is_none()
-        {
-            lane.stub.left();
+        match &self.state {
+            State::Lane(lane) if lane.origin.is_none() => lane.stub.left(),
+            State::Lane(lane) => lane.stub.given_up(),
+            _ => {}
         }
     }
 }

@@ -97,18 +97,24 @@ pub(crate) async fn serve<B, E>(
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             let timing = visit.finish(End::Failed);
-            send(Outcome::Error(error), timing);
+            if send(Outcome::Error(error), timing) {
+                visit.complete();
+            }
             return;
         }
         Err(panic) => {
             panics::contain(visit.route().map(|route| &**route), || drop(handler));
             let timing = visit.finish(End::Panicked);
             let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
-            send(Outcome::Panicked(answer), timing);
+            visit.answered(answer.status());
+            if send(Outcome::Panicked(answer), timing) {
+                visit.complete();
+            }
             return;
         }
     };
     let timing = visit.finish(answers::end_of(&response, protocol));
+    visit.answered(response.status().as_u16());
     let stub = visit.stub();
     let (head, body) = response.into_parts();
     let was_empty = body.is_end_stream();
@@ -130,10 +136,11 @@ pub(crate) async fn serve<B, E>(
         was_empty,
     };
     let outcome = Outcome::Response(Response::from_parts(head, seed));
-    if send(outcome, timing)
-        && let Some(sender) = sender
-    {
-        making.send_all(sender).await;
+    if send(outcome, timing) {
+        match sender {
+            Some(sender) => making.send_all(sender).await,
+            None => making.complete(),
+        }
     }
 }
 

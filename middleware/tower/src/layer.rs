@@ -25,13 +25,12 @@ use crate::{
 ///
 /// Made by [`Offload::layer`](crate::Offload::layer), [`grpc_layer`](crate::Offload::grpc_layer) or
 /// [`layer_by`](crate::Offload::layer_by). Each has routes of its own; clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OffloadLayer {
     layered: Arc<Layered>,
 }
 
 /// What all services of a layer share.
-#[derive(Debug)]
 pub(crate) struct Layered {
     pub(crate) app: Arc<App>,
     pub(crate) options: Arc<Options>,
@@ -97,6 +96,14 @@ where
         let next = self.inner.clone();
         let ready = mem::replace(&mut self.inner, next);
         OffloadFuture::arrived(Arc::clone(&self.layered), ready, request)
+    }
+}
+
+impl fmt::Debug for OffloadLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadLayer")
+            .field("app", &self.layered.app)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,8 @@ mod layer;
 mod naming;
 mod offload;
 mod rest;
+#[cfg(all(feature = "axum", feature = "tokio"))]
+mod serve;
 mod slot;
 mod surroundings;
 
@@ -25,7 +27,8 @@ pub use offload_core::{
     stall::{Stall, StallWatch, StallWatchBuilder},
 };
 pub use offload_http::{
-    BuildError, Mode, Report, Serving,
+    BuildError, Ended, Mode, Report, Serving,
+    drain::Drained,
     mode::UnknownMode,
     report::{LaneReport, LoopReport, StallReport},
 };

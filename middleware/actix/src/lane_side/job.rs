@@ -20,6 +20,7 @@ use actix_web::{
 };
 use futures_util::future::{Either, select};
 use offload_core::{Bill, JobKey, Stay, cost::SizeBucket, routes::Route};
+use offload_http::spans::Waiting;
 use tokio::sync::oneshot;
 
 use super::{
@@ -39,7 +40,6 @@ use crate::{
     local,
     maker::App,
     panics,
-    spans::Waiting,
 };
 
 /// An app as a request finds it on a lane, with its own types out of sight.
@@ -188,7 +188,7 @@ impl<S: App<B>, B: MessageBody + 'static> LaneApp<S, B> {
         let (head, body, tail) =
             answered.unwrap_or_else(|panic| spans.in_scope(|| panicked(&mut subject, &*panic)));
         spans.routed(subject.route.as_ref());
-        spans.answered(head.status);
+        spans.answered(head.status.as_u16());
         let error = head.status.is_client_error() || head.status.is_server_error();
         subject.observe_whole(cost, queued, error);
         if host.offload_was_met() {

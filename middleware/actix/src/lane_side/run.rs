@@ -19,7 +19,9 @@ use offload_core::{
 use offload_http::panics::PanicPayload;
 use tokio::task::LocalSet;
 
-use crate::{local, spans::Running};
+use offload_http::spans::Running;
+
+use crate::local;
 
 /// What surrounds a handler on a lane thread.
 pub(crate) struct LaneHost {

@@ -12,6 +12,7 @@ use std::{
 
 use actix_web::body::MessageBody;
 use futures_util::future::{Either, select};
+use offload_http::spans::Running;
 
 use super::{
     run::{LaneHost, contained},
@@ -23,7 +24,6 @@ use crate::{
         stream::{Batch, BatchSender, BodyError},
     },
     panics,
-    spans::Running,
 };
 
 /// A body that is being made.

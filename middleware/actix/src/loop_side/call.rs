@@ -11,6 +11,7 @@ use std::{
 
 use actix_http::{ConnectionType, RequestHead, Response, StatusCode};
 use offload_core::{JobHandle, JobKey, Terms, admission::Refusal, cost::SizeBucket, routes::Route};
+use offload_http::spans::{Fate, Traced};
 use tokio::sync::oneshot;
 
 use super::{client::Client, context::Handshake, look::Look};
@@ -25,7 +26,6 @@ use crate::{
     lane_side::job::{LaneJob, LaneSide},
     server_timing,
     shutdown::Pass,
-    spans::{Fate, Traced},
 };
 
 /// A request that goes to the lanes.
@@ -55,7 +55,7 @@ impl Bound {
         } = caller;
         let Self { app, terms, .. } = self;
         let job = LaneJob {
-            waiting: self.traced.wait(core, route.as_ref()),
+            waiting: self.traced.wait(&core.underway, route.as_ref()),
             core: Arc::clone(core),
             head: self.head,
             payload,

@@ -8,6 +8,7 @@ use offload_core::{
     cost::{BodySize, SizeBucket},
     routes::Route,
 };
+use offload_http::spans::{Line, Traced};
 use tokio::sync::oneshot;
 
 use super::{
@@ -26,7 +27,6 @@ use crate::{
         reply::own,
     },
     lane_side::job::LaneSide,
-    spans::Traced,
 };
 
 /// Gives a request to the lanes, or has it wait for its body before that. `hold` is kept until it is answered.
@@ -48,7 +48,13 @@ pub(super) fn to_lane(
     }
     let (terms, key) = terms::of_request(core, request.head(), route.as_ref(), bucket)
         .map_err(|header| own(answers::bad_deadline(&header)))?;
-    let traced = Traced::of(core, request.head(), route.as_ref());
+    let head = request.head();
+    let line = Line {
+        method: head.method.as_str(),
+        path: Some(head.uri.path()),
+    };
+    let hook = core.request_span.as_ref().map(|make| || make(head));
+    let traced = Traced::of(line, route.as_ref(), hook);
     let head = mem::take(request.head_mut());
     let payload = request.take_payload();
     let framing = match (&payload, head.headers.contains_key(header::CONTENT_LENGTH)) {

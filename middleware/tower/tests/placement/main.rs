@@ -2,11 +2,13 @@
 
 mod contract;
 mod direct;
+mod drain;
 mod gone;
 mod held;
 mod learned;
 mod panics;
 mod scarce;
+mod settings;
 mod site;
 mod streams;
 mod terms;

@@ -154,7 +154,7 @@ fn wherever_an_app_panics_its_server_lives_on() {
             .chain(&breaks)
             .chain(&["/plain", "/body-drop"]);
         let pinned = all.fold(builder(lanes()), |builder, path| {
-            builder.pin("GET", *path, placement)
+            builder.pin("GET", path, placement)
         });
         let site = Site::with(pinned, app());
         for path in answers {

@@ -7,7 +7,7 @@
 //! 2. On the lane the request's span is entered around `run`. A subscriber may filter this plugin's spans out for some
 //!    of its layers, and those still have to find the request.
 //! 3. Each `queue` is closed with its outcome, however the wait ends.
-//! 4. Where nobody listens nothing is allocated, and requests that stay on their event loop never come here.
+//! 4. Where nobody listens nothing is allocated, and requests that stay where they have come to never come here.
 
 use std::{
     fmt, mem,
@@ -18,9 +18,7 @@ use std::{
     thread,
 };
 
-use actix_http::{RequestHead, StatusCode};
 use offload_core::routes::Route;
-use offload_http::RequestSpan;
 use tracing::{
     Span, dispatcher,
     field::{Empty, display},
@@ -28,13 +26,15 @@ use tracing::{
     subscriber::NoSubscriber,
 };
 
-use crate::{builder::Actix, core::Core, panics};
+use crate::{drain::Underway, panics};
 
-/// What the application's function makes.
-fn hooked(make: &RequestSpan<Actix>, head: &RequestHead) -> Span {
-    let mut span = Span::none();
-    panics::contain(None, || span = make(head));
-    span
+/// What a span tells of a request beside its route.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its path, if that is still known.
+    pub path: Option<&'a str>,
 }
 
 /// Who made the span of a request.
@@ -44,12 +44,13 @@ enum Maker {
     Plugin,
     /// The builder's hook.
     Hook,
-    /// Whoever had entered it on the event loop. Its fields are none of our business.
+    /// Whoever had entered it where the request has come to. Its fields are none of our business.
     Surroundings,
 }
 
 /// The span of a request that moves to a lane.
-pub(crate) struct Traced {
+#[derive(Debug)]
+pub struct Traced {
     request: Span,
     maker: Maker,
     /// There is one if there is a span.
@@ -57,18 +58,23 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// The span for a request, made or found on its event loop.
-    pub(crate) fn of(core: &Core, head: &RequestHead, route: Option<&Arc<Route>>) -> Self {
-        let (request, maker) = match &core.request_span {
+    /// The span for a request, made by the application's `hook`, or found or made where the request has come to.
+    pub fn of(
+        line: Line<'_>,
+        route: Option<&Arc<Route>>,
+        hook: Option<impl FnOnce() -> Span>,
+    ) -> Self {
+        let (request, maker) = match hook {
             Some(hook) => {
-                let span = hooked(hook, head);
+                let mut span = Span::none();
+                panics::contain(None, || span = hook());
                 if let Some(route) = route {
                     span.record("http.route", route.pattern());
                 }
                 (span, Maker::Hook)
             }
             None => match Span::current() {
-                none if none.is_disabled() => (own(head, route), Maker::Plugin),
+                none if none.is_disabled() => (own(line, route), Maker::Plugin),
                 current => (current, Maker::Surroundings),
             },
         };
@@ -80,13 +86,20 @@ impl Traced {
         }
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.request.is_disabled()
+    }
+
     /// Tells what becomes of the request's wait to those who only hear that it is over.
-    pub(crate) fn fate(&self) -> Option<Arc<Fate>> {
+    #[must_use]
+    pub fn fate(&self) -> Option<Arc<Fate>> {
         self.fate.clone()
     }
 
     /// The request waits for a lane from now on.
-    pub(crate) fn wait(self, core: &Arc<Core>, route: Option<&Arc<Route>>) -> Waiting {
+    #[must_use]
+    pub fn wait(self, underway: &Arc<Underway>, route: Option<&Arc<Route>>) -> Waiting {
         let queue = if self.request.is_disabled() {
             Span::none()
         } else {
@@ -102,14 +115,13 @@ impl Traced {
         Waiting {
             traced: self,
             queue,
-            core: Arc::clone(core),
+            underway: Arc::clone(underway),
         }
     }
 
-    fn record_status(&self, status: StatusCode) {
+    fn record_status(&self, status: u16) {
         if self.maker != Maker::Surroundings {
-            self.request
-                .record("http.response.status_code", status.as_u16());
+            self.request.record("http.response.status_code", status);
         }
     }
 
@@ -126,7 +138,7 @@ impl Traced {
 /// name is what it is for ever, so a request whose route is not known yet is called by its method, as OpenTelemetry asks.
 ///
 /// None without a subscriber: `tracing` would write it and each of its fields to the `log` of those who use that instead.
-fn own(head: &RequestHead, route: Option<&Arc<Route>>) -> Span {
+fn own(line: Line<'_>, route: Option<&Arc<Route>>) -> Span {
     if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
         return Span::none();
     }
@@ -135,17 +147,17 @@ fn own(head: &RequestHead, route: Option<&Arc<Route>>) -> Span {
         parent: None,
         "request",
         otel.kind = "internal",
-        otel.name = %RequestName(head, route),
-        http.request.method = head.method.as_str(),
+        otel.name = %RequestName(line, route),
+        http.request.method = line.method,
         http.route = route.map(|route| route.pattern()),
-        url.path = head.uri.path(),
+        url.path = line.path,
         http.response.status_code = Empty,
     )
 }
 
-/// What becomes of a wait. Whoever drops a job does not know why; the event loop does, and says so here beforehand.
+/// What becomes of a wait. Whoever drops a job does not know why; who waits for it does, and says so here beforehand.
 #[derive(Debug)]
-pub(crate) struct Fate(AtomicU8);
+pub struct Fate(AtomicU8);
 
 impl Default for Fate {
     fn default() -> Self {
@@ -159,26 +171,33 @@ impl Fate {
     const CANCELLED: u8 = 2;
 
     /// A lane has taken the request into its queue.
-    pub(crate) fn taken(&self) {
+    pub fn taken(&self) {
         self.0.store(Self::TAKEN, Ordering::Release);
     }
 
     /// Its client has gone, or nobody waits any more for another reason.
-    pub(crate) fn cancelled(&self) {
+    pub fn cancelled(&self) {
         self.0.store(Self::CANCELLED, Ordering::Release);
     }
 }
 
 /// A request that waits for a lane, and its `queue`.
-pub(crate) struct Waiting {
+#[derive(Debug)]
+#[must_use]
+pub struct Waiting {
     traced: Traced,
     queue: Span,
-    core: Arc<Core>,
+    underway: Arc<Underway>,
 }
 
 impl Waiting {
+    /// Tells what becomes of the wait.
+    pub(crate) fn fate(&self) -> Option<Arc<Fate>> {
+        self.traced.fate()
+    }
+
     /// The wait is over: the request begins on the calling lane thread.
-    pub(crate) fn begin(mut self, route: Option<&Arc<Route>>) -> Running {
+    pub fn begin(mut self, route: Option<&Arc<Route>>) -> Running {
         let queue = mem::replace(&mut self.queue, Span::none());
         queue.record("outcome", "begun");
         drop(queue);
@@ -220,18 +239,20 @@ impl Drop for Waiting {
         }
         let outcome = match fate.0.load(Ordering::Acquire) {
             Fate::CANCELLED => "cancelled",
-            Fate::TAKEN if !self.core.underway.is_ending() => "expired",
+            Fate::TAKEN if !self.underway.is_ending() => "expired",
             _ => "refused",
         };
         self.queue.record("outcome", outcome);
         if outcome != "cancelled" {
-            self.traced.record_status(StatusCode::SERVICE_UNAVAILABLE);
+            self.traced.record_status(503);
         }
     }
 }
 
 /// A request that runs on a lane, and its `run`, which is closed when this is dropped.
-pub(crate) struct Running {
+#[derive(Debug)]
+#[must_use]
+pub struct Running {
     traced: Traced,
     run: Span,
     /// The route that the spans tell of.
@@ -240,13 +261,13 @@ pub(crate) struct Running {
 
 impl Running {
     /// Calls `work` inside `run`.
-    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         // I2
         self.traced.request.in_scope(|| self.run.in_scope(work))
     }
 
     /// The route has turned out to be this one.
-    pub(crate) fn routed(&mut self, route: Option<&Arc<Route>>) {
+    pub fn routed(&mut self, route: Option<&Arc<Route>>) {
         let Some(route) = route else { return };
         if self
             .route
@@ -261,14 +282,13 @@ impl Running {
     }
 
     /// The response's head is made.
-    pub(crate) fn answered(&self, status: StatusCode) {
-        self.run
-            .record("http.response.status_code", status.as_u16());
+    pub fn answered(&self, status: u16) {
+        self.run.record("http.response.status_code", status);
         self.traced.record_status(status);
     }
 
     /// Nothing more comes of it: the response is complete, or nobody waits for it, or for the rest of it, any more.
-    pub(crate) fn ended(&self, complete: bool) {
+    pub fn ended(&self, complete: bool) {
         let outcome = if complete { "answered" } else { "cancelled" };
         self.run.record("outcome", outcome);
     }
@@ -284,13 +304,13 @@ impl fmt::Display for Named<'_> {
 }
 
 /// What the span of a request is called.
-struct RequestName<'a>(&'a RequestHead, Option<&'a Arc<Route>>);
+struct RequestName<'a>(Line<'a>, Option<&'a Arc<Route>>);
 
 impl fmt::Display for RequestName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
             Some(route) => Named(route).fmt(f),
-            None => f.write_str(self.0.method.as_str()),
+            None => f.write_str(self.0.method),
         }
     }
 }
@@ -302,7 +322,11 @@ mod tests {
     #[test]
     fn without_a_subscriber_there_is_not_even_a_name_for_the_log() {
         tracing::subscriber::with_default(NoSubscriber::default(), || {
-            assert!(own(&RequestHead::default(), None).is_none());
+            let line = Line {
+                method: "GET",
+                path: Some("/"),
+            };
+            assert!(own(line, None).is_none());
         });
     }
 }
