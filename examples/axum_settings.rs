@@ -69,14 +69,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(offload.layer());
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    // Requests under way are answered first, those on lanes too.
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                // No signal can come, so none may be assumed.
-                std::future::pending().await
-            }
-        })
-        .await?;
+    // Requests under way are answered first, those on lanes too; what cannot be done in time is refused.
+    let grace = Duration::from_secs(10);
+    let ended = offload.serve_until_signal(listener, app, grace).await?;
+    println!("{ended:?}");
     Ok(())
 }

@@ -283,6 +283,21 @@ impl Plugin {
     }
 }
 
+#[cfg(feature = "metrics")]
+impl Plugin {
+    /// Hands over what is measured to a recorder of the [`metrics`](offload_core::metrics) facade, under the names
+    /// that are listed there: routes, lanes, event loops, stalls.
+    #[must_use]
+    pub fn metrics(&self) -> offload_core::metrics::Publisher {
+        offload_core::metrics::Publisher::new(
+            self.table().clone(),
+            self.lanes().clone(),
+            self.loops().clone(),
+            self.stall_watch().cloned(),
+        )
+    }
+}
+
 impl Shared {
     /// The methods and patterns that settings name.
     fn named(&self) -> impl Iterator<Item = (&str, &str)> {

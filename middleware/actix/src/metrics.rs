@@ -22,12 +22,6 @@ impl Offload {
     /// # Ok::<(), actix_offload::BuildError>(())
     /// ```
     pub fn metrics(&self) -> Publisher {
-        let plugin = &self.core.plugin;
-        Publisher::new(
-            plugin.table().clone(),
-            plugin.lanes().clone(),
-            plugin.loops().clone(),
-            plugin.stall_watch().cloned(),
-        )
+        self.core.plugin.metrics()
     }
 }

@@ -17,6 +17,8 @@ mod serve;
 mod slot;
 mod surroundings;
 
+#[cfg(feature = "metrics")]
+pub use offload_core::metrics::Publisher;
 pub use offload_core::{
     CancelToken, Lanes, LanesBuilder, Priority,
     admission::{Rank, Weight},

@@ -150,6 +150,27 @@ impl Offload {
         self.plugin.report()
     }
 
+    /// Hands over what is measured to a recorder of the [`metrics`](offload_core::metrics) facade, under the names
+    /// that are listed there: routes, lanes, event loops (which are the workers here), stalls. Behind the feature `metrics`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{thread, time::Duration};
+    ///
+    /// let offload = tower_offload::Offload::new()?;
+    /// let metrics = offload.metrics();
+    /// thread::spawn(move || loop {
+    ///     metrics.publish();
+    ///     thread::sleep(Duration::from_secs(5));
+    /// });
+    /// # Ok::<(), tower_offload::BuildError>(())
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn metrics(&self) -> offload_core::metrics::Publisher {
+        self.plugin.metrics()
+    }
+
     /// The latest stalls, at most 64, oldest first; also those that last.
     pub fn stalls(&self) -> Vec<Stall> {
         self.plugin.stalls()
