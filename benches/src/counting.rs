@@ -1,6 +1,6 @@
 //! Instructions of a case, counted by valgrind's callgrind.
 //!
-//! Counts are nearly the same on a busy machine, so that a change of a few in a hundred shows. A child of the benchmark runs each case
+//! Counts are the same on a busy machine, so that a change of one in a hundred shows. A child of the benchmark runs each case
 //! under callgrind twice, with some rounds and with twice as many: the difference is what the rounds cost, without the start.
 //! Only user space counts. `--check` fails where a count is over its limit, `--json FILE` keeps the counts.
 //!
@@ -78,28 +78,26 @@ pub fn main(cases: &[Case], run: impl FnOnce(&str, u64), once: impl FnOnce()) ->
     let mut counts: Vec<(&str, u64)> = Vec::new();
     let mut kept = true;
     for case in cases {
-        let (more_than, limit) = match case.limit {
-            Limit::None => (None, u64::MAX),
-            Limit::Of(limit) => (None, limit),
-            Limit::Over(other, limit) => {
-                let other = counts.iter().find(|(name, _)| *name == other);
-                (Some(*other.expect("the other case comes first")), limit)
-            }
-        };
-        let before = more_than.map_or(0, |(_, count)| count);
-        let counted = match per_round(case.name, case.rounds, before.saturating_add(limit)) {
+        let counted = match per_round(case) {
             Ok(counted) => counted,
             Err(error) => {
                 eprintln!("{}: {error}", case.name);
                 return ExitCode::FAILURE;
             }
         };
-        let more = counted.saturating_sub(before);
-        kept &= more <= limit;
-        let verdict = match (&case.limit, more_than) {
-            (Limit::None, _) => String::new(),
-            (_, None) => format!("  limit {limit}"),
-            (_, Some((other, _))) => format!("  {more} more than `{other}`, limit {limit}"),
+        let verdict = match case.limit {
+            Limit::None => String::new(),
+            Limit::Of(limit) => {
+                kept &= counted <= limit;
+                format!("  limit {limit}")
+            }
+            Limit::Over(name, limit) => {
+                let other = counts.iter().find(|(known, _)| *known == name);
+                let (_, bare) = other.expect("the other case comes first");
+                let more = counted.saturating_sub(*bare);
+                kept &= more <= limit;
+                format!("  {more} more than `{name}`, limit {limit}")
+            }
         };
         println!("  {:<36} {counted:>7}{verdict}", case.name);
         counts.push((case.name, counted));
@@ -139,17 +137,17 @@ fn ask(address: SocketAddr, rounds: u64) -> io::Result<()> {
 }
 
 /// Runs a case under callgrind and gives what it counted.
-fn count(name: &str, rounds: u64) -> io::Result<u64> {
+fn count(case: &Case, rounds: u64) -> io::Result<u64> {
     let out = env::temp_dir().join(format!("offload-callgrind-{}", process::id()));
     let mut child = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(env::current_exe()?)
-        .args(["--run", name, &rounds.to_string()])
+        .args(["--run", case.name, &rounds.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    if name.starts_with("socket") {
+    if case.name.starts_with("socket") {
         let mut address = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut address)?;
         let address = address.trim().parse().map_err(io::Error::other)?;
@@ -166,20 +164,10 @@ fn count(name: &str, rounds: u64) -> io::Result<u64> {
     }
 }
 
-/// What a round costs. A count that is over the limit is taken up to twice more: a thread that the kernel sets aside does more, when
-/// it notices, and never less, so the least of each is the nearest.
-fn per_round(name: &str, rounds: u64, limit: u64) -> io::Result<u64> {
-    let (mut once, mut twice) = (u64::MAX, u64::MAX);
-    let mut counted = 0;
-    for _ in 0..3 {
-        once = once.min(count(name, rounds)?);
-        twice = twice.min(count(name, 2 * rounds)?);
-        counted = twice.saturating_sub(once) / rounds;
-        if counted <= limit {
-            break;
-        }
-    }
-    Ok(counted)
+fn per_round(case: &Case) -> io::Result<u64> {
+    let once = count(case, case.rounds)?;
+    let twice = count(case, 2 * case.rounds)?;
+    Ok(twice.saturating_sub(once) / case.rounds)
 }
 
 /// Returns when standard input does, which whoever counts ends.
