@@ -98,7 +98,6 @@ impl Traced {
     }
 
     /// The request waits for a lane from now on.
-    #[must_use]
     pub fn wait(self, underway: &Arc<Underway>, route: Option<&Arc<Route>>) -> Waiting {
         let queue = if self.request.is_disabled() {
             Span::none()
