@@ -46,7 +46,7 @@ pub struct Ticket {
 }
 
 /// What whoever waits for a request on a lane keeps of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stub {
     known: Option<Arc<Known>>,
     fate: Option<Arc<Fate>>,
