@@ -71,7 +71,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on {}", listener.local_addr()?);
     // Requests under way are answered first, those on lanes too; what cannot be done in time is refused.
     let grace = Duration::from_secs(10);
-    let ended = offload.serve_until_signal(listener, app, grace).await?;
+    let server = axum::serve(listener, app).with_graceful_shutdown(offload.ending());
+    let ended = offload.run_until_signal(server, grace).await?;
     println!("{ended:?}");
     Ok(())
 }

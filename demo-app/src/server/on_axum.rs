@@ -1,26 +1,20 @@
 //! axum's server, on a tokio runtime of its own: the thread that started it stays free for signals and the grace.
 
-use std::{fmt, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{cell::Cell, fmt, future::IntoFuture, io, net::SocketAddr, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
-use futures_channel::oneshot;
-use futures_util::future::{Either, select};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
     task::JoinHandle,
-    time::{Instant, sleep_until},
 };
-use tower_offload::{Offload, Placement};
+use tower_offload::{Ended, Offload, Placement, run_until_signal};
 
 use super::{SIDE_BY_SIDE, ServeError, bind_error, cores, said};
 use crate::{
     cli::{Args, Mode},
     on_axum::app::routes,
 };
-
-/// Signals within this time are one wish: a supervisor may send its signal to a process and to its group.
-const ASKED_ONCE: Duration = Duration::from_millis(500);
 
 /// A server on axum that listens, and serves once it is [run](Self::run).
 ///
@@ -33,7 +27,7 @@ pub struct StartedOnAxum {
     pub workers: usize,
     /// The layer, if it is around the app.
     pub offload: Option<Offload>,
-    runtime: Runtime,
+    runtime: Workers,
     listener: TcpListener,
     app: Router,
     grace: Duration,
@@ -77,7 +71,7 @@ pub fn start_on_axum(args: &Args) -> Result<StartedOnAxum, ServeError> {
         addr: listener.local_addr().unwrap_or(args.addr),
         workers,
         offload,
-        runtime,
+        runtime: Workers(Some(runtime)),
         listener,
         app,
         grace: Duration::from_secs(args.grace.into()),
@@ -119,88 +113,58 @@ impl StartedOnAxum {
     fn serve(self, ready: impl FnOnce(&Self)) -> io::Result<EndedOnAxum> {
         // Workers may be busy for as long as handlers compute. Signals and the grace don't wait for them.
         let control = Builder::new_current_thread().enable_all().build()?;
-        let signals = control.block_on(async { Signals::new() })?;
-        ready(&self);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let listener = self
-            .listener
-            .tap_io(|stream| drop(stream.set_nodelay(true)));
-        let serving = axum::serve(listener, self.app).with_graceful_shutdown(async {
-            // It is cancelled when the other end is dropped, which says the same.
-            let _asked = stopped.await;
-        });
-        let served = self.runtime.spawn(serving.into_future());
-        let ended = control.block_on(until_ended(served, stop, signals, self.grace));
-        // It does not wait for handlers that compute.
-        self.runtime.shutdown_background();
-        ended
-    }
-}
-
-async fn until_ended(
-    mut served: JoinHandle<io::Result<()>>,
-    stop: oneshot::Sender<()>,
-    mut signals: Signals,
-    grace: Duration,
-) -> io::Result<EndedOnAxum> {
-    if let Either::Left((ended, _)) = select(&mut served, pin!(signals.next())).await {
-        ended??;
-        return Ok(EndedOnAxum::Drained);
-    }
-    let asked = Instant::now();
-    drop(stop);
-    let late = pin!(sleep_until(asked + grace));
-    let again = pin!(async {
-        signals.next().await;
-        while asked.elapsed() < ASKED_ONCE {
-            signals.next().await;
-        }
-    });
-    match select(&mut served, select(late, again)).await {
-        Either::Left((ended, _)) => {
-            ended??;
-            Ok(EndedOnAxum::Drained)
-        }
-        Either::Right((Either::Left(_), _)) => Ok(EndedOnAxum::Late),
-        Either::Right((Either::Right(_), _)) => Ok(EndedOnAxum::Forced),
-    }
-}
-
-/// The signals that ask a process to end.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+        let (offload, grace) = (self.offload.clone(), self.grace);
+        let whole = Cell::new(false);
+        let ended = match &offload {
+            Some(offload) => {
+                let served = self.served(ready, offload.ending(), &whole);
+                control.block_on(offload.run_until_signal(served, grace))
+            }
+            None => control.block_on(run_until_signal(
+                |ending| self.served(ready, ending, &whole),
+                grace,
+            )),
+        };
+        Ok(match ended? {
+            Ended::Forced => EndedOnAxum::Forced,
+            _ if whole.get() => EndedOnAxum::Drained,
+            _ => EndedOnAxum::Late,
         })
     }
 
-    async fn next(&mut self) {
-        select(pin!(self.interrupt.recv()), pin!(self.terminate.recv())).await;
+    /// Serves until it ends, which `whole` tells then. By the first poll signals are taken.
+    async fn served(
+        self,
+        ready: impl FnOnce(&Self),
+        ending: impl Future<Output = ()> + Send + 'static,
+        whole: &Cell<bool>,
+    ) -> io::Result<()> {
+        ready(&self);
+        let listener = self.listener;
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let serving = axum::serve(listener, self.app).with_graceful_shutdown(ending);
+        let served = self.runtime.spawn(serving.into_future()).await?;
+        whole.set(true);
+        served
     }
 }
 
-/// The signal that asks a process to end.
-#[cfg(not(unix))]
-struct Signals;
+/// A runtime whose end does not wait for handlers that compute.
+struct Workers(Option<Runtime>);
 
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
+impl Workers {
+    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.0.as_ref().expect("it has not ended").spawn(future)
     }
+}
 
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The few answers that the layer gives itself, and what it reads from those of the app.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use offload_http::{Answer, End};
 
 use crate::{body::OffloadBody, naming::Protocol};
@@ -18,15 +18,19 @@ mod code {
     pub(super) const UNAVAILABLE: u16 = 14;
 }
 
-/// An answer as a response of that protocol.
-pub(crate) fn response<B>(answer: &Answer, protocol: Protocol) -> Response<OffloadBody<B>> {
+/// An answer as a response of that protocol, to a request that came in that version of HTTP.
+pub(crate) fn response<B>(
+    answer: &Answer,
+    protocol: Protocol,
+    version: Version,
+) -> Response<OffloadBody<B>> {
     match protocol {
-        Protocol::Http => in_http(answer),
+        Protocol::Http => in_http(answer, version),
         Protocol::Grpc => in_grpc(answer),
     }
 }
 
-fn in_http<B>(answer: &Answer) -> Response<OffloadBody<B>> {
+fn in_http<B>(answer: &Answer, version: Version) -> Response<OffloadBody<B>> {
     let text = answer.body().map(|body| Bytes::from(body.to_string()));
     let json = text.is_some();
     let mut response = Response::new(OffloadBody::own(text));
@@ -40,6 +44,10 @@ fn in_http<B>(answer: &Answer) -> Response<OffloadBody<B>> {
     if let Some(seconds) = answer.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if matches!(answer, Answer::Ending { .. }) && version < Version::HTTP_2 {
+        // The client shall come back to whoever serves next. Later versions have no such header.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -47,7 +55,7 @@ fn in_http<B>(answer: &Answer) -> Response<OffloadBody<B>> {
 fn in_grpc<B>(answer: &Answer) -> Response<OffloadBody<B>> {
     let (code, message) = match answer {
         Answer::Overloaded { .. } => (code::RESOURCE_EXHAUSTED, "overloaded"),
-        Answer::Ending { .. } => (code::UNAVAILABLE, "the server comes to its end"),
+        Answer::Ending { .. } => (code::UNAVAILABLE, "the server ends"),
         Answer::BadDeadline { .. } => (code::INVALID_ARGUMENT, "grpc-timeout cannot be read"),
         Answer::Panicked => (code::INTERNAL, "the handler panicked"),
     };

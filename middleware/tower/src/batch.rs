@@ -1,6 +1,7 @@
 //! What of a response's body crosses from a lane to its connection at once.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
@@ -143,7 +144,7 @@ where
         match self.visit.poll_chunk(poll) {
             Ok(polled) => polled.map(|next| next.map(|item| item.map_err(Into::into))),
             Err(panic) => {
-                panics::log(self.visit.route().map(|route| &**route), &*panic);
+                self.log(&*panic);
                 Poll::Ready(Some(Err(BodyError::Panicked.into())))
             }
         }
@@ -151,9 +152,14 @@ where
 }
 
 impl<B> Making<B> {
-    /// All of it has been given to whoever waits for it.
+    /// All of it has been sent.
     pub(crate) fn complete(&mut self) {
         self.visit.complete();
+    }
+
+    fn log(&self, panic: &(dyn Any + Send)) {
+        let route = self.visit.route().map(|route| &**route);
+        self.visit.in_scope(|| panics::log(route, panic));
     }
 
     /// Its destructor is the app's.
@@ -162,7 +168,7 @@ impl<B> Making<B> {
         let surroundings = &self.surroundings;
         let dropped = self.visit.poll_chunk(|| surroundings.enter(|| drop(body)));
         if let Err(panic) = dropped {
-            panics::log(self.visit.route().map(|route| &**route), &*panic);
+            self.log(&*panic);
         }
     }
 }

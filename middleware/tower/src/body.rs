@@ -76,6 +76,8 @@ struct Here<B> {
     stays: bool,
     complete: bool,
     owed: Owed,
+    /// If it has been on its way to a lane.
+    _pass: Option<Pass>,
 }
 
 /// A body that is made on a lane.
@@ -87,11 +89,11 @@ struct FromLane<B> {
     stub: Stub,
     /// Dropped with it, which ends the making.
     _task: Task<()>,
-    /// It is under way until then.
-    _pass: Pass,
     /// Where it has come from, if it has begun on a worker and no lane has taken it yet.
     origin: Option<Origin<B>>,
     owed: Owed,
+    /// There is one until it goes on elsewhere.
+    pass: Option<Pass>,
 }
 
 /// What the response's head has announced of its body and nobody has taken yet, if it has.
@@ -129,9 +131,9 @@ impl<B> OffloadBody<B> {
             was_empty: seed.was_empty,
             stub: seed.stub,
             _task: task,
-            _pass: pass,
             origin: None,
             owed: Owed::by(head),
+            pass: Some(pass),
         })))
     }
 }
@@ -149,6 +151,7 @@ impl<B> OffloadBody<B> {
                 stays: false,
                 complete: false,
                 owed: Owed::by(head),
+                _pass: None,
             })),
         })
     }
@@ -250,12 +253,12 @@ where
             was_empty: false,
             stub,
             _task: task,
-            _pass: pass,
             origin: Some(Origin {
                 slot,
                 visit: self.visit,
             }),
             owed: self.owed,
+            pass: Some(pass),
         }))
     }
 
@@ -308,6 +311,7 @@ impl<B> FromLane<B> {
                             stays: true,
                             complete: false,
                             owed: self.owed,
+                            _pass: self.pass.take(),
                         }));
                     }
                     self.batch.is_last = true;
@@ -428,6 +432,7 @@ impl<B> Drop for OffloadBody<B> {
         match &self.0 {
             Inner::Here(here) if !here.complete && !here.owed.is_paid() => here.visit.left(),
             Inner::Lane(lane) if !lane.is_complete() && !lane.owed.is_paid() => lane.stub.left(),
+            Inner::Lane(lane) => lane.stub.given_up(),
             _ => {}
         }
     }

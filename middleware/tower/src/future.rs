@@ -17,8 +17,8 @@ use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use offload_core::{Task, ambient, cost::BodySize, placement::Placement};
 use offload_http::{
-    Answer, Arrival, End, Mode, Placed, Stub, Ticket, Timing, Visit, drain::Pass, panics,
-    server_timing, spans::Line,
+    Answer, Arrival, End, Placed, Stub, Ticket, Timing, Visit, drain::Pass, mode::Mode, panics,
+    server_timing,
 };
 use tower_service::Service;
 
@@ -50,6 +50,7 @@ where
     S: Service<Request<Q>>,
 {
     layered: Arc<Layered>,
+    version: Version,
     state: State<S, Q, B>,
 }
 
@@ -64,7 +65,7 @@ where
     Bare(Pin<Box<S::Future>>),
     Here(Handler<B, S::Error>, Visit),
     /// It has begun here and is heavy, and no lane takes it now: it takes turns.
-    Stays(Handler<B, S::Error>, Visit, Rest),
+    Stays(Handler<B, S::Error>, Visit, Rest, Option<Pass>),
     Lane(Box<OnLane<B, S::Error>>),
     Over,
 }
@@ -76,8 +77,6 @@ struct OnLane<B, E> {
     reply: oneshot::Receiver<Reply<E>>,
     stub: Stub,
     pass: Pass,
-    /// What is answered in HTTP/1 may close its connection.
-    is_http1: bool,
     /// Where it has come from, if it has begun on a worker.
     origin: Option<(Slot<Handler<B, E>>, Visit)>,
 }
@@ -89,6 +88,7 @@ where
     pub(crate) fn arrived(layered: Arc<Layered>, service: S, request: Request<Q>) -> Self {
         Self {
             layered,
+            version: request.version(),
             state: State::Arrived(service, request),
         }
     }
@@ -122,11 +122,10 @@ where
                         }
                         return Poll::Pending;
                     }
-                    Ok(Some(Placed::Lane(ticket))) => {
-                        let is_http1 = request.version() < Version::HTTP_2;
+                    Ok(Some(Placed::Lane(mut ticket))) => {
+                        this.trace(&mut ticket, Head::of(&request));
                         let handler = Box::pin(async move { service.call(request).await });
-                        let mut lane = this.submit(&Slot::of(handler), ticket);
-                        lane.is_http1 = is_http1;
+                        let lane = this.submit(&Slot::of(handler), ticket);
                         this.state = State::Lane(Box::new(lane));
                     }
                     Ok(None) => this.state = State::Bare(Box::pin(service.call(request))),
@@ -151,14 +150,16 @@ where
                     }
                     return Poll::Pending;
                 }
-                State::Stays(handler, visit, mut rest) => {
+                State::Stays(handler, visit, mut rest, pass) => {
                     if rest.poll_turn(cx).is_pending() {
-                        this.state = State::Stays(handler, visit, rest);
+                        this.state = State::Stays(handler, visit, rest, pass);
                         return Poll::Pending;
                     }
                     match this.run(|| handler, visit, cx) {
                         Ok(answered) => return Poll::Ready(answered),
-                        Err((handler, visit)) => this.state = State::Stays(handler, visit, rest),
+                        Err((handler, visit)) => {
+                            this.state = State::Stays(handler, visit, rest, pass);
+                        }
                     }
                     return Poll::Pending;
                 }
@@ -172,17 +173,10 @@ where
                             return Poll::Ready(this.answered(reply, *lane));
                         }
                         Replied::Back(handler, visit) => {
-                            this.state = State::Stays(handler, visit, Rest::default());
+                            let pass = Some(lane.pass);
+                            this.state = State::Stays(handler, visit, Rest::default(), pass);
                         }
-                        Replied::Ended(answer) => {
-                            let mut response = this.answer(&answer);
-                            if lane.is_http1 && matches!(answer, Answer::Ending { .. }) {
-                                // The client shall come back to whoever serves next.
-                                let close = HeaderValue::from_static("close");
-                                response.headers_mut().insert(header::CONNECTION, close);
-                            }
-                            return Poll::Ready(Ok(response));
-                        }
+                        Replied::Ended(answer) => return Poll::Ready(Ok(this.answer(&answer))),
                     }
                 }
                 State::Over => panic!("an `OffloadFuture` was polled after it was ready"),
@@ -207,15 +201,10 @@ where
         if layered.app.mode() == Mode::Off || ambient::current().is_some() {
             return Ok(None);
         }
-        let head = Head {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        };
+        let head = Head::of(request);
         let chosen = layered.options.deadline_header.as_ref();
         let deadline = layered.protocol.deadline(request.headers(), chosen);
-        let mut placed = layered.app.arrive(&Arrival {
+        let placed = layered.app.arrive(&Arrival {
             method: head.method.as_str(),
             path: head.uri.path(),
             query: head.uri.query(),
@@ -230,15 +219,12 @@ where
         if matches!(&placed, Placed::Lane(ticket) if ticket.lanes().is_current()) {
             return Ok(None);
         }
-        if let Placed::Lane(ticket) = &mut placed {
-            let line = Line {
-                method: head.method.as_str(),
-                path: Some(head.uri.path()),
-            };
-            let make = layered.options.request_span.as_ref();
-            ticket.trace(line, make.map(|make| || make(head)));
-        }
         Ok(Some(placed))
+    }
+
+    fn trace(&self, ticket: &mut Ticket, head: Head<'_>) {
+        let hook = self.layered.options.request_span.as_ref();
+        ticket.trace(head.line(), hook.map(|make| || make(head)));
     }
 
     fn submit(&self, handler: &Slot<Handler<B, S::Error>>, ticket: Ticket) -> OnLane<B, S::Error> {
@@ -260,7 +246,6 @@ where
             reply,
             stub,
             pass,
-            is_http1: false,
             origin: None,
         }
     }
@@ -268,7 +253,7 @@ where
     /// Has what has begun here go on on a lane.
     fn follow(&self, handler: Handler<B, S::Error>, visit: Visit) -> State<S, Q, B> {
         let Some(ticket) = visit.ticket() else {
-            return State::Stays(handler, visit, Rest::default());
+            return State::Stays(handler, visit, Rest::default(), None);
         };
         let slot = Slot::of(handler);
         let mut lane = self.submit(&slot, ticket);
@@ -338,8 +323,9 @@ where
             Outcome::Error(error) => return Err(error),
             Outcome::Panicked(answer) => return Ok(self.answer(&answer)),
             Outcome::Response(response) => {
+                let OnLane { task, pass, .. } = lane;
                 let (head, seed) = response.into_parts();
-                let body = OffloadBody::of_lane(seed, lane.task, lane.pass, &head.headers);
+                let body = OffloadBody::of_lane(seed, task, pass, &head.headers);
                 Response::from_parts(head, body)
             }
         };
@@ -349,7 +335,7 @@ where
     }
 
     fn answer(&self, answer: &Answer) -> Response<OffloadBody<B>> {
-        answers::response(answer, self.layered.protocol)
+        answers::response(answer, self.layered.protocol, self.version)
     }
 
     fn time<T>(
@@ -385,25 +371,19 @@ enum Replied<B, E> {
 }
 
 impl<B, E> OnLane<B, E> {
-    /// What its client is told when there is no time left for it.
-    fn refused(&self) -> Answer {
-        let delay = Duration::ZERO;
-        self.pass.refusal(Answer::Overloaded { delay })
-    }
-
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Replied<B, E>> {
-        match Pin::new(&mut self.reply).poll(cx) {
-            Poll::Ready(Ok(reply)) => {
-                if let Some((_, visit)) = &mut self.origin {
-                    visit.moved();
-                }
-                return Poll::Ready(Replied::Answered(reply));
+        let Poll::Ready(replied) = Pin::new(&mut self.reply).poll(cx) else {
+            ready!(self.pass.poll_refused(cx));
+            self.give_up();
+            self.pass.refused();
+            let delay = Duration::ZERO;
+            return Poll::Ready(Replied::Ended(Answer::Ending { delay }));
+        };
+        if let Ok(reply) = replied {
+            if let Some((_, visit)) = &mut self.origin {
+                visit.moved();
             }
-            Poll::Ready(Err(_)) => {} // It ends without one.
-            Poll::Pending => {
-                ready!(self.pass.poll_refused(cx));
-                return Poll::Ready(Replied::Ended(self.refused()));
-            }
+            return Poll::Ready(Replied::Answered(reply));
         }
         if let Some((slot, visit)) = self.origin.take() {
             if let Some(handler) = slot.take() {
@@ -411,18 +391,22 @@ impl<B, E> OnLane<B, E> {
             }
             self.origin = Some((slot, visit));
         }
-        let ended = match Pin::new(&mut self.task).poll(cx) {
-            Poll::Ready(Err(error)) => self.pass.refusal(self.stub.ended(error)),
-            Poll::Ready(Ok(())) => Answer::Panicked, // It never ends so.
-            Poll::Pending => {
-                ready!(self.pass.poll_refused(cx));
-                self.refused()
-            }
+        let ended = match ready!(Pin::new(&mut self.task).poll(cx)) {
+            Err(error) => self.pass.refusal(self.stub.ended(error)),
+            Ok(()) => Answer::Panicked, // It never ends so.
         };
         if let Some((_, visit)) = &mut self.origin {
             visit.moved();
         }
         Poll::Ready(Replied::Ended(ended))
+    }
+
+    /// Nobody waits for it any more.
+    fn give_up(&self) {
+        match self.origin {
+            None => self.stub.left(),
+            Some(_) => self.stub.given_up(), // What has begun on a worker says so itself.
+        }
     }
 }
 
@@ -431,11 +415,8 @@ where
     S: Service<Request<Q>>,
 {
     fn drop(&mut self) {
-        // What has begun on a worker says so itself.
-        match &self.state {
-            State::Lane(lane) if lane.origin.is_none() => lane.stub.left(),
-            State::Lane(lane) => lane.stub.given_up(),
-            _ => {}
+        if let State::Lane(lane) = &self.state {
+            lane.give_up();
         }
     }
 }

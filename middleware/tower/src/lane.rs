@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
+    task::{Context, Poll},
     thread,
 };
 
@@ -10,7 +11,10 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use http::Response;
 use http_body::{Body, SizeHint};
-use offload_http::{Answer, End, Stub, Ticket, Timing, panics};
+use offload_http::{
+    Answer, End, LaneVisit, Stub, Ticket, Timing,
+    panics::{self, PanicPayload},
+};
 
 use crate::{
     answers,
@@ -63,25 +67,12 @@ pub(crate) async fn serve<B, E>(
     let Some(handler) = handler.take() else {
         return; // Whoever gave it here had no patience.
     };
-    let mut handler = surroundings.around(handler);
     let mut visit = ticket.begin();
-    let ran = poll_fn(|cx| {
-        let polled = visit.poll(|| {
-            handler.surroundings.enter(|| {
-                let polled = handler.it.as_mut().map(|it| it.as_mut().poll(cx));
-                if polled.as_ref().is_none_or(|polled| polled.is_ready()) {
-                    // It ends where it has run, and its destructors are part of the request.
-                    handler.it = None;
-                }
-                polled
-            })
-        });
-        match polled {
-            Ok(Some(polled)) => polled.map(Ok),
-            Ok(None) => unreachable!("it is not polled after its end"),
-            Err(panic) => std::task::Poll::Ready(Err(panic)),
-        }
-    })
+    let ran = Run {
+        handler: Some(handler),
+        visit: &mut visit,
+        surroundings: &surroundings,
+    }
     .await;
     let name = thread::current().name().map(str::to_owned);
     // Whether somebody waits for it.
@@ -103,9 +94,9 @@ pub(crate) async fn serve<B, E>(
             return;
         }
         Err(panic) => {
-            panics::contain(visit.route().map(|route| &**route), || drop(handler));
             let timing = visit.finish(End::Panicked);
-            let answer = panics::answer(visit.route().map(|route| &**route), &*panic);
+            let route = visit.route().map(|route| &**route);
+            let answer = visit.in_scope(|| panics::answer(route, &*panic));
             visit.answered(answer.status());
             if send(Outcome::Panicked(answer), timing) {
                 visit.complete();
@@ -118,9 +109,9 @@ pub(crate) async fn serve<B, E>(
     let stub = visit.stub();
     let (head, body) = response.into_parts();
     let was_empty = body.is_end_stream();
-    let mut making = Making::new(Box::pin(body), visit, handler.surroundings.clone());
+    let mut making = Making::new(Box::pin(body), visit, surroundings.clone());
     let size = making.size_hint();
-    let first = poll_fn(|cx| std::task::Poll::Ready(making.first(cx))).await;
+    let first = poll_fn(|cx| Poll::Ready(making.first(cx))).await;
     let (sender, rest) = match first.is_last {
         true => (None, None),
         false => {
@@ -140,6 +131,54 @@ pub(crate) async fn serve<B, E>(
         match sender {
             Some(sender) => making.send_all(sender).await,
             None => making.complete(),
+        }
+    }
+}
+
+/// A handler at work. Its destructors are part of the request, also if it is dropped half done because its client has gone.
+struct Run<'a, B, E> {
+    /// `None` at its end.
+    handler: Option<Handler<B, E>>,
+    visit: &'a mut LaneVisit,
+    surroundings: &'a Surroundings,
+}
+
+impl<B, E> Future for Run<'_, B, E> {
+    type Output = Result<Result<Response<B>, E>, PanicPayload>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self {
+            handler,
+            visit,
+            surroundings,
+        } = self.get_mut();
+        let polled = visit.poll(|| {
+            surroundings.enter(|| {
+                let polled = handler.as_mut().map(|handler| handler.as_mut().poll(cx));
+                if polled.as_ref().is_none_or(Poll::is_ready) {
+                    *handler = None; // It ends where it has run.
+                }
+                polled
+            })
+        });
+        match polled {
+            Ok(Some(polled)) => polled.map(Ok),
+            Ok(None) => unreachable!("it is not polled after its end"),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+impl<B, E> Drop for Run<'_, B, E> {
+    fn drop(&mut self) {
+        let Some(handler) = self.handler.take() else {
+            return;
+        };
+        let surroundings = self.surroundings;
+        let dropped = self.visit.poll(|| surroundings.enter(|| drop(handler)));
+        if let Err(panic) = dropped {
+            let route = self.visit.route().map(|route| &**route);
+            self.visit.in_scope(|| panics::log(route, &*panic));
         }
     }
 }

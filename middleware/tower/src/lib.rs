@@ -12,8 +12,7 @@ mod layer;
 mod naming;
 mod offload;
 mod rest;
-#[cfg(all(feature = "axum", feature = "tokio"))]
-mod serve;
+mod shutdown;
 mod slot;
 mod surroundings;
 
@@ -35,6 +34,9 @@ pub use offload_http::{
     report::{LaneReport, LoopReport, StallReport},
 };
 pub use offload_macros::offload;
+
+#[cfg(feature = "tokio")]
+pub use crate::shutdown::{Asked, run_until_signal};
 
 pub use crate::{
     body::OffloadBody,

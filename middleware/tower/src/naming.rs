@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, HeaderName, Method, Uri};
-use offload_http::{Answer, RouteName, deadline};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
+use offload_http::{Answer, RouteName, deadline, spans::Line};
 
-/// The head of a request, as a function sees it that [names routes](crate::Offload::layer_by).
+/// The head of a request, as a function sees it that [names routes](crate::Offload::layer_by) or
+/// [makes spans](crate::OffloadBuilder::request_span).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Head<'a> {
@@ -17,6 +18,25 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
     /// What the framework has added.
     pub extensions: &'a Extensions,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// What a span tells of it.
+    pub(crate) fn line(self) -> Line<'a> {
+        Line {
+            method: self.method.as_str(),
+            path: Some(self.uri.path()),
+        }
+    }
 }
 
 /// A function that names routes.

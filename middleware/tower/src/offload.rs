@@ -1,12 +1,10 @@
 //! The handle: one [`Offload`] owns the lanes and what was learned, and makes layers.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use http::HeaderName;
 use offload_core::{Lanes, profile::ProfileError, stall::Stall};
-use offload_http::{
-    Adapter, BuildError, Mode, Plugin, Report, RequestSpan, Settings, drain::Drained,
-};
+use offload_http::{Adapter, BuildError, Mode, Plugin, Report, RequestSpan, Settings};
 
 use crate::{
     builder::{OffloadBuilder, Options, Tower},
@@ -187,43 +185,6 @@ impl Offload {
         self.plugin.save_profile()
     }
 
-    /// Comes to an end: finishes what is under way on the lanes within `grace`, and refuses what cannot be.
-    ///
-    /// Requests that wait for a lane are begun in their order, those that run go on, bodies are made to their end. New
-    /// requests on connections that are still open are served if there is time for them, otherwise answered 503 with
-    /// `Connection: close`, or `UNAVAILABLE` in gRPC. Shortly before the end of the grace (a tenth of it, at most 500 ms) everything that has not
-    /// answered yet gets that; handlers among them stop at their next await, and
-    /// [`is_cancelled`](crate::is_cancelled) tells those that compute.
-    ///
-    /// The future ends as soon as nothing is under way, or at the end of the grace. Light requests run on the workers and are the server's business, and so is to
-    /// accept no more connections. After it the lanes take no more requests, for good, if it had to refuse any. The future that `sleep` makes
-    /// is ready after the time that it was given: `tokio::time::sleep`, or what another runtime has.
-    ///
-    /// # Cancel safety
-    ///
-    /// If it is dropped, requests are finished in the same way, but nobody is refused at the end.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # let offload = tower_offload::Offload::new()?;
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-    /// let drained = offload.shutdown(Duration::from_secs(10), tokio::time::sleep).await;
-    /// assert_eq!(drained.left, 0);
-    /// # });
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub async fn shutdown<Z: Future>(
-        &self,
-        grace: Duration,
-        sleep: impl Fn(Duration) -> Z,
-    ) -> Drained {
-        let underway = self.plugin.underway();
-        underway.drain(Some(self.lanes()), grace, sleep).await
-    }
-
-    #[cfg(all(feature = "axum", feature = "tokio"))]
     pub(crate) fn plugin(&self) -> &Plugin {
         &self.plugin
     }

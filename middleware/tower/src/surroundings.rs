@@ -17,32 +17,10 @@ impl Surroundings {
         }
     }
 
-    /// Has them surround `it`, wherever it is dropped.
-    pub(crate) fn around<T>(self, it: T) -> Surrounded<T> {
-        Surrounded {
-            it: Some(it),
-            surroundings: self,
-        }
-    }
-
     /// Has them surround `work` on another thread.
     pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tokio")]
         let _entered = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
         work()
-    }
-}
-
-/// Something whose destructor finds the runtime as well, also if it is dropped half done because its client has gone.
-pub(crate) struct Surrounded<T> {
-    pub(crate) it: Option<T>,
-    pub(crate) surroundings: Surroundings,
-}
-
-impl<T> Drop for Surrounded<T> {
-    fn drop(&mut self) {
-        if let Some(it) = self.it.take() {
-            self.surroundings.enter(|| drop(it));
-        }
     }
 }

@@ -13,7 +13,6 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use offload_tests::connection::DEADLINE;
-use tokio::time::sleep;
 use tower_offload::{Drained, Lanes, Mode, Offload, OffloadBuilder};
 
 use crate::site::{Gate, Sides, Site, builder, in_runtime, wait_until};
@@ -36,7 +35,7 @@ fn site(gate: &Gate) -> Site {
 }
 
 fn drain(offload: &Offload, grace: Duration) -> Drained {
-    in_runtime(offload.shutdown(grace, sleep))
+    in_runtime(offload.shutdown(grace))
 }
 
 fn waits(site: &Site, count: usize) {
@@ -52,7 +51,7 @@ fn what_runs_and_what_waits_is_finished() {
     let mut job = site.ask("/job");
     waits(&site, 1);
     let drained = in_runtime(async {
-        let mut drained = pin!(site.offload.shutdown(DEADLINE, sleep));
+        let mut drained = pin!(site.offload.shutdown(DEADLINE));
         let first = drained
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
