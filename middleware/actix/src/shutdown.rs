@@ -1,19 +1,13 @@
 //! The end of a server, with actix's timers, signals and handle.
 
-use std::{any::Any, io, pin::pin, rc::Rc, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use actix_web::dev::Server;
 use futures_util::future::select;
-use offload_http::{
-    Ended,
-    drain::{self, Drained},
-};
+use offload_http::{Ended, drain::Drained};
 use tokio::time::sleep;
 
 use crate::Offload;
-
-/// One request that is under way. It keeps its service.
-pub(crate) type Pass = drain::Pass<Rc<dyn Any>>;
 
 impl Offload {
     /// Comes to an end: finishes what is under way on the lanes within `grace`, and refuses what cannot be.

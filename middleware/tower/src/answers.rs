@@ -1,12 +1,14 @@
-//! The few answers that the layer gives itself, and what it reads from those of the app.
+//! The few answers that the layer gives itself.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
-use offload_http::{Answer, End};
+use offload_http::Answer;
 
-use crate::{body::OffloadBody, naming::Protocol};
+use crate::{
+    body::OffloadBody,
+    naming::{GRPC_STATUS, Protocol},
+};
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
@@ -69,19 +71,4 @@ fn in_grpc<B>(answer: &Answer) -> Response<OffloadBody<B>> {
         headers.insert(GRPC_PUSHBACK, HeaderValue::from(seconds * 1_000));
     }
     response
-}
-
-/// How a request has ended that is answered so.
-pub(crate) fn end_of<B>(response: &Response<B>, protocol: Protocol) -> End {
-    let status = response.status();
-    let code = match protocol {
-        Protocol::Grpc => response.headers().get(GRPC_STATUS),
-        Protocol::Http => None,
-    };
-    let failed = code.is_some_and(|code| code != "0");
-    if failed || status.is_client_error() || status.is_server_error() {
-        End::Failed
-    } else {
-        End::Served
-    }
 }

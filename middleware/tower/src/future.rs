@@ -27,7 +27,7 @@ use crate::{
     body::{Beginning, OffloadBody},
     error::BoxError,
     lane::{self, Handler, Outcome, Reply},
-    layer::Layered,
+    layered::Layered,
     naming::{Head, Protocol},
     rest::Rest,
     slot::Slot,
@@ -296,7 +296,7 @@ where
                 return Ok(Err(error));
             }
         };
-        visit.finish(answers::end_of(&response, self.layered.protocol));
+        visit.finish(self.layered.protocol.end_of(&response));
         self.time(
             &mut response,
             Placement::Loop,

@@ -17,7 +17,6 @@ use offload_http::{
 };
 
 use crate::{
-    answers,
     batch::{Batch, BatchSender, Batches, Making, channel},
     error::BoxError,
     naming::Protocol,
@@ -104,7 +103,7 @@ pub(crate) async fn serve<B, E>(
             return;
         }
     };
-    let timing = visit.finish(answers::end_of(&response, protocol));
+    let timing = visit.finish(protocol.end_of(&response));
     visit.answered(response.status().as_u16());
     let stub = visit.stub();
     let (head, body) = response.into_parts();

@@ -18,6 +18,7 @@ use crate::{
     builder::Options,
     error::BoxError,
     future::OffloadFuture,
+    layered::Layered,
     naming::{Naming, Protocol},
 };
 
@@ -28,14 +29,6 @@ use crate::{
 #[derive(Clone)]
 pub struct OffloadLayer {
     layered: Arc<Layered>,
-}
-
-/// What all services of a layer share.
-pub(crate) struct Layered {
-    pub(crate) app: Arc<App>,
-    pub(crate) options: Arc<Options>,
-    pub(crate) naming: Naming,
-    pub(crate) protocol: Protocol,
 }
 
 impl OffloadLayer {

@@ -9,6 +9,7 @@ mod error;
 mod future;
 mod lane;
 mod layer;
+mod layered;
 mod naming;
 mod offload;
 mod rest;

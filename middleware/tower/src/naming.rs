@@ -1,9 +1,9 @@
-//! How a layer learns which route a request is for, and in which protocol it answers.
+//! How a layer learns which route a request is for, in which protocol it answers, and how an answer of that ends a request.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
-use offload_http::{Answer, RouteName, deadline, spans::Line};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Response, Uri};
+use offload_http::{Answer, End, RouteName, deadline, spans::Line};
 
 /// The head of a request, as a function sees it that [names routes](crate::Offload::layer_by) or
 /// [makes spans](crate::OffloadBuilder::request_span).
@@ -66,6 +66,8 @@ type Read = fn(&[u8]) -> Option<Duration>;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 impl Naming {
     pub(crate) fn name<'a>(&self, head: Head<'a>) -> RouteName<'a> {
         let matched = match self {
@@ -82,6 +84,21 @@ impl Naming {
 }
 
 impl Protocol {
+    /// How a request has ended that is answered so.
+    pub(crate) fn end_of<B>(self, response: &Response<B>) -> End {
+        let status = response.status();
+        let code = match self {
+            Self::Grpc => response.headers().get(GRPC_STATUS),
+            Self::Http => None,
+        };
+        let failed = code.is_some_and(|code| code != "0");
+        if failed || status.is_client_error() || status.is_server_error() {
+            End::Failed
+        } else {
+            End::Served
+        }
+    }
+
     /// How long the client waits, if it says so: in gRPC's own header, or in the one that the application has chosen.
     pub(crate) fn deadline(
         self,

@@ -17,7 +17,7 @@ use super::{
     stream::{BatchSender, BodyError, LaneStream, StreamBody},
     turn::{TURN, Turn},
 };
-use crate::shutdown::Pass;
+use crate::lifetime::Pass;
 
 /// A complete body that is longer than this is handed over in pieces of [`TURN`], and in one once no more than this is left.
 /// actix writes each piece as it gets it, and copies all of it into the connection's buffer first.

@@ -15,7 +15,7 @@ use offload_core::JobHandle;
 use tokio::sync::mpsc;
 
 use super::{payload::Pump, turn::Turn};
-use crate::shutdown::Pass;
+use crate::lifetime::Pass;
 
 /// So many bytes of a stream actix collects before it writes them, unless `h1_write_buffer_size` says otherwise.
 const WRITE: usize = 32 << 10;

@@ -19,11 +19,18 @@
 mod crew;
 
 use std::{
+    any::Any,
+    rc::Rc,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
+use offload_http::drain;
+
 pub(crate) use self::crew::{Crew, Member};
+
+/// One request that is under way. It keeps its service.
+pub(crate) type Pass = drain::Pass<Rc<dyn Any>>;
 
 /// So long an end is held up by lane threads that compute.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

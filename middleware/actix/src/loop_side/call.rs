@@ -24,8 +24,8 @@ use crate::{
         reply::{Reply, RequestBody, assemble, own},
     },
     lane_side::job::{LaneJob, LaneSide},
+    lifetime::Pass,
     server_timing,
-    shutdown::Pass,
 };
 
 /// A request that goes to the lanes.
