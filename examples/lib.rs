@@ -15,7 +15,7 @@
 //! | `opentelemetry` | traces of an app whose requests move |
 //! | `migrate_from_web_block` | from `web::block` to the plugin |
 //! | `migrate_from_spawn_blocking` | from `spawn_blocking` to the layer |
-//! | `third_adapter` | an adapter of one's own, made of `offload-http` alone |
+//! | `third_adapter` | an adapter of one's own, made of `offload-http` and the core's `BodySize` |
 //!
 //! ```sh
 //! cargo run --release -p offload-examples --example axum_minimal -- 127.0.0.1:8080

@@ -32,6 +32,11 @@ use crate::{
 /// grace, at most this.
 const LONGEST_MARGIN: Duration = Duration::from_millis(500);
 
+/// What is left at the end of a grace for telling those who still wait.
+pub(crate) fn margin(grace: Duration) -> Duration {
+    (grace / 10).min(LONGEST_MARGIN)
+}
+
 /// No grace is longer, so that its end is a time that can be told.
 const LONGEST_GRACE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
@@ -130,23 +135,43 @@ impl Underway {
         sleep: impl Fn(Duration) -> Z,
     ) -> Drained {
         let grace = grace.min(LONGEST_GRACE);
-        let margin = (grace / 10).min(LONGEST_MARGIN);
-        let (ended, refused) = self.so_far();
+        let so_far = self.so_far();
         let until = self.born.elapsed() + grace;
-        self.until.store(nanos(until), Ordering::SeqCst);
+        let begin = |now| (now != REFUSING).then(|| nanos(until));
+        // What is refused already is not taken back by who asks once more.
+        let _begun = self
+            .until
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin);
         self.ending.notify(usize::MAX);
-        if !self.is_at_rest_within(sleep(grace - margin)).await {
-            if let Some(lanes) = lanes {
-                lanes.refuse_all();
-                // Before those that run are told to end: nothing shall be begun in their place only to be cut.
-                lanes.remove_all();
-            }
-            self.until.store(REFUSING, Ordering::SeqCst);
-            self.refusing.notify(usize::MAX);
-            // Those whose response is being sent may still come to its end.
+        if !self.is_at_rest_within(sleep(grace - margin(grace))).await {
             let left = until.saturating_sub(self.born.elapsed());
-            self.is_at_rest_within(sleep(left)).await;
+            self.refuse(lanes, sleep(left)).await;
         }
+        self.drained_since(so_far)
+    }
+
+    /// Refuses what is under way, and waits until it has ended or `sleep` is ready.
+    pub(crate) async fn refuse<Z: Future>(&self, lanes: Option<&Lanes>, sleep: Z) {
+        if let Some(lanes) = lanes {
+            lanes.refuse_all();
+            // Before those that run are told to end: nothing shall be begun in their place only to be cut.
+            lanes.remove_all();
+        }
+        self.until.store(REFUSING, Ordering::SeqCst);
+        self.refusing.notify(usize::MAX);
+        // Those whose response is being sent may still come to its end.
+        self.is_at_rest_within(sleep).await;
+    }
+
+    /// How many requests have ended, and how many of them were refused because there was no time left.
+    pub(crate) fn so_far(&self) -> (u64, u64) {
+        // Each is refused before it ends.
+        let ended = self.ended.load(Ordering::SeqCst);
+        (ended, self.refused.load(Ordering::SeqCst))
+    }
+
+    /// What has become of requests since so many had [ended and been refused](Self::so_far).
+    pub(crate) fn drained_since(&self, (ended, refused): (u64, u64)) -> Drained {
         let (all_ended, all_refused) = self.so_far();
         let refused = all_refused - refused;
         Drained {
@@ -154,13 +179,6 @@ impl Underway {
             refused,
             left: self.count(),
         }
-    }
-
-    /// How many requests have ended, and how many of them were refused because there was no time left.
-    fn so_far(&self) -> (u64, u64) {
-        // Each is refused before it ends.
-        let ended = self.ended.load(Ordering::SeqCst);
-        (ended, self.refused.load(Ordering::SeqCst))
     }
 
     async fn is_at_rest_within<Z: Future>(&self, sleep: Z) -> bool {

@@ -10,7 +10,7 @@ use std::{
 use offload_core::Lanes;
 
 use crate::{
-    drain::{Drained, Underway},
+    drain::{Drained, Underway, margin},
     race::{Won, race},
 };
 
@@ -70,17 +70,23 @@ impl Underway {
             }
         };
         let mut served = pin!(served);
+        let so_far = self.so_far();
         let ends = async {
+            let left = || grace.saturating_sub(asked.elapsed());
             let mut drain = pin!(self.drain(lanes, grace, &sleep));
-            match race(drain.as_mut(), served.as_mut()).await {
-                Won::First(drained) => {
-                    // Requests that run elsewhere, and connections of HTTP/2, also when they are idle.
-                    let left = grace.saturating_sub(asked.elapsed());
-                    race(served, pin!(sleep(left))).await;
-                    drained
-                }
-                Won::Second(()) => drain.await,
+            if let Won::Second(()) = race(drain.as_mut(), served.as_mut()).await {
+                return drain.await;
             }
+            // Requests that run elsewhere, and connections of HTTP/2, also when they are idle.
+            let early = left().saturating_sub(margin(grace));
+            if let Won::Second(_) = race(served.as_mut(), pin!(sleep(early))).await {
+                if self.count() > 0 {
+                    // They have come since, by connections that were still open.
+                    self.refuse(lanes, sleep(left())).await;
+                }
+                race(served, pin!(sleep(left()))).await;
+            }
+            self.drained_since(so_far)
         };
         let again = async {
             signal().await;
@@ -92,5 +98,80 @@ impl Underway {
             Won::First(drained) => Ended::Drained(drained),
             Won::Second(()) => Ended::Forced,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        convert::Infallible,
+        future::{pending, poll_fn, ready},
+        rc::Rc,
+        sync::Arc,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_comes_after_all_had_ended_is_refused_before_the_server_is_cut() {
+        let underway = Arc::<Underway>::default();
+        let rung: Rc<RefCell<Vec<Rc<Cell<bool>>>>> = Rc::default();
+        // A timer is ready when the test says so.
+        let sleep = |_| {
+            let ring = Rc::new(Cell::new(false));
+            rung.borrow_mut().push(Rc::clone(&ring));
+            poll_fn(move |_| match ring.get() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+        };
+        let asked = Cell::new(false);
+        let signal = async || {
+            if asked.replace(true) {
+                pending().await
+            }
+        };
+        let server = pending::<Result<(), Infallible>>();
+        let stop = pending::<()>;
+        let mut run = pin!(underway.run_until_signal(None, GRACE, server, signal, stop, sleep));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut step = || run.as_mut().poll(&mut cx);
+        assert!(step().is_pending(), "the server has open connections");
+
+        let mut late = underway.enter(());
+        let mut waits = || late.poll_refused(&mut Context::from_waker(Waker::noop()));
+        assert!(waits().is_pending());
+        let ring = || rung.borrow().last().expect("a timer").set(true);
+        ring();
+        assert!(step().is_pending(), "it waits for the late one");
+        assert_eq!(waits(), Poll::Ready(()));
+        late.refused();
+        drop(late);
+        assert!(step().is_pending(), "the server has open connections");
+        ring();
+        let Poll::Ready(Ok(Ended::Drained(drained))) = step() else {
+            panic!("the grace is over")
+        };
+        assert_eq!((drained.ended, drained.refused, drained.left), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_server_that_ends_by_itself_is_stopped() {
+        let underway = Underway::default();
+        let server = ready(Ok::<_, Infallible>(()));
+        let run = underway.run_until_signal(
+            None,
+            GRACE,
+            server,
+            async || pending().await,
+            pending::<()>,
+            |_| pending::<()>(),
+        );
+        let ended = pin!(run).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(ended, Poll::Ready(Ok(Ended::Stopped)));
     }
 }

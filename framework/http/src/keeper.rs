@@ -63,8 +63,9 @@ impl Drop for Keeper {
 
 impl Kept {
     fn save(&self) -> Result<(), ProfileError> {
-        let profile = self.table.snapshot();
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that the last to write has the newest.
+        let profile = self.table.snapshot();
         if saved.as_ref() != Some(&profile) {
             profile.save(&self.path)?;
             *saved = Some(profile);

@@ -88,7 +88,7 @@ impl LanesBuilder {
     /// How many jobs each of the two lanes runs at a time, with a thread for each.
     ///
     /// Beside these the lanes have [`spare_threads`](Self::spare_threads), helpers for rayon's work inside of jobs, and a watch each, all of
-    /// which sleep most of the time: with `threads(2)` there are 18 threads in all. [`thread_count`](Self::thread_count) tells.
+    /// which sleep most of the time: with `threads(2)` there are 16 threads in all. [`thread_count`](Self::thread_count) tells.
     ///
     /// Under a CPU quota the default divides [`CpuBudget::lane_threads`](crate::CpuBudget::lane_threads) among both lanes.
     pub fn threads(mut self, threads: usize) -> Self {
@@ -201,6 +201,13 @@ impl LanesBuilder {
 
     /// How many threads [`build`](Self::build) starts: those of both lanes, the spares, and one for each lane that watches it. To
     /// find out beforehand whether they can be had: [`rehearse_threads`](crate::rehearse_threads).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(offload_core::Lanes::builder().threads(2).thread_count()?, 16);
+    /// # Ok::<(), offload_core::BuildError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -54,6 +54,11 @@ where
     state: State<S, Q, B>,
 }
 
+/// What a request is told for which no time is left.
+const ENDING: Answer = Answer::Ending {
+    delay: Duration::ZERO,
+};
+
 /// How far a request has come.
 enum State<S, Q, B>
 where
@@ -150,7 +155,15 @@ where
                     }
                     return Poll::Pending;
                 }
-                State::Stays(handler, visit, mut rest, pass) => {
+                State::Stays(handler, visit, mut rest, mut pass) => {
+                    if let Some(pass) = &mut pass
+                        && pass.poll_refused(cx).is_ready()
+                    {
+                        pass.refused();
+                        let route = visit.route().map(|route| &**route);
+                        panics::contain(route, || drop(handler));
+                        return Poll::Ready(Ok(this.answer(&ENDING)));
+                    }
                     if rest.poll_turn(cx).is_pending() {
                         this.state = State::Stays(handler, visit, rest, pass);
                         return Poll::Pending;
@@ -376,8 +389,13 @@ impl<B, E> OnLane<B, E> {
             ready!(self.pass.poll_refused(cx));
             self.give_up();
             self.pass.refused();
-            let delay = Duration::ZERO;
-            return Poll::Ready(Replied::Ended(Answer::Ending { delay }));
+            if let Some((slot, visit)) = &self.origin
+                && let Some(handler) = slot.take()
+            {
+                // No lane has begun it. Its destructors are the app's.
+                panics::contain(visit.route().map(|route| &**route), || drop(handler));
+            }
+            return Poll::Ready(Replied::Ended(ENDING));
         };
         if let Ok(reply) = replied {
             if let Some((_, visit)) = &mut self.origin {

@@ -156,6 +156,9 @@ impl<S: App<B>, B: MessageBody + 'static> LaneApp<S, B> {
             spans.in_scope(|| panics::log(subject.route.as_ref(), &*panic));
         }
         let Some(outcome) = outcome else {
+            if let Some(bill) = bill {
+                bill.settle(cost);
+            }
             subject.observe_left(cost, queued);
             spans.routed(subject.route.as_ref());
             spans.ended(false);
