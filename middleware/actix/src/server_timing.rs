@@ -15,6 +15,7 @@ use crate::core::Core;
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Says that a response was made on its event loop.
+#[inline]
 pub(crate) fn on_loop(core: &Core, head: &mut ResponseHead, cost: Duration) {
     if core.server_timing {
         let thread = thread::current();

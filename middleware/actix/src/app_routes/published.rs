@@ -298,6 +298,7 @@ impl Published {
             .is_some_and(|route| route.place(none) == Placement::Lane)
     }
 
+    #[inline]
     pub(crate) fn route(&self, slot: Slot) -> Option<&Arc<Route>> {
         self.routes[slot].get()
     }

@@ -55,6 +55,7 @@ impl CompleteBody {
 }
 
 impl LaneBody {
+    #[inline]
     pub(crate) fn complete(size: BodySize, bytes: Bytes) -> Self {
         Self::Complete(CompleteBody {
             size,
@@ -79,6 +80,7 @@ enum Kind {
 }
 
 impl OffloadBody {
+    #[inline]
     pub(crate) fn new(body: LaneBody) -> Self {
         Self(match body {
             LaneBody::Complete(body) => Kind::Complete(body),

@@ -255,6 +255,7 @@ impl Visit {
     }
 
     /// The handler has answered.
+    #[inline]
     pub(crate) fn finished(&mut self) {
         self.context.event_loop.count_request();
         if self.suspect {
@@ -300,6 +301,7 @@ impl Visit {
         self.slot.and_then(|slot| self.view.published.route(slot))
     }
 
+    #[inline]
     fn observe(&self, cost: Duration) {
         if let Some(route) = self.route() {
             let tally = &self.context.tally;
@@ -314,6 +316,7 @@ impl Visit {
     }
 
     /// What a poll has cost for certain, which its event loop counts.
+    #[inline]
     fn surely(&self, reading: Reading) -> Duration {
         let cost = match reading {
             Reading::Cost(cost) => cost,
@@ -330,6 +333,7 @@ impl Visit {
         self.core().table.rules().budget
     }
 
+    #[inline]
     fn label(&self) -> Label {
         Label::of(self.route().map(|route| &**route))
     }

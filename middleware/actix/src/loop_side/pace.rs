@@ -117,6 +117,7 @@ impl Pace {
 
 impl Ticket {
     /// Ready if whoever has it may be polled: at once, unless it is `paced`.
+    #[inline]
     pub(crate) fn poll(&mut self, paced: bool, cx: &mut Context<'_>) -> Poll<()> {
         if paced {
             return Pace::here().poll_turn(self, cx);

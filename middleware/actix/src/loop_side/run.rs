@@ -57,6 +57,7 @@ pin_project! {
 }
 
 /// Drops the handler's future where it is.
+#[inline]
 fn end<R, Fut>(mut step: Pin<&mut Step<R, Fut>>, visit: &Visit) {
     panics::contain(visit.route(), || step.set(Step::Over));
 }
