@@ -36,10 +36,10 @@ impl Timer {
         event.sigev_signo = signal;
         event.sigev_notify_thread_id = thread;
         let mut timer = MaybeUninit::<timer_t>::uninit();
+        let clock = cpu_clock(thread);
         // SAFETY: both pointers are to locals of the right types; the kernel keeps neither, checks the numbers of clock and
         // thread, and takes only threads of this process.
-        let made =
-            unsafe { libc::timer_create(cpu_clock(thread), &raw mut event, timer.as_mut_ptr()) };
+        let made = unsafe { libc::timer_create(clock, &raw mut event, timer.as_mut_ptr()) };
         if made != 0 {
             return Err(refused(thread));
         }
